@@ -12,10 +12,11 @@
 #include "bifrost/core/quote.hpp"
 #include "bifrost/core/time.hpp"
 
-// What the API takes and gives, one struct per request and reply. JSON keys are the member names; openapi.json and
-// web/src/api/schema.d.ts are generated from the descriptions in types.cpp. Prices are per share in currency units,
-// volatilities annual and decimal, probabilities 0 to 1; money amounts (max_profit, max_loss, profit) are in currency for
-// one unit of the strategy, multiplier included.
+// What the API takes and gives, one struct per request and reply. JSON keys are the member names;
+// openapi.json and web/src/api/schema.d.ts are generated from the descriptions in types.cpp. Prices
+// are per share in currency units, volatilities annual and decimal, probabilities 0 to 1; money
+// amounts (max_profit, max_loss, profit) are in currency for one unit of the strategy, multiplier
+// included.
 namespace bifrost::api {
 
 using core::Date;
@@ -28,24 +29,24 @@ using core::Source;
 enum class ServedFrom { gateway, history };
 
 struct DependencyHealth {
-  std::string name;    // database, gateway, collector
+  std::string name;  // database, gateway, collector
   bool healthy;
   std::string detail;  // what is wrong, or a short fact
 };
 
 struct UnderlyingHealth {
   std::string symbol;
-  std::optional<Instant> as_of;           // last complete or partial snapshot
+  std::optional<Instant> as_of;  // last complete or partial snapshot
   std::optional<std::int64_t> age_seconds;
-  bool stale;                             // older than two collection intervals inside the session
+  bool stale;  // older than two collection intervals inside the session
 };
 
 /// GET /api/health
 struct Health {
   std::string status;  // ok, degraded
   std::string version;
-  Instant now;         // the market's clock
-  bool simulated;      // the gateway is a simulator
+  Instant now;     // the market's clock
+  bool simulated;  // the gateway is a simulator
   bool market_open;
   std::vector<DependencyHealth> dependencies;
   std::vector<UnderlyingHealth> underlyings;
@@ -179,18 +180,18 @@ struct PayoffPoint {
 struct StrategyCandidate {
   int rank;
   std::vector<StrategyLeg> legs;
-  double credit;                           // per share, options only; negative is a debit
-  std::optional<double> max_profit;        // none: unlimited
-  std::optional<double> max_loss;          // positive amount; none: unlimited
+  double credit;                     // per share, options only; negative is a debit
+  std::optional<double> max_profit;  // none: unlimited
+  std::optional<double> max_loss;    // positive amount; none: unlimited
   std::vector<double> breakevens;
   double delta;
   double gamma;
   double theta;
   double vega;
   double pop;
-  double return_on_risk;                   // max profit / max loss
-  double annualised_return;                // return_on_risk * 365 / days_to_expiry
-  std::vector<PayoffPoint> payoff;         // at expiry; straight lines between the points
+  double return_on_risk;            // max profit / max loss
+  double annualised_return;         // return_on_risk * 365 / days_to_expiry
+  std::vector<PayoffPoint> payoff;  // at expiry; straight lines between the points
 };
 /// The assumptions behind every probability of a reply.
 struct Density {

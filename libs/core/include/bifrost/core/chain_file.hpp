@@ -33,7 +33,8 @@ struct ChainFileReject {
 /// Streams an option file of any size in constant memory.
 class ChainFileReader {
  public:
-  /// Fails when the file cannot be opened or its header lacks a required column (named in the message).
+  /// Fails when the file cannot be opened or its header lacks a required column (named in the
+  /// message).
   static Result<ChainFileReader> open(const std::filesystem::path& path);
   /// Uncompressed text held in memory.
   static Result<ChainFileReader> from_text(std::string text);
@@ -42,8 +43,8 @@ class ChainFileReader {
   ChainFileReader& operator=(ChainFileReader&&) noexcept;
   ~ChainFileReader();
 
-  /// The next line, good or rejected; nothing at the end. An error means the file itself is damaged (truncated or
-  /// corrupt gzip) and nothing further can be read.
+  /// The next line, good or rejected; nothing at the end. An error means the file itself is damaged
+  /// (truncated or corrupt gzip) and nothing further can be read.
   Result<std::optional<std::variant<ChainFileRow, ChainFileReject>>> next();
 
   /// Share of the file consumed, 0 to 1, by compressed bytes.

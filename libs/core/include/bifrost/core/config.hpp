@@ -22,7 +22,8 @@ struct ConfigKey {
   std::string_view meaning;
 };
 
-/// Every key there is, in the order of the reference page (docs/configuration.md is printed from this).
+/// Every key there is, in the order of the reference page (docs/configuration.md is printed from
+/// this).
 std::span<const ConfigKey> config_keys();
 
 /// Settings of a program. Read once at start; values are checked here and nowhere else.
@@ -33,19 +34,20 @@ struct Config {
   std::string database_url;  // may hold a password: never log it
   std::string app_host;
   std::uint16_t app_port;
-  std::string web_root;                      // folder with the built page; empty: none is served
+  std::string web_root;  // folder with the built page; empty: none is served
   std::chrono::seconds collection_interval;
   std::vector<std::string> underlyings;
-  int expiry_days;                           // collect expiries up to this many calendar days ahead; 0: all
-  double strike_window;                      // collect strikes within this share of spot; 0: all
-  int ib_lines;                              // market-data lines this program may hold
+  int expiry_days;       // collect expiries up to this many calendar days ahead; 0: all
+  double strike_window;  // collect strikes within this share of spot; 0: all
+  int ib_lines;          // market-data lines this program may hold
   int ib_messages_per_second;
   int ib_max_server_version;
-  bool clock_from_gateway;                   // time is what the gateway says, for simulated markets
+  bool clock_from_gateway;  // time is what the gateway says, for simulated markets
   std::string log_level;
 
-  /// `file` may be absent (nothing is wrong then) unless `required`. The environment wins over the file. A line that
-  /// is not KEY=VALUE, an unknown key in the file, or a value out of range is an error naming the file, line and key.
+  /// `file` may be absent (nothing is wrong then) unless `required`. The environment wins over the
+  /// file. A line that is not KEY=VALUE, an unknown key in the file, or a value out of range is an
+  /// error naming the file, line and key.
   static Result<Config> load(const std::filesystem::path& file, bool required = false);
   /// As load(), from values alone; the seam for tests.
   static Result<Config> from_text(std::string_view env_file, std::string_view file_name,

@@ -9,7 +9,8 @@ namespace bifrost::core::log {
 
 enum class Level { debug, info, warning, error };
 
-/// Names the program in every line and sets the lowest level written. Lines go to stderr, one event each. Thread-safe.
+/// Names the program in every line and sets the lowest level written. Lines go to stderr, one event
+/// each. Thread-safe.
 void start(std::string_view program, Level lowest = Level::info);
 void write(Level level, std::string_view message);
 bool enabled(Level level);

@@ -10,8 +10,8 @@
 
 namespace bifrost::core {
 
-/// A price, premium or strike in currency units per share, exact to a ten-thousandth, the finest tick any US
-/// listing uses. Money arithmetic stays in this type; analysis works on value().
+/// A price, premium or strike in currency units per share, exact to a ten-thousandth, the finest
+/// tick any US listing uses. Money arithmetic stays in this type; analysis works on value().
 class Price {
  public:
   static constexpr std::int64_t units_per_one = 10'000;
@@ -19,12 +19,12 @@ class Price {
   constexpr Price() = default;
   static constexpr Price from_units(std::int64_t units) { return Price{units}; }
 
-  /// Rounds to the nearest unit: a wire carries 28.100000381469727 for 28.10. Nothing for NaN, infinities
-  /// and magnitudes of 1e12 and beyond.
+  /// Rounds to the nearest unit: a wire carries 28.100000381469727 for 28.10. Nothing for NaN,
+  /// infinities and magnitudes of 1e12 and beyond.
   static std::optional<Price> from_double(double value);
 
-  /// Plain decimal text ("27.6", "-0.05", "0"), at most four fractional digits after trailing zeros; no
-  /// exponent, no blanks. Nothing if it is anything else.
+  /// Plain decimal text ("27.6", "-0.05", "0"), at most four fractional digits after trailing
+  /// zeros; no exponent, no blanks. Nothing if it is anything else.
   static std::optional<Price> parse(std::string_view text);
 
   constexpr std::int64_t units() const { return units_; }

@@ -13,14 +13,15 @@
 
 namespace bifrost::core {
 
-/// Where quotes first came from. Kept with every snapshot for ever: simulated numbers never pass for real ones.
+/// Where quotes first came from. Kept with every snapshot for ever: simulated numbers never pass
+/// for real ones.
 enum class Source : std::uint8_t { live, delayed, imported, simulated };
 
 std::string_view to_string(Source source);
 std::optional<Source> parse_source(std::string_view text);
 
-/// One look at one option. Missing is missing: an absent field was never quoted or never computed, a zero was
-/// quoted as zero.
+/// One look at one option. Missing is missing: an absent field was never quoted or never computed,
+/// a zero was quoted as zero.
 struct Quote {
   std::optional<Price> bid;
   std::optional<Price> ask;

@@ -13,7 +13,7 @@ namespace bifrost::core {
 enum class Errc {
   invalid_input,  // the caller's value is wrong; asking again with the same value fails again
   not_found,
-  conflict,      // it is there already, or somebody else holds it
+  conflict,  // it is there already, or somebody else holds it
   unauthorized,
   unavailable,   // a dependency is away; the same call may work later
   timeout,       // the deadline passed
@@ -25,7 +25,8 @@ std::string_view to_string(Errc code) noexcept;
 
 struct [[nodiscard]] Error {
   Errc code;
-  std::string message;  // for an operator: what was attempted, on what; then "hint: ..." if there is one
+  std::string
+      message;  // for an operator: what was attempted, on what; then "hint: ..." if there is one
   std::source_location where;
 };
 
@@ -51,12 +52,12 @@ inline tl::unexpected<Error> fail(Errc code, std::string message,
   if (!tmp) return tl::unexpected{std::move(tmp).error()}; \
   decl = *std::move(tmp)
 
-/// `BF_TRY(auto rows, load(x));` declares `rows`, or returns the error of `load` from this function.
+/// `BF_TRY(auto rows, load(x));` declares `rows`, or returns the error of `load` from this
+/// function.
 #define BF_TRY(decl, expr) BF_TRY_(BF_CONCAT(bf_try_, __LINE__), decl, expr)
 
 /// The same for Result<void>.
-#define BF_CHECK(expr)                                                 \
-  do {                                                                 \
-    if (auto bf_check_ = (expr); !bf_check_)                           \
-      return tl::unexpected{std::move(bf_check_).error()};             \
+#define BF_CHECK(expr)                                                                            \
+  do {                                                                                            \
+    if (auto bf_check_ = (expr); !bf_check_) return tl::unexpected{std::move(bf_check_).error()}; \
   } while (false)

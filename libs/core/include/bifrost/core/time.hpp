@@ -42,7 +42,8 @@ struct ExchangeTime {
 ExchangeTime exchange_time(Instant t);
 
 /// The instant at which New York's clocks show `since_midnight` on `date`.
-/// An hour that a DST change skips or repeats never falls into a trading session; the earlier instant is taken.
+/// An hour that a DST change skips or repeats never falls into a trading session; the earlier
+/// instant is taken.
 Instant from_exchange_time(Date date, std::chrono::seconds since_midnight);
 
 /// Years between two instants, actual/365 fixed. Negative when `to` is earlier.
@@ -50,7 +51,8 @@ inline double years_act365f(Instant from, Instant to) {
   return std::chrono::duration<double>(to - from).count() / (365.0 * 86400.0);
 }
 
-/// The latest multiple of `interval` (since the Unix epoch) that is not after `t`: the cycle a moment belongs to.
+/// The latest multiple of `interval` (since the Unix epoch) that is not after `t`: the cycle a
+/// moment belongs to.
 Instant floor_to(Instant t, std::chrono::seconds interval);
 
 }  // namespace bifrost::core
