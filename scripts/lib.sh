@@ -1,0 +1,56 @@
+# Shared by the scripts beside it: steps with progress on stderr, and privileges. Sourced, never run.
+# shellcheck shell=bash
+
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
+export PATH="${root}/.tools/bin:${PATH}"
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+  say "$1"
+  [ "${2:-}" ] && say "  hint: $2"
+  exit 1
+}
+
+# as_root COMMAND...: runs it as root, through sudo where needed.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "This step needs root and there is no sudo: $*" "run the same make command as root once"
+  fi
+}
+
+# step TEXT COMMAND...: runs the command with its output in a log; shows elapsed seconds while it works, and the end of the
+# log when it fails.
+step() {
+  local text="$1" log started pid
+  shift
+  mkdir -p "${root}/build/log"
+  log="${root}/build/log/$(printf '%s' "${text}" | tr -cs 'A-Za-z0-9' '-' | cut -c1-40).log"
+  started="${SECONDS}"
+  "$@" >"${log}" 2>&1 </dev/null &
+  pid=$!
+  # shellcheck disable=SC2064
+  trap "kill ${pid} 2>/dev/null" INT TERM
+  while kill -0 "${pid}" 2>/dev/null; do
+    if [ -t 2 ]; then
+      printf '\r  … %s (%ds) ' "${text}" "$((SECONDS - started))" >&2
+      sleep 0.3
+    else
+      # Without a terminal one line every half minute tells that it lives.
+      if (((SECONDS - started) % 30 == 1)); then say "  … ${text} ($((SECONDS - started))s)"; fi
+      sleep 1
+    fi
+  done
+  trap - INT TERM
+  [ -t 2 ] && printf '\r\033[K' >&2
+  if wait "${pid}"; then
+    say "  ✓ ${text} ($((SECONDS - started))s)"
+  else
+    say "  ✗ ${text}; the end of ${log}:"
+    tail -n 30 "${log}" >&2
+    return 1
+  fi
+}
