@@ -12,13 +12,14 @@ cd "${root}"
 
 preset="${1:-dev}"
 sets=(build)
-options=(-DBIFROST_TESTS=OFF)
+options=()
+# Without --tests a new build folder leaves the tests out; one that has them keeps them.
+[ -f "build/${preset}/CMakeCache.txt" ] || options=(-DBIFROST_TESTS=OFF)
 [ "${2:-}" = --tests ] && sets+=(test) && options=(-DBIFROST_TESTS=ON)
 case "${preset}" in
   clang19 | fuzz) sets+=(check) ;;
   release) sets+=(bench) && options=() ;;
 esac
 "${here}/install-packages.sh" "${sets[@]}"
-# A change of the test switch reconfigures; ccache makes that cheap. Two compilers at once need up to 3 GB.
 step "configure ${preset}" cmake --preset "${preset}" "${options[@]}"
 step "build ${preset}" ninja -C "build/${preset}"

@@ -90,6 +90,8 @@ struct ChainQuery {
   std::optional<ChainFrom> from;             // default history
   std::optional<Instant> at;                 // the chain as it was known then; history only
 };
+/// Who computed implied_vol and the greeks: the broker's model, or we from the middle of bid and ask.
+enum class GreeksFrom { gateway, computed };
 struct ChainSide {
   std::optional<Price> bid;
   std::optional<Price> ask;
@@ -103,6 +105,7 @@ struct ChainSide {
   std::optional<double> gamma;
   std::optional<double> theta;
   std::optional<double> vega;
+  std::optional<GreeksFrom> greeks_from;  // none: there are none
   std::optional<Instant> observed_at;
 };
 struct ChainRow {
