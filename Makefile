@@ -23,7 +23,7 @@ web: ## build the page into web/dist
 	@scripts/build-web.sh
 
 unit: ## build and run the fast tests of the rooms
-	@scripts/build.sh $(PRESET) --tests && ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure -LE functional
+	@scripts/build.sh $(PRESET) --tests && ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure -E functional
 
 test: ## install, build and run every test this machine allows; ends with N passed, N failed
 	@scripts/test.sh
