@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/sim/synthetic_market.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+#include <unordered_map>
+
+#include "bifrost/analysis/black_scholes.hpp"
+#include "bifrost/core/calendar.hpp"
+#include "hash.hpp"
+#include "synthetic_path.hpp"
+
+namespace bifrost::sim {
+namespace {
+
+namespace chr = std::chrono;
+using core::Date;
+using core::Instant;
+using core::Price;
+
+constexpr std::size_t weekly_expiries = 8;
+constexpr int monthly_expiries = 6;
+constexpr double month_years = 30.0 / 365;
+// An option an instant before its settlement still needs a positive life to be priced.
+constexpr double shortest_life_years = 30.0 / (365.0 * 86400.0);
+
+Price to_price(double value) { return *Price::from_double(value); }
+
+Date trading_day_for(Date day) {
+  return core::is_trading_day(day) ? day : core::previous_trading_day(day);
+}
+
+Date third_friday(chr::year_month month) {
+  return chr::sys_days{month / chr::Friday[3]};
+}
+
+/// Annual at-the-money variance to a horizon: Heston's expected mean variance.
+double mean_variance(const SyntheticSymbol& s, double variance, double years) {
+  const double held = std::max(variance, 1e-4);
+  const double long_run = s.vol * s.vol;
+  const double kt = s.reversion * years;
+  return long_run + (held - long_run) * -std::expm1(-kt) / kt;
+}
+
+/// SSVI with the power law eta / sqrt(theta (1 + theta)) (Gatheral and Jacquier 2014, eq. 4.1, 4.5).
+double smile_vol(const SyntheticSymbol& s, double variance, double years, double log_moneyness) {
+  const double theta = mean_variance(s, variance, years) * years;
+  const double phi = s.smile_slope / std::sqrt(theta * (1 + theta));
+  const double rho = s.spot_vol_correlation;
+  const double x = phi * log_moneyness;
+  const double total =
+      theta / 2 * (1 + rho * x + std::sqrt((x + rho) * (x + rho) + 1 - rho * rho));
+  return std::sqrt(total / years);
+}
+
+/// Share of a day's volume done after the share `u` of the session: busiest at both ends.
+double volume_share(double u) {
+  return u + 0.4 * std::sin(2 * std::numbers::pi * u) / (2 * std::numbers::pi);
+}
+
+double nice_step(double target) {
+  constexpr double steps[] = {0.5, 1, 2.5, 5, 10, 25, 50, 100, 250};
+  return *std::ranges::min_element(
+      steps, {}, [&](double step) { return std::abs(std::log(step / target)); });
+}
+
+// Legal ticks: 0.01 below 3.00 and 0.05 from there, or 0.01 everywhere. A hair of slack keeps exact
+// multiples where they are.
+double tick_down(double price, bool penny) {
+  const double step = penny || price < 3.0 ? 0.01 : 0.05;
+  return std::floor(price / step + 1e-9) * step;
+}
+double tick_up(double price, bool penny) {
+  const double step = penny || price <= 3.0 ? 0.01 : 0.05;
+  return std::ceil(price / step - 1e-9) * step;
+}
+
+struct Spread {
+  double bid;
+  double ask;
+};
+
+/// Half the width grows with the value of the option alone, slower than the value itself: so bid, ask
+/// and mid keep the order of the values, strike by strike, after rounding to ticks.
+Spread spread_around(double value, double years, const SyntheticSymbol& s) {
+  const double width = (s.penny_options ? 0.6 : 1.0) * (1 + 0.8 * std::sqrt(years));
+  const double half = 0.006 + 0.012 * width * std::pow(std::max(value, 0.0), 0.7);
+  const double bid = tick_down(value - half, s.penny_options);
+  return {.bid = bid < 0.01 ? 0.0 : bid,
+          .ask = std::max(0.01, tick_up(value + half, s.penny_options))};
+}
+
+struct ListedDetail {
+  Instant settlement;
+  double open_interest_base = 0;
+  std::size_t listed_on = 0;  // index of the day
+};
+
+struct Series {
+  Series(std::uint64_t seed, Date epoch, SyntheticSymbol symbol)
+      : spec(std::move(symbol)), path(seed, epoch, spec) {}
+  Series(const Series&) = delete;
+
+  SyntheticSymbol spec;
+  Underlying info;
+  SyntheticPath path;
+  MinutePath minutes;         // of the day of the slot
+  std::vector<double> steps;  // of the minute of the slot
+  std::vector<ListedOption> options;
+  std::vector<ListedDetail> details;
+};
+
+/// Where the market stands: which session, which minute and which five seconds of it.
+struct Slot {
+  std::size_t day = 0;
+  std::size_t minute = 0;
+  std::size_t step = 0;
+  bool traded = false;  // the session of `day` has begun
+
+  friend bool operator==(const Slot&, const Slot&) = default;
+};
+
+/// What a price of an option depends on besides the contract.
+struct Conditions {
+  Instant at;
+  double spot;
+  double variance;
+};
+
+struct Priced {
+  double years;
+  double vol;
+  analysis::Valuation value;
+  Spread spread;
+};
+
+}  // namespace
+
+struct SyntheticMarket::Impl {
+  std::uint64_t seed;
+  Instant now{};
+  std::uint64_t revision = 0;
+  Slot slot;
+  std::optional<Date> listed_for;
+  std::vector<std::unique_ptr<Series>> series;
+  std::vector<Underlying> underlyings;
+  std::unordered_map<int, std::pair<std::size_t, std::size_t>> by_con_id;  // series, option
+
+  const Series* find_series(int con_id) const {
+    const auto it = std::ranges::find(series, con_id, [](const auto& s) { return s->info.con_id; });
+    return it == series.end() ? nullptr : it->get();
+  }
+
+  Slot slot_at(Instant t) const {
+    const auto& days = series.front()->path.days();
+    auto next = std::ranges::upper_bound(days, t, {}, [](const auto& d) { return d.session.open; });
+    if (next == days.begin()) return {};
+    const auto& day = *std::prev(next);
+    Slot out;
+    out.traded = true;
+    out.day = static_cast<std::size_t>(std::prev(next) - days.begin());
+    const auto into = std::min(t, day.session.close) - day.session.open;
+    out.minute = static_cast<std::size_t>(into / chr::minutes{1});
+    if (t < day.session.close) {
+      out.step = static_cast<std::size_t>(
+          (into % chr::minutes{1}) / (chr::minutes{1} / SyntheticPath::steps_per_minute));
+    }
+    return out;
+  }
+
+  void move_to(Instant t) {
+    now = t;
+    const auto date = core::exchange_time(t).date;
+    for (auto& s : series) s->path.extend_to(date);
+    const auto next = slot_at(t);
+    const bool first = revision == 0;
+    const bool new_day = first || next.day != slot.day;
+    if (first || next != slot) {
+      ++revision;
+      const bool new_minute = new_day || next.minute != slot.minute;
+      slot = next;
+      for (auto& s : series) {
+        const auto& day = s->path.days()[slot.day];
+        if (new_day) s->minutes = s->path.minutes(day);
+        if (new_minute) {
+          s->steps = slot.minute + 1 < s->minutes.log_spot.size()
+                         ? s->path.steps(day, s->minutes, slot.minute)
+                         : std::vector<double>{s->minutes.log_spot.back()};
+        }
+      }
+    }
+    if (listed_for != date) list_options(date);
+  }
+
+  Conditions conditions(const Series& s) const {
+    const auto& day = s.path.days()[slot.day];
+    const auto step_length = chr::minutes{1} / SyntheticPath::steps_per_minute;
+    return {.at = day.session.open + chr::minutes{slot.minute} + step_length * slot.step,
+            .spot = SyntheticPath::spot(s.steps[slot.step]),
+            .variance = s.minutes.variance[slot.minute]};
+  }
+
+  Conditions conditions_at_minute(const Series& s, std::size_t minute) const {
+    const auto& day = s.path.days()[slot.day];
+    return {.at = day.session.open + chr::minutes{minute},
+            .spot = SyntheticPath::spot(s.minutes.log_spot[minute]),
+            .variance = s.minutes.variance[minute]};
+  }
+
+  static Priced price(const Series& s, const ListedOption& option, const ListedDetail& detail,
+                      const Conditions& at) {
+    Priced out{};
+    out.years = std::max(core::years_act365f(at.at, detail.settlement), shortest_life_years);
+    const double strike = option.contract.strike.value();
+    const double carry = (synthetic_rate - s.spec.dividend_yield) * out.years;
+    out.vol = smile_vol(s.spec, at.variance, out.years, std::log(strike / at.spot) - carry);
+    out.value = analysis::black_scholes(option.contract.right,
+                                        analysis::SpotInputs{.spot = at.spot,
+                                                             .strike = strike,
+                                                             .years_to_expiry = out.years,
+                                                             .rate = synthetic_rate,
+                                                             .dividend_yield = s.spec.dividend_yield,
+                                                             .vol = out.vol});
+    out.spread = spread_around(out.value.price, out.years, s.spec);
+    return out;
+  }
+
+  /// What the volatility of one side's price says; nothing where the price has none.
+  static std::optional<Computation> side(const Series& s, const ListedOption& option,
+                                         const Conditions& at, double years, double price) {
+    const double growth = std::exp((synthetic_rate - s.spec.dividend_yield) * years);
+    const double strike = option.contract.strike.value();
+    const auto vol = analysis::implied_vol(option.contract.right,
+                                           {.price = price,
+                                            .forward = at.spot * growth,
+                                            .strike = strike,
+                                            .years_to_expiry = years,
+                                            .discount_factor = std::exp(-synthetic_rate * years)});
+    if (!vol) return std::nullopt;
+    const auto value = analysis::black_scholes(
+        option.contract.right, analysis::SpotInputs{.spot = at.spot,
+                                                    .strike = strike,
+                                                    .years_to_expiry = years,
+                                                    .rate = synthetic_rate,
+                                                    .dividend_yield = s.spec.dividend_yield,
+                                                    .vol = *vol});
+    return computation(*vol, price, value, at.spot);
+  }
+
+  static Computation computation(double vol, double price, const analysis::Valuation& value,
+                                 double spot) {
+    return {.implied_vol = vol,
+            .price = price,
+            .delta = value.delta,
+            .gamma = value.gamma,
+            .theta = value.theta,
+            .vega = value.vega,
+            .underlying_price = spot};
+  }
+
+  /// Volume a contract would do on a whole day like any other, before the luck of the day.
+  static double usual_volume(const Series& s, const core::OptionContract& contract, double spot,
+                             double years) {
+    const double width = 1.2 * s.spec.vol * std::sqrt(years) + 0.01;
+    const double distance = std::log(contract.strike.value() / spot) / width;
+    return s.spec.daily_contracts * std::exp(-0.5 * distance * distance) * std::exp(-1.5 * years);
+  }
+
+  /// Contracts traded by each minute of the day of the slot.
+  double day_volume(const Series& s, const ListedOption& option, const ListedDetail& detail) const {
+    const auto& day = s.path.days()[slot.day];
+    const double years =
+        std::max(core::years_act365f(day.session.open, detail.settlement), shortest_life_years);
+    NormalStream luck(key(option.con_id, day.date));
+    return usual_volume(s, option.contract, day.open, years) * std::exp(0.6 * luck.next());
+  }
+
+  std::int64_t volume_by(double whole_day, const Series& s, std::size_t minute) const {
+    const auto last = s.minutes.log_spot.size() - 1;
+    return static_cast<std::int64_t>(
+        whole_day * volume_share(static_cast<double>(minute) / static_cast<double>(last)));
+  }
+
+  std::uint64_t key(int con_id, Date date) const {
+    return mix(seed ^ mix(static_cast<std::uint64_t>(con_id))) ^
+           mix(static_cast<std::uint64_t>(date.time_since_epoch().count()));
+  }
+
+  // The listing of a day. Everything here follows from closes before that day.
+
+  struct Band {
+    Date from;  // first day in the list
+    double width;
+    double step_share;
+  };
+
+  static void add_strikes(const Series& s, Date today, const Band& band, std::set<Price>& into,
+                          std::size_t& listed_on) {
+    const auto& days = s.path.days();
+    const auto first = static_cast<std::size_t>(
+        std::ranges::lower_bound(days, band.from, {}, &PathDay::date) - days.begin());
+    const auto close_before = [&](std::size_t day) {
+      return day == 0 ? s.spec.spot : days[std::min(day, days.size()) - 1].close;
+    };
+    const double step = nice_step(band.step_share * close_before(first));
+    double low = close_before(first);
+    double high = low;
+    for (auto day = first; day < days.size() && days[day].date <= today; ++day) {
+      low = std::min(low, close_before(day));
+      high = std::max(high, close_before(day));
+    }
+    for (double k = std::ceil(low * (1 - band.width) / step) * step; k <= high * (1 + band.width);
+         k += step) {
+      into.insert(to_price(k));
+    }
+    listed_on = std::min(listed_on, first);
+  }
+
+  void list_options(Date today) {
+    listed_for = today;
+    ++revision;
+    by_con_id.clear();
+    std::vector<int> taken;
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      list_series(*series[i], today);
+      assign_con_ids(series[i]->options, taken);
+      for (std::size_t j = 0; j < series[i]->options.size(); ++j) {
+        const int id = series[i]->options[j].con_id;
+        taken.push_back(id);
+        by_con_id.emplace(id, std::pair{i, j});
+      }
+    }
+  }
+
+  static void list_series(Series& s, Date today) {
+    struct Expiry {
+      std::set<Price> strikes;
+      std::size_t listed_on = SIZE_MAX;
+    };
+    std::map<std::pair<std::string, Date>, Expiry> expiries;
+    const auto add = [&](const std::string& trading_class, Date expiry, const Band& band) {
+      auto& e = expiries[{trading_class, expiry}];
+      add_strikes(s, today, band, e.strikes, e.listed_on);
+    };
+    const auto last_day = [&](const std::string& trading_class, Date expiry) {
+      return last_trade_date({.underlying = s.spec.symbol,
+                              .trading_class = trading_class,
+                              .expiry = expiry,
+                              .strike = Price{}});
+    };
+
+    auto friday = today + (chr::Friday - chr::weekday{today});
+    for (std::size_t found = 0; found < weekly_expiries; friday += chr::weeks{1}) {
+      const auto expiry = trading_day_for(friday);
+      if (expiry < today) continue;
+      ++found;
+      const auto replaced = friday - chr::weeks{weekly_expiries};
+      add(s.spec.weekly_class, expiry,
+          {.from = trading_day_for(replaced) + chr::days{1}, .width = 0.20, .step_share = 0.0125});
+    }
+    const chr::year_month_day ymd{today};
+    auto month = ymd.year() / ymd.month();
+    for (int found = 0; found < monthly_expiries; month += chr::months{1}) {
+      const auto expiry = trading_day_for(third_friday(month));
+      if (last_day(s.spec.monthly_class, expiry) < today) continue;
+      ++found;
+      const auto replaced = trading_day_for(third_friday(month - chr::months{monthly_expiries}));
+      add(s.spec.monthly_class, expiry,
+          {.from = last_day(s.spec.monthly_class, replaced) + chr::days{1},
+           .width = 0.30,
+           .step_share = 0.025});
+    }
+
+    s.options.clear();
+    s.details.clear();
+    for (const auto& [id, expiry] : expiries) {
+      for (const auto strike : expiry.strikes) {
+        for (const auto right : {core::Right::call, core::Right::put}) {
+          ListedOption option;
+          option.underlying_con_id = s.info.con_id;
+          option.contract = {.underlying = s.spec.symbol,
+                             .trading_class = id.first,
+                             .expiry = id.second,
+                             .strike = strike,
+                             .right = right};
+          option.last_trade_date = last_trade_date(option.contract);
+          ListedDetail detail;
+          detail.settlement = core::settlement_instant(option.contract);
+          detail.listed_on = expiry.listed_on;
+          const auto& days = s.path.days();
+          const double level =
+              expiry.listed_on == 0 ? s.spec.spot
+                                    : days[std::min(expiry.listed_on, days.size()) - 1].close;
+          detail.open_interest_base = 12 * usual_volume(s, option.contract, level, 0.15);
+          s.options.push_back(std::move(option));
+          s.details.push_back(detail);
+        }
+      }
+    }
+  }
+};
+
+std::vector<SyntheticSymbol> default_universe() {
+  return {
+      {.symbol = "BFX",
+       .name = "BIFROST 500 INDEX",
+       .type = SecurityType::index,
+       .exchange = "CBOE",
+       .weekly_class = "BFXW",
+       .monthly_class = "BFX",
+       .spot = 5200,
+       .vol = 0.16,
+       .vol_of_vol = 0.45,
+       .reversion = 4.0,
+       .spot_vol_correlation = -0.72,
+       .market_correlation = 0.97,
+       .smile_slope = 1.1,
+       .dividend_yield = 0.013,
+       .daily_contracts = 2500},
+      {.symbol = "NRTH",
+       .name = "NORTHERN MARKET FUND",
+       .type = SecurityType::stock,
+       .exchange = "ARCA",
+       .weekly_class = "NRTH",
+       .monthly_class = "NRTH",
+       .penny_options = true,
+       .spot = 480,
+       .vol = 0.17,
+       .vol_of_vol = 0.45,
+       .reversion = 4.0,
+       .spot_vol_correlation = -0.7,
+       .market_correlation = 0.95,
+       .smile_slope = 1.05,
+       .dividend_yield = 0.014,
+       .daily_contracts = 6000},
+      {.symbol = "VALK",
+       .name = "VALKYRIE SYSTEMS",
+       .type = SecurityType::stock,
+       .exchange = "NASDAQ",
+       .weekly_class = "VALK",
+       .monthly_class = "VALK",
+       .spot = 182,
+       .vol = 0.33,
+       .vol_of_vol = 0.7,
+       .reversion = 3.0,
+       .spot_vol_correlation = -0.45,
+       .market_correlation = 0.65,
+       .smile_slope = 0.9,
+       .daily_contracts = 1800},
+      {.symbol = "ODIN",
+       .name = "ODIN ENERGY",
+       .type = SecurityType::stock,
+       .exchange = "NYSE",
+       .weekly_class = "ODIN",
+       .monthly_class = "ODIN",
+       .spot = 64,
+       .vol = 0.45,
+       .vol_of_vol = 0.9,
+       .reversion = 2.5,
+       .spot_vol_correlation = -0.3,
+       .market_correlation = 0.4,
+       .smile_slope = 0.9,
+       .dividend_yield = 0.021,
+       .daily_contracts = 900},
+      {.symbol = "FRYA",
+       .name = "FREYA HOLDINGS",
+       .type = SecurityType::stock,
+       .exchange = "NYSE",
+       .weekly_class = "FRYA",
+       .monthly_class = "FRYA",
+       .spot = 23,
+       .vol = 0.28,
+       .vol_of_vol = 0.6,
+       .reversion = 3.0,
+       .spot_vol_correlation = -0.5,
+       .market_correlation = 0.5,
+       .smile_slope = 0.9,
+       .dividend_yield = 0.035,
+       .daily_contracts = 500},
+  };
+}
+
+SyntheticMarket::SyntheticMarket(std::uint64_t seed, Date epoch,
+                                 std::vector<SyntheticSymbol> universe)
+    : impl_(std::make_unique<Impl>()) {
+  if (universe.empty()) core::panic("a synthetic market needs at least one symbol");
+  impl_->seed = seed;
+  for (auto& symbol : universe) {
+    auto s = std::make_unique<Series>(seed, epoch, std::move(symbol));
+    s->info = {.con_id = underlying_con_id(s->spec.symbol),
+               .symbol = s->spec.symbol,
+               .type = s->spec.type,
+               .name = s->spec.name,
+               .exchange = s->spec.exchange,
+               .min_tick = Price::from_units(Price::units_per_one / 100),
+               .penny_options = s->spec.penny_options};
+    impl_->underlyings.push_back(s->info);
+    impl_->series.push_back(std::move(s));
+  }
+  impl_->move_to(impl_->series.front()->path.days().front().session.open);
+}
+
+SyntheticMarket::~SyntheticMarket() = default;
+
+void SyntheticMarket::advance_to(Instant t) { impl_->move_to(t); }
+Instant SyntheticMarket::now() const { return impl_->now; }
+std::uint64_t SyntheticMarket::revision() const { return impl_->revision; }
+std::span<const Underlying> SyntheticMarket::underlyings() const { return impl_->underlyings; }
+
+std::span<const ListedOption> SyntheticMarket::options(int underlying) const {
+  const auto* s = impl_->find_series(underlying);
+  return s ? std::span<const ListedOption>{s->options} : std::span<const ListedOption>{};
+}
+
+const ListedOption* SyntheticMarket::find_option(int con_id) const {
+  const auto it = impl_->by_con_id.find(con_id);
+  if (it == impl_->by_con_id.end()) return nullptr;
+  return &impl_->series[it->second.first]->options[it->second.second];
+}
+
+OptionState SyntheticMarket::option_state(int con_id) const {
+  const auto it = impl_->by_con_id.find(con_id);
+  if (it == impl_->by_con_id.end()) return {};
+  const auto& s = *impl_->series[it->second.first];
+  const auto& option = s.options[it->second.second];
+  const auto& detail = s.details[it->second.second];
+  const auto at = impl_->conditions(s);
+  const auto priced = Impl::price(s, option, detail, at);
+
+  OptionState state;
+  auto& quote = state.quote;
+  quote.bid = to_price(priced.spread.bid);
+  quote.ask = to_price(priced.spread.ask);
+  const auto moment = static_cast<std::uint64_t>(at.at.time_since_epoch().count());
+  const auto noise = mix(impl_->key(con_id, s.path.days()[impl_->slot.day].date) ^ moment);
+  quote.bid_size = priced.spread.bid > 0 ? 1 + static_cast<std::int64_t>(noise % 60) : 0;
+  quote.ask_size = 1 + static_cast<std::int64_t>((noise >> 32U) % 60);
+
+  const auto whole_day = impl_->day_volume(s, option, detail);
+  quote.volume = impl_->slot.traded ? impl_->volume_by(whole_day, s, impl_->slot.minute) : 0;
+  if (*quote.volume > 0) {
+    std::size_t low = 0;
+    std::size_t high = impl_->slot.minute;
+    while (low < high) {
+      const auto middle = std::midpoint(low, high);
+      if (impl_->volume_by(whole_day, s, middle) < *quote.volume) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    const auto then = Impl::price(s, option, detail, impl_->conditions_at_minute(s, low));
+    const bool sold = then.spread.bid > 0 && (mix(noise ^ low) & 1U) == 0;
+    quote.last = to_price(sold ? then.spread.bid : then.spread.ask);
+  }
+
+  const auto& days = s.path.days();
+  const auto mornings = static_cast<std::size_t>(
+      std::ranges::lower_bound(days, *impl_->listed_for, {}, &PathDay::date) - days.begin());
+  const auto listed_days =
+      static_cast<double>(mornings + 1 - std::min(mornings + 1, detail.listed_on));
+  NormalStream wobble(mix(impl_->key(con_id, *impl_->listed_for)));
+  quote.open_interest = static_cast<std::int64_t>(detail.open_interest_base *
+                                                  (1 - std::exp(-listed_days / 15)) *
+                                                  std::exp(0.03 * wobble.next()));
+  quote.implied_vol = priced.vol;
+  quote.delta = priced.value.delta;
+  quote.gamma = priced.value.gamma;
+  quote.theta = priced.value.theta;
+  quote.vega = priced.value.vega;
+  quote.observed_at = at.at;
+  state.model = Impl::computation(priced.vol, priced.value.price, priced.value, at.spot);
+  if (priced.spread.bid > 0) {
+    state.bid = Impl::side(s, option, at, priced.years, priced.spread.bid);
+  }
+  state.ask = Impl::side(s, option, at, priced.years, priced.spread.ask);
+  return state;
+}
+
+UnderlyingState SyntheticMarket::underlying_state(int con_id) const {
+  const auto* found = impl_->find_series(con_id);
+  if (!found) return {};
+  const auto& s = *found;
+  const auto& slot = impl_->slot;
+  const auto& day = s.path.days()[slot.day];
+  const auto at = impl_->conditions(s);
+  UnderlyingState state;
+  state.last = to_price(at.spot);
+  const double year_to_month = mean_variance(s.spec, at.variance, month_years);
+  state.implied_vol = std::sqrt(year_to_month);
+  if (const auto vols = daily_bars(con_id, BarKind::historical_volatility, 1); !vols.empty()) {
+    state.historical_vol = vols.back().close;
+  }
+  if (slot.day > 0) state.previous_close = to_price(s.path.days()[slot.day - 1].close);
+  if (slot.traded) {
+    const auto bar = daily_bars(con_id, BarKind::trades, 0).back();
+    state.open = to_price(bar.open);
+    state.high = to_price(bar.high);
+    state.low = to_price(bar.low);
+    if (s.info.type == SecurityType::stock) state.volume = bar.volume;
+  }
+  if (s.info.type == SecurityType::stock) {
+    const double half = at.spot < 100 ? 0.01 : 0.02;
+    state.bid = to_price(at.spot - half);
+    state.ask = to_price(at.spot + half);
+    const auto noise = mix(impl_->key(con_id, day.date) ^
+                           static_cast<std::uint64_t>(at.at.time_since_epoch().count()));
+    state.bid_size = 100 * (1 + static_cast<std::int64_t>(noise % 20));
+    state.ask_size = 100 * (1 + static_cast<std::int64_t>((noise >> 32U) % 20));
+    state.last_size = 100 * (1 + static_cast<std::int64_t>((noise >> 16U) % 5));
+  }
+  return state;
+}
+
+std::optional<Carry> SyntheticMarket::carry(int con_id) const {
+  const auto* s = impl_->find_series(con_id);
+  if (!s) return std::nullopt;
+  return Carry{.rate = synthetic_rate, .dividend_yield = s->spec.dividend_yield};
+}
+
+std::vector<DailyBar> SyntheticMarket::daily_bars(int con_id, BarKind kind,
+                                                  std::size_t count) const {
+  constexpr std::size_t returns = 21;
+  const auto* found = impl_->find_series(con_id);
+  if (!found || !impl_->slot.traded) return {};
+  const auto& s = *found;
+  const auto& days = s.path.days();
+  const auto today = impl_->slot.day;
+  std::vector<DailyBar> bars;
+  for (auto i = today - std::min(today, count); i <= today; ++i) {
+    const auto& day = days[i];
+    const bool running = i == today;
+    DailyBar bar;
+    bar.date = day.date;
+    if (kind == BarKind::historical_volatility) {
+      if (i < returns) continue;
+      double sum = 0;
+      double squares = 0;
+      for (auto j = i - returns + 1; j <= i; ++j) {
+        const double to = running && j == i ? impl_->conditions(s).spot : days[j].close;
+        const double r = std::log(to / days[j - 1].close);
+        sum += r;
+        squares += r * r;
+      }
+      const double n = returns;
+      bar.close = std::sqrt((squares - sum * sum / n) / (n - 1) * 252);
+      bar.open = bar.high = bar.low = bar.close;
+    } else if (kind == BarKind::implied_volatility) {
+      const auto path = running ? s.minutes : s.path.minutes(day);
+      const auto end = running ? impl_->slot.minute + 1 : path.variance.size();
+      const auto vol = [&](double v) { return std::sqrt(mean_variance(s.spec, v, month_years)); };
+      const std::span seen{path.variance.data(), end};
+      const auto [low, high] = std::ranges::minmax(seen);
+      bar.open = vol(seen.front());
+      bar.low = vol(low);
+      bar.high = vol(high);
+      bar.close = vol(seen.back());
+    } else {
+      bar.open = day.open;
+      bar.high = day.high;
+      bar.low = day.low;
+      bar.close = day.close;
+      double share = 1;
+      if (running) {
+        const auto reached = impl_->slot.minute;
+        const std::span seen{s.minutes.log_spot.data(), reached + 1};
+        const std::span now{s.steps.data(), impl_->slot.step + 1};
+        bar.low = SyntheticPath::spot(std::min(std::ranges::min(seen), std::ranges::min(now)));
+        bar.high = SyntheticPath::spot(std::max(std::ranges::max(seen), std::ranges::max(now)));
+        bar.close = impl_->conditions(s).spot;
+        share = volume_share(static_cast<double>(reached) /
+                             static_cast<double>(s.minutes.log_spot.size() - 1));
+      }
+      if (s.info.type == SecurityType::stock) {
+        NormalStream luck(impl_->key(con_id, day.date));
+        bar.volume = static_cast<std::int64_t>(2500 * s.spec.daily_contracts *
+                                               std::exp(0.3 * luck.next()) * share);
+      }
+    }
+    bars.push_back(bar);
+  }
+  return bars;
+}
+
+}  // namespace bifrost::sim
