@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,12 +10,11 @@
 #include "bifrost/core/price.hpp"
 #include "bifrost/core/quote.hpp"
 #include "bifrost/core/time.hpp"
+#include "bifrost/net/describe.hpp"
 
-// What the API takes and gives, one struct per request and reply. JSON keys are the member names;
-// openapi.json and web/src/api/schema.d.ts are generated from the descriptions in types.cpp. Prices
-// are per share in currency units, volatilities annual and decimal, probabilities 0 to 1; money
-// amounts (max_profit, max_loss, profit) are in currency for one unit of the strategy, multiplier
-// included.
+// What the API takes and gives: one struct per request and reply, described once. Reading, validation, JSON, the OpenAPI
+// document and the page's TypeScript types all follow from here. Prices are per share in currency units, volatilities annual
+// and decimal, probabilities 0 to 1; money amounts are in currency for one unit of the strategy, multiplier included.
 namespace bifrost::api {
 
 using core::Date;
@@ -25,73 +23,104 @@ using core::Price;
 using core::Right;
 using core::Source;
 
-/// Whether the numbers came from the gateway just now, or out of the history.
-enum class ServedFrom { gateway, history };
-
 struct DependencyHealth {
-  std::string name;  // database, gateway, collector
+  std::string name;
   bool healthy;
-  std::string detail;  // what is wrong, or a short fact
+  std::string detail;
 };
+BF_DESCRIBE(DependencyHealth, "One thing the API depends on.",
+            (name, .doc = "database, gateway or collector"),
+            (healthy),
+            (detail, .doc = "what is wrong, or a short fact"))
 
 struct UnderlyingHealth {
   std::string symbol;
-  std::optional<Instant> as_of;  // last complete or partial snapshot
+  std::optional<Instant> as_of;
   std::optional<std::int64_t> age_seconds;
-  bool stale;  // older than two collection intervals inside the session
+  bool stale;
 };
+BF_DESCRIBE(UnderlyingHealth, "How fresh the history of an underlying is.",
+            (symbol),
+            (as_of, .doc = "the last snapshot"),
+            (age_seconds, .doc = "age of the last snapshot by the market's clock"),
+            (stale, .doc = "older than two collection intervals while the market is open"))
 
-/// GET /api/health
 struct Health {
-  std::string status;  // ok, degraded
+  std::string status;
   std::string version;
-  Instant now;     // the market's clock
-  bool simulated;  // the gateway is a simulator
+  Instant now;
+  bool simulated;
   bool market_open;
   std::vector<DependencyHealth> dependencies;
   std::vector<UnderlyingHealth> underlyings;
 };
+BF_DESCRIBE(Health, "State of the service and of everything it depends on.",
+            (status, .doc = "ok or degraded"),
+            (version),
+            (now, .doc = "the market's clock; a simulated gateway has its own"),
+            (simulated, .doc = "the gateway is a simulator: no number here is real"),
+            (market_open),
+            (dependencies),
+            (underlyings))
 
-/// GET /api/underlyings
 struct UnderlyingItem {
   std::string symbol;
   std::optional<Price> underlying_price;
-  std::optional<Instant> as_of;
+  Instant as_of;
   Source source;
 };
+BF_DESCRIBE(UnderlyingItem, "An underlying with history.", (symbol), (underlying_price),
+            (as_of, .doc = "the last snapshot"), (source, .doc = "where its quotes came from"))
+
 struct Underlyings {
   std::vector<UnderlyingItem> underlyings;
 };
+BF_DESCRIBE(Underlyings, "Every underlying with history, by symbol.", (underlyings))
 
-/// GET /api/expirations/{symbol}
-struct ExpirationsQuery {
+struct SymbolQuery {
   std::string symbol;
 };
+BF_DESCRIBE(SymbolQuery, "An underlying.", (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"))
+
 struct Expiration {
   Date expiry;
   std::string trading_class;
   int days_to_expiry;
   int contracts;
 };
+BF_DESCRIBE(Expiration, "One expiry of one trading class: SPX and SPXW may share a date.",
+            (expiry), (trading_class), (days_to_expiry, .doc = "calendar days in New York"),
+            (contracts, .doc = "contracts in the last snapshot"))
+
 struct Expirations {
   std::string symbol;
   Instant as_of;
   std::vector<Expiration> expirations;
 };
+BF_DESCRIBE(Expirations, "The expiries in the last snapshot, nearest first.", (symbol), (as_of), (expirations))
 
-/// How a chain may be served: the gateway with the history as fallback, or one of them alone.
 enum class ChainFrom { any, gateway, history };
+BF_DESCRIBE_ENUM(ChainFrom, any, gateway, history)
 
-/// GET /api/chain/{symbol}?expiry=&trading_class=&from=&at=
 struct ChainQuery {
   std::string symbol;
   Date expiry;
-  std::optional<std::string> trading_class;  // needed only where one date lists two classes
-  std::optional<ChainFrom> from;             // default history
-  std::optional<Instant> at;                 // the chain as it was known then; history only
+  std::optional<std::string> trading_class;
+  std::optional<ChainFrom> from;
+  std::optional<Instant> at;
 };
-/// Who computed implied_vol and the greeks: the broker's model, or we from the middle of bid and ask.
+BF_DESCRIBE(ChainQuery, "One expiry of a chain.",
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (expiry),
+            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1, .max_length = 12,
+             .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (from, .doc = "gateway asks the broker now, history reads the last snapshot, any (default) asks the broker "
+                          "and falls back to history"),
+            (at, .doc = "the chain as it was known then; served from history"))
+
 enum class GreeksFrom { gateway, computed };
+BF_DESCRIBE_ENUM(GreeksFrom, gateway, computed)
+
 struct ChainSide {
   std::optional<Price> bid;
   std::optional<Price> ask;
@@ -105,14 +134,28 @@ struct ChainSide {
   std::optional<double> gamma;
   std::optional<double> theta;
   std::optional<double> vega;
-  std::optional<GreeksFrom> greeks_from;  // none: there are none
+  std::optional<GreeksFrom> greeks_from;
   std::optional<Instant> observed_at;
 };
+BF_DESCRIBE(ChainSide, "One option. Null is unknown, 0 was quoted as zero.",
+            (bid), (ask), (last), (bid_size, .doc = "contracts"), (ask_size, .doc = "contracts"),
+            (volume, .doc = "contracts so far that day"), (open_interest, .doc = "as published that morning"),
+            (implied_vol, .doc = "annual, decimal"), (delta, .doc = "per share"),
+            (gamma, .doc = "per share and 1.00 of underlying"), (theta, .doc = "per share and calendar day"),
+            (vega, .doc = "per share and 1.00 of volatility"),
+            (greeks_from, .doc = "the broker's model, or computed here from the middle of bid and ask; null: none"),
+            (observed_at, .doc = "when the quote reached us"))
+
 struct ChainRow {
   Price strike;
   std::optional<ChainSide> call;
   std::optional<ChainSide> put;
 };
+BF_DESCRIBE(ChainRow, "The call and the put of one strike.", (strike), (call), (put))
+
+enum class ServedFrom { gateway, history };
+BF_DESCRIBE_ENUM(ServedFrom, gateway, history)
+
 struct Chain {
   std::string symbol;
   std::string trading_class;
@@ -122,13 +165,18 @@ struct Chain {
   std::int64_t age_seconds;
   Source source;
   ServedFrom served_from;
-  std::optional<std::string> notice;  // why the gateway was not used, when it was asked for
-  bool complete;                      // false: the cycle could not reach every contract
+  std::optional<std::string> notice;
+  bool complete;
   std::optional<Price> underlying_price;
   std::vector<ChainRow> rows;
 };
+BF_DESCRIBE(Chain, "One expiry of a chain at one moment, lowest strike first.",
+            (symbol), (trading_class), (expiry), (days_to_expiry),
+            (as_of, .doc = "the moment the chain stands for"), (age_seconds, .doc = "now minus as_of, by the market's clock"),
+            (source, .doc = "where the quotes came from"), (served_from),
+            (notice, .doc = "why the gateway was not used although it was asked for"),
+            (complete, .doc = "false: not every contract could be reached"), (underlying_price), (rows))
 
-/// GET /api/history/{symbol}?trading_class=&expiry=&strike=&right=&start=&end=
 struct HistoryQuery {
   std::string symbol;
   std::string trading_class;
@@ -138,11 +186,19 @@ struct HistoryQuery {
   std::optional<Instant> start;
   std::optional<Instant> end;
 };
+BF_DESCRIBE(HistoryQuery, "One contract over time.",
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (trading_class, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (expiry), (strike, .above = 0.0), (right),
+            (start, .doc = "default: 30 days before the end"), (end, .doc = "default: now"))
+
 struct HistoryPoint {
   Instant as_of;
   std::optional<Price> underlying_price;
   ChainSide quote;
 };
+BF_DESCRIBE(HistoryPoint, "The contract in one snapshot.", (as_of), (underlying_price), (quote))
+
 struct History {
   std::string symbol;
   std::string trading_class;
@@ -151,61 +207,98 @@ struct History {
   Right right;
   std::vector<HistoryPoint> points;
 };
+BF_DESCRIBE(History, "A contract in every snapshot that has it, oldest first. A snapshot without it is a gap.",
+            (symbol), (trading_class), (expiry), (strike), (right), (points))
 
 enum class StrategyName { covered_call, iron_condor };
-/// Entry price of every leg: the middle, or the side that fills at once.
-enum class Fill { mid, natural };
+BF_DESCRIBE_ENUM(StrategyName, covered_call, iron_condor)
 
-/// GET /api/strategies/{symbol}?expiry=&strategy=&fill=&min_pop=&max_loss=&limit=
+enum class Fill { mid, natural };
+BF_DESCRIBE_ENUM(Fill, mid, natural)
+
 struct StrategiesQuery {
   std::string symbol;
   Date expiry;
   StrategyName strategy;
   std::optional<std::string> trading_class;
-  std::optional<Fill> fill;        // default natural
-  std::optional<double> min_pop;   // default 0.6
-  std::optional<double> max_loss;  // currency per unit
-  std::optional<int> limit;        // default 20
+  std::optional<Fill> fill;
+  std::optional<double> min_pop;
+  std::optional<double> max_loss;
+  std::optional<int> limit;
 };
+BF_DESCRIBE(StrategiesQuery, "What to look for in one expiry.",
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (expiry), (strategy),
+            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1, .max_length = 12,
+             .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (fill, .doc = "entry at the middle, or at the side that fills at once (natural, default)"),
+            (min_pop, .doc = "probability of profit at least; default 0.6", .min = 0.0, .max = 1.0),
+            (max_loss, .doc = "largest loss accepted, currency per unit", .above = 0.0),
+            (limit, .doc = "candidates at most; default 20", .min = 1, .max = 200))
+
 enum class LegKind { call, put, stock };
+BF_DESCRIBE_ENUM(LegKind, call, put, stock)
+
 struct StrategyLeg {
   LegKind kind;
-  std::int64_t quantity;        // negative is sold; options in contracts, stock in shares
-  std::optional<Price> strike;  // none for stock
-  Price entry_price;            // per share, at the fill asked for
+  std::int64_t quantity;
+  std::optional<Price> strike;
+  Price entry_price;
   std::optional<double> implied_vol;
   std::optional<double> delta;
 };
+BF_DESCRIBE(StrategyLeg, "One leg of a candidate.",
+            (kind), (quantity, .doc = "negative is sold; options in contracts, stock in shares"),
+            (strike, .doc = "null for stock"), (entry_price, .doc = "per share, at the fill asked for"), (implied_vol),
+            (delta, .doc = "of one share of the option, unsigned by the quantity"))
+
 struct PayoffPoint {
   double spot;
   double profit;
 };
+BF_DESCRIBE(PayoffPoint, "A corner of the profit line at expiry.", (spot), (profit, .doc = "currency per unit"))
+
 struct StrategyCandidate {
   int rank;
   std::vector<StrategyLeg> legs;
-  double credit;                     // per share, options only; negative is a debit
-  std::optional<double> max_profit;  // none: unlimited
-  std::optional<double> max_loss;    // positive amount; none: unlimited
+  double credit;
+  std::optional<double> max_profit;
+  std::optional<double> max_loss;
   std::vector<double> breakevens;
-  double delta;
-  double gamma;
-  double theta;
-  double vega;
+  std::optional<double> delta;
+  std::optional<double> gamma;
+  std::optional<double> theta;
+  std::optional<double> vega;
   double pop;
-  double return_on_risk;            // max profit / max loss
-  double annualised_return;         // return_on_risk * 365 / days_to_expiry
-  std::vector<PayoffPoint> payoff;  // at expiry; straight lines between the points
+  double return_on_risk;
+  double annualised_return;
+  std::vector<PayoffPoint> payoff;
 };
-/// The assumptions behind every probability of a reply.
+BF_DESCRIBE(StrategyCandidate, "One structure, with everything that follows from its legs. Greeks are per unit.",
+            (rank), (legs), (credit, .doc = "of the options, per share; negative is a debit"),
+            (max_profit, .doc = "currency per unit; null: unlimited"),
+            (max_loss, .doc = "positive amount, currency per unit; null: unlimited"), (breakevens),
+            (delta), (gamma), (theta), (vega),
+            (pop, .doc = "probability of profit at expiry under the density of the reply"),
+            (return_on_risk, .doc = "max_profit / max_loss"),
+            (annualised_return, .doc = "return_on_risk * 365 / days_to_expiry, not compounded"),
+            (payoff, .doc = "at expiry; straight lines between the points"))
+
 struct Density {
-  std::string method;     // lognormal_atm_forward
-  std::string anchor;     // put_call_parity_forward
-  std::string day_count;  // ACT/365F
+  std::string method;
+  std::string anchor;
+  std::string day_count;
   double forward;
   double discount_factor;
+  std::string discount_source;
   double implied_vol;
   double years_to_expiry;
 };
+BF_DESCRIBE(Density, "The assumptions behind every probability of a reply.",
+            (method), (anchor, .doc = "what its mean was taken from"), (day_count), (forward), (discount_factor),
+            (discount_source, .doc = "given, fitted to put-call parity, or assumed_zero"),
+            (implied_vol, .doc = "at the money, annual, decimal"), (years_to_expiry))
+
 struct Strategies {
   std::string symbol;
   std::string trading_class;
@@ -219,22 +312,37 @@ struct Strategies {
   Fill fill;
   std::string ranked_by;
   Density density;
-  std::int64_t examined;   // combinations scored
-  std::int64_t qualified;  // of these, inside the limits asked for
+  std::int64_t examined;
+  std::int64_t qualified;
   std::vector<StrategyCandidate> candidates;
 };
+BF_DESCRIBE(Strategies, "The best structures of one expiry, out of every combination of listed strikes.",
+            (symbol), (trading_class), (expiry), (days_to_expiry), (strategy), (as_of), (age_seconds), (source),
+            (underlying_price), (fill), (ranked_by, .doc = "what the order goes by, best first"), (density),
+            (examined, .doc = "combinations scored"), (qualified, .doc = "of these, inside the limits asked for"),
+            (candidates))
 
-/// Client to server on /api/ws: {"subscribe": {...}} or {"unsubscribe": {...}}.
 struct ChainTopic {
   std::string symbol;
   Date expiry;
   std::string trading_class;
 };
-/// Server to client on /api/ws, after each collection cycle of a subscribed chain.
+BF_DESCRIBE(ChainTopic, "A chain to be told about.",
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"), (expiry),
+            (trading_class, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"))
+
+struct ClientMessage {
+  std::optional<ChainTopic> subscribe;
+  std::optional<ChainTopic> unsubscribe;
+};
+BF_DESCRIBE(ClientMessage, "Client to server on /api/ws: exactly one of the two.", (subscribe), (unsubscribe))
+
 struct SnapshotEvent {
-  std::string type;  // snapshot
+  std::string type;
   std::int64_t sequence;
   Chain chain;
 };
+BF_DESCRIBE(SnapshotEvent, "Server to client on /api/ws: at once after subscribing, then after every collection cycle.",
+            (type, .doc = "snapshot"), (sequence, .doc = "rises by one per event of this server"), (chain))
 
 }  // namespace bifrost::api
