@@ -242,7 +242,7 @@ double normal_quantile(double p) {
     x = (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q /
         (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1.0);
   }
-  if (x > -37.0) {
+  if (x > -37.4) {
     const double u = (normal_cdf(x) - p) / normal_density(x);
     x -= u / (1.0 + 0.5 * x * u);
   }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "bifrost/analysis/chain.hpp"
+#include "bifrost/analysis/payoff.hpp"
+#include "bifrost/analysis/probability.hpp"
+#include "bifrost/analysis/strategy.hpp"
+
+namespace bifrost::analysis {
+
+/// Entry price of every option leg: the middle, or the side that fills at once. Stock trades at the
+/// underlying price under both, since a chain holds no quote of it.
+enum class Fill : std::uint8_t { mid, natural };
+
+/// What one option trades at per share. Nothing for a crossed quote, for a missing or zero side
+/// that is needed, and, selling at natural, for a zero bid. Never better at natural than at mid.
+std::optional<Price> entry_price(const OptionSide& side, bool buying, Fill fill);
+
+/// The lognormal density of a priced chain: parity forward, at-the-money vol. Nothing without that
+/// vol or without time.
+std::optional<LognormalDensity> atm_density(const PricedChain& priced);
+
+struct FinderLimits {
+  Fill fill = Fill::natural;
+  double min_pop = 0.0;            // a probability, 0 to 1
+  std::optional<double> max_loss;  // currency for one unit of the strategy
+  std::size_t keep = 20;
+};
+
+struct CandidateLeg {
+  Leg leg;
+  std::optional<double> implied_vol;  // of its own middle
+  std::optional<double> delta;        // per share of the leg, as if bought
+};
+
+/// Per share of the underlying for one unit of the strategy; units as in Valuation.
+struct NetGreeks {
+  double delta;
+  double gamma;
+  double theta;
+  double vega;
+};
+
+struct Candidate {
+  std::vector<CandidateLeg> legs;  // in the order of the strategy's shape
+  Price credit;                    // per share, options only; negative is a debit
+  Payoff payoff;  // for one unit, multiplier included; max_profit and max_loss are there
+  std::optional<NetGreeks> greeks;  // nothing where a leg has none
+  double pop;
+  double return_on_risk;  // max profit / max loss
+  std::optional<double>
+      annualised_return_simple;  // return_on_risk * 365 / days; nothing on the last day
+};
+
+struct FinderResult {
+  LognormalDensity density;  // behind every pop
+  std::int64_t examined =
+      0;  // every ascending choice of strikes whose legs all have an entry price
+  std::int64_t without_profit =
+      0;                          // of these: the best outcome is no gain (a condor for no credit)
+  std::int64_t without_risk = 0;  // of the rest: the worst outcome is no loss, so a quote is wrong
+  std::int64_t qualified = 0;     // of the rest: inside the limits
+  std::vector<Candidate> candidates;  // the best of the qualified, best first
+};
+
+/// Examines every combination of listed strikes and returns the `keep` with the highest return on
+/// risk; equals by higher pop, then by lower strikes. No combination that is not returned scores
+/// better. invalid_input for limits out of range and for a strategy whose profit or loss has no
+/// bound; unavailable when the chain lacks a density or, for strategies with stock, an underlying
+/// price.
+core::Result<FinderResult> find_best(const StrategyShape& strategy, const PricedChain& priced,
+                                     int days_to_expiry, const FinderLimits& limits);
+
+}  // namespace bifrost::analysis

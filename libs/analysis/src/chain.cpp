@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/analysis/chain.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace bifrost::analysis {
+namespace {
+
+constexpr std::size_t most_pairs = 11;
+
+struct Pair {
+  double strike;
+  double difference;  // call - put
+  double spread;      // of both together
+};
+
+double weighted_median(std::vector<std::pair<double, double>> value_weight) {
+  std::sort(value_weight.begin(), value_weight.end());
+  double total = 0.0;
+  for (const auto& [value, weight] : value_weight) total += weight;
+  double below = 0.0;
+  for (std::size_t i = 0; i < value_weight.size(); ++i) {
+    below += value_weight[i].second;
+    if (below > 0.5 * total) return value_weight[i].first;
+    if (below == 0.5 * total && i + 1 < value_weight.size()) {
+      return 0.5 * (value_weight[i].first + value_weight[i + 1].first);
+    }
+  }
+  return value_weight.back().first;
+}
+
+std::vector<Pair> usable_pairs(const ExpiryChain& chain) {
+  std::vector<Pair> pairs;
+  for (const auto& row : chain.rows) {
+    if (!row.call || !row.put || !row.call->two_sided() || !row.put->two_sided()) continue;
+    const Price spread = (*row.call->ask - *row.call->bid) + (*row.put->ask - *row.put->bid);
+    // Mids from the sums, so that a half unit survives.
+    const Price twice = (*row.call->ask + *row.call->bid) - (*row.put->ask + *row.put->bid);
+    pairs.push_back({row.strike.value(), 0.5 * twice.value(), spread.value()});
+  }
+  return pairs;
+}
+
+// A locked market is not infinitely good: nothing counts for more than a spread of one cent.
+double weight_of(const Pair& pair) {
+  return 1.0 / std::max(pair.spread, 0.01);
+}
+
+struct Line {
+  double slope;
+  double slope_error;
+};
+
+// Weighted least squares of call - put on strike, then once more without the pairs that lie off the
+// line.
+std::optional<Line> parity_line(std::vector<Pair> pairs) {
+  std::optional<Line> line;
+  for (int round = 0; round < 2; ++round) {
+    if (pairs.size() < 8) return std::nullopt;
+    double w = 0.0;
+    double mean_k = 0.0;
+    double mean_d = 0.0;
+    for (const auto& pair : pairs) {
+      const double weight = weight_of(pair) * weight_of(pair);
+      w += weight;
+      mean_k += weight * pair.strike;
+      mean_d += weight * pair.difference;
+    }
+    mean_k /= w;
+    mean_d /= w;
+    double kk = 0.0;
+    double kd = 0.0;
+    for (const auto& pair : pairs) {
+      const double weight = weight_of(pair) * weight_of(pair);
+      kk += weight * (pair.strike - mean_k) * (pair.strike - mean_k);
+      kd += weight * (pair.strike - mean_k) * (pair.difference - mean_d);
+    }
+    if (kk <= 0.0) return std::nullopt;
+    const double slope = kd / kk;
+    const auto residual = [&](const Pair& pair) {
+      return pair.difference - mean_d - slope * (pair.strike - mean_k);
+    };
+    double chi2 = 0.0;
+    for (const auto& pair : pairs) {
+      chi2 += weight_of(pair) * weight_of(pair) * residual(pair) * residual(pair);
+    }
+    line = Line{slope, std::sqrt(chi2 / (static_cast<double>(pairs.size()) - 2.0) / kk)};
+    std::erase_if(pairs, [&](const Pair& pair) {
+      return std::abs(residual(pair)) > std::max(0.5 * pair.spread, 0.01);
+    });
+  }
+  return line;
+}
+
+std::optional<double> fitted_discount(const std::vector<Pair>& pairs, double years) {
+  if (years <= 0.0) return std::nullopt;
+  const auto line = parity_line(pairs);
+  if (!line || line->slope >= 0.0) return std::nullopt;
+  const double discount = -line->slope;
+  const double rate = -std::log(discount) / years;
+  const double rate_error = line->slope_error / (discount * years);
+  // Rates outside are American exercise or bad quotes read as a rate.
+  if (rate_error > 0.0025 || rate < -0.02 || rate > 0.20) return std::nullopt;
+  return discount;
+}
+
+OptionAnalytics analyse(Right right, const OptionSide& side, Price strike,
+                        const ForwardDiscount& parity, double years) {
+  const double mid = 0.5 * (*side.bid + *side.ask).value();
+  return {.mid = mid,
+          .implied_vol = implied_vol(right, {.price = mid,
+                                             .forward = parity.forward,
+                                             .strike = strike.value(),
+                                             .years_to_expiry = years,
+                                             .discount_factor = parity.discount_factor}),
+          .greeks = std::nullopt};
+}
+
+void add_greeks(StrikeAnalytics& row, const ForwardDiscount& parity, double years, double ratio) {
+  const auto vol_of = [](const std::optional<OptionAnalytics>& option) {
+    return option && option->implied_vol ? std::optional{*option->implied_vol} : std::nullopt;
+  };
+  const auto call_vol = vol_of(row.call);
+  const auto put_vol = vol_of(row.put);
+  const auto fill = [&](Right right, std::optional<OptionAnalytics>& option,
+                        std::optional<double> vol) {
+    if (!option || !vol) return;
+    Valuation greeks = black_scholes(right, ForwardInputs{.forward = parity.forward,
+                                                          .strike = row.strike.value(),
+                                                          .years_to_expiry = years,
+                                                          .discount_factor = parity.discount_factor,
+                                                          .vol = *vol});
+    greeks.delta *= ratio;
+    greeks.gamma *= ratio * ratio;
+    option->greeks = greeks;
+  };
+  fill(Right::call, row.call, call_vol ? call_vol : put_vol);
+  fill(Right::put, row.put, put_vol ? put_vol : call_vol);
+}
+
+}  // namespace
+
+bool OptionSide::two_sided() const {
+  return bid && ask && *bid > Price{} && *bid <= *ask;
+}
+
+std::optional<Price> OptionSide::mid() const {
+  if (!bid || !ask || *bid < Price{} || *ask <= Price{} || *bid > *ask) return std::nullopt;
+  return Price::from_units((bid->units() + ask->units()) / 2);
+}
+
+std::vector<ListedExpiry> listed_expiries(const core::ChainSnapshot& snapshot) {
+  std::set<ListedExpiry> listed;
+  for (const auto& quote : snapshot.quotes) {
+    listed.insert({quote.contract.expiry, quote.contract.trading_class});
+  }
+  return {listed.begin(), listed.end()};
+}
+
+core::Result<ExpiryChain> select_expiry(const core::ChainSnapshot& snapshot,
+                                        const ListedExpiry& which) {
+  ExpiryChain chain{.underlying = snapshot.underlying,
+                    .trading_class = which.trading_class,
+                    .expiry = which.expiry,
+                    .multiplier = 0,
+                    .underlying_price = snapshot.underlying_price,
+                    .rows = {}};
+  std::map<Price, StrikeRow> rows;
+  for (const auto& [contract, quote] : snapshot.quotes) {
+    if (contract.expiry != which.expiry || contract.trading_class != which.trading_class) continue;
+    if (chain.multiplier == 0) chain.multiplier = contract.multiplier;
+    if (chain.multiplier != contract.multiplier) {
+      return core::fail(core::Errc::conflict,
+                        "one expiry with two multipliers: " + core::describe(contract));
+    }
+    auto& row = rows[contract.strike];
+    row.strike = contract.strike;
+    auto& side = contract.right == Right::call ? row.call : row.put;
+    if (side) {
+      return core::fail(core::Errc::conflict,
+                        "a contract twice in one chain: " + core::describe(contract));
+    }
+    side = OptionSide{quote.bid, quote.ask, quote.bid_size, quote.ask_size, quote.open_interest};
+  }
+  if (rows.empty()) {
+    return core::fail(core::Errc::not_found, "no " + which.trading_class + " options expiring " +
+                                                 core::to_iso_date(which.expiry) + " in the chain");
+  }
+  for (auto& [strike, row] : rows) chain.rows.push_back(row);
+  return chain;
+}
+
+std::string_view to_string(NoForward why) {
+  switch (why) {
+    case NoForward::too_few_pairs:
+      return "too_few_pairs";
+    case NoForward::not_positive:
+      return "not_positive";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(DiscountSource source) {
+  switch (source) {
+    case DiscountSource::given:
+      return "given";
+    case DiscountSource::fitted:
+      return "fitted";
+    case DiscountSource::assumed_zero:
+      return "assumed_zero";
+  }
+  return "unknown";
+}
+
+tl::expected<ForwardDiscount, NoForward> forward_and_discount(const ExpiryChain& chain,
+                                                              double years_to_expiry,
+                                                              std::optional<double> rate) {
+  auto pairs = usable_pairs(chain);
+  if (pairs.size() < 2) return tl::unexpected{NoForward::too_few_pairs};
+
+  ForwardDiscount result{.forward = 0.0,
+                         .discount_factor = 1.0,
+                         .discount_source = DiscountSource::assumed_zero,
+                         .pairs = 0,
+                         .deviation = 0.0};
+  if (rate) {
+    result.discount_factor = std::exp(-*rate * years_to_expiry);
+    result.discount_source = DiscountSource::given;
+  } else if (const auto fitted = fitted_discount(pairs, years_to_expiry)) {
+    result.discount_factor = *fitted;
+    result.discount_source = DiscountSource::fitted;
+  }
+
+  const auto single_forward = [&](const Pair& pair) {
+    return pair.strike + pair.difference / result.discount_factor;
+  };
+  const auto median_forward = [&](const std::vector<Pair>& some) {
+    std::vector<std::pair<double, double>> forwards;
+    for (const auto& pair : some) forwards.emplace_back(single_forward(pair), weight_of(pair));
+    return weighted_median(std::move(forwards));
+  };
+  // All pairs say roughly where the forward is; those nearest to it say it best.
+  const double about = median_forward(pairs);
+  const std::size_t taken = std::min(pairs.size(), most_pairs);
+  std::partial_sort(pairs.begin(), pairs.begin() + static_cast<std::ptrdiff_t>(taken), pairs.end(),
+                    [&](const Pair& a, const Pair& b) {
+                      const double near_a = std::abs(a.strike - about);
+                      const double near_b = std::abs(b.strike - about);
+                      return near_a != near_b ? near_a < near_b : a.strike < b.strike;
+                    });
+  pairs.resize(taken);
+  result.forward = median_forward(pairs);
+  result.pairs = static_cast<int>(taken);
+  std::vector<std::pair<double, double>> distances;
+  for (const auto& pair : pairs) {
+    distances.emplace_back(std::abs(single_forward(pair) - result.forward), 1.0);
+  }
+  result.deviation = weighted_median(std::move(distances));
+  if (!(result.forward > 0.0)) return tl::unexpected{NoForward::not_positive};
+  return result;
+}
+
+std::optional<double> atm_implied_vol(const std::vector<StrikeAnalytics>& rows, double forward) {
+  struct Point {
+    double strike;
+    double variance;
+  };
+  std::optional<Point> below;
+  for (const auto& row : rows) {
+    double sum = 0.0;
+    int count = 0;
+    for (const auto* option : {&row.call, &row.put}) {
+      if (*option && (*option)->implied_vol) {
+        sum += *(*option)->implied_vol;
+        ++count;
+      }
+    }
+    if (count == 0) continue;
+    const double vol = sum / count;
+    const Point here{row.strike.value(), vol * vol};
+    if (here.strike < forward) {
+      below = here;
+      continue;
+    }
+    if (here.strike == forward) return vol;
+    if (!below) return std::nullopt;
+    const double share = std::log(forward / below->strike) / std::log(here.strike / below->strike);
+    return std::sqrt(below->variance + share * (here.variance - below->variance));
+  }
+  return std::nullopt;
+}
+
+tl::expected<PricedChain, NoForward> refresh(ExpiryChain chain, double years_to_expiry,
+                                             std::optional<double> rate) {
+  const auto parity = forward_and_discount(chain, years_to_expiry, rate);
+  if (!parity) return tl::unexpected{parity.error()};
+  const bool has_spot = chain.underlying_price && *chain.underlying_price > Price{};
+  const double ratio = has_spot ? parity->forward / chain.underlying_price->value() : 1.0;
+
+  PricedChain priced{.chain = std::move(chain),
+                     .parity = *parity,
+                     .years_to_expiry = years_to_expiry,
+                     .rows = {},
+                     .atm_implied_vol = std::nullopt};
+  for (const auto& row : priced.chain.rows) {
+    StrikeAnalytics out{.strike = row.strike, .call = std::nullopt, .put = std::nullopt};
+    if (row.strike > Price{}) {
+      if (row.call && row.call->two_sided()) {
+        out.call = analyse(Right::call, *row.call, row.strike, *parity, years_to_expiry);
+      }
+      if (row.put && row.put->two_sided()) {
+        out.put = analyse(Right::put, *row.put, row.strike, *parity, years_to_expiry);
+      }
+      add_greeks(out, *parity, years_to_expiry, ratio);
+    }
+    priced.rows.push_back(std::move(out));
+  }
+  priced.atm_implied_vol = atm_implied_vol(priced.rows, parity->forward);
+  return priced;
+}
+
+}  // namespace bifrost::analysis
