@@ -88,7 +88,7 @@ class Search {
     }
     if (limits.max_loss) {
       most_risk_ = static_cast<std::int64_t>(
-          std::min(*limits.max_loss * Price::units_per_one / priced.chain.multiplier, 1e17));
+          std::min(*limits.max_loss * Price::units_per_one / priced.chain.multiplier, 1e15));
       while (money(most_risk_ + 1).value() <= *limits.max_loss) ++most_risk_;
       while (money(most_risk_).value() > *limits.max_loss) --most_risk_;
     }
@@ -368,7 +368,12 @@ core::Result<FinderResult> find_best(const StrategyShape& strategy, const Priced
                       "no at-the-money vol, so no density: quotes around the forward are missing");
   }
 
-  FinderResult result{.density = *density};
+  FinderResult result{.density = *density,
+                      .examined = 0,
+                      .without_profit = 0,
+                      .without_risk = 0,
+                      .qualified = 0,
+                      .candidates = {}};
   Search search(strategy, priced, *density, limits);
   if (!search.bounded()) {
     return core::fail(core::Errc::invalid_input,
