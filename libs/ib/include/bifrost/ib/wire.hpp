@@ -88,7 +88,7 @@ core::Result<VersionRange> decode_hello(std::string_view payload);
 /// The gateway's first message, without an id. A negative version asks the client to go elsewhere.
 struct HelloReply {
   int server_version = 0;
-  std::string connection_time;  // free text, any zone, any encoding; of a redirect: host[:port]
+  std::string connection_time{};  // free text, any zone, any encoding; of a redirect: host[:port]
   friend bool operator==(const HelloReply&, const HelloReply&) = default;
 };
 std::string encode(const HelloReply& reply);
@@ -192,25 +192,25 @@ enum class Reply : int {  // gateway to client
 /// A contract as messages describe it; which of the fields a message carries is its own affair.
 struct Contract {
   std::int64_t con_id = 0;  // 0: not known
-  std::string symbol;
-  std::string sec_type;         // STK, IND, OPT, BAG, FUND...
-  std::string last_trade_date;  // yyyymmdd, yyyymm, or with a time and a zone behind it
-  std::optional<double> strike;
-  std::optional<core::Right> right;
-  std::string multiplier;
-  std::string exchange;
-  std::string primary_exchange;
-  std::string currency;
-  std::string local_symbol;
-  std::string trading_class;
+  std::string symbol{};
+  std::string sec_type{};         // STK, IND, OPT, BAG, FUND...
+  std::string last_trade_date{};  // yyyymmdd, yyyymm, or with a time and a zone behind it
+  std::optional<double> strike{};
+  std::optional<core::Right> right{};
+  std::string multiplier{};
+  std::string exchange{};
+  std::string primary_exchange{};
+  std::string currency{};
+  std::string local_symbol{};
+  std::string trading_class{};
   friend bool operator==(const Contract&, const Contract&) = default;
 };
 
 struct ComboLeg {
   std::int64_t con_id = 0;
   int ratio = 0;
-  std::string action;
-  std::string exchange;
+  std::string action{};
+  std::string exchange{};
   friend bool operator==(const ComboLeg&, const ComboLeg&) = default;
 };
 
@@ -222,8 +222,8 @@ struct DeltaNeutral {
 };
 
 struct TagValue {
-  std::string tag;
-  std::string value;
+  std::string tag{};
+  std::string value{};
   friend bool operator==(const TagValue&, const TagValue&) = default;
 };
 
@@ -232,7 +232,7 @@ struct TagValue {
 struct StartApi {
   static constexpr Request id = Request::start_api;
   int client_id = 0;
-  std::string capabilities;
+  std::string capabilities{};
 };
 struct CurrentTimeRequest {
   static constexpr Request id = Request::current_time;
@@ -253,30 +253,30 @@ struct ServerLogLevel {
 struct ContractDataRequest {
   static constexpr Request id = Request::contract_data;
   int req_id = 0;
-  Contract contract;
+  Contract contract{};
   bool include_expired = false;
-  std::string sec_id_type;
-  std::string sec_id;
-  std::string issuer_id;  // from 176
+  std::string sec_id_type{};
+  std::string sec_id{};
+  std::string issuer_id{};  // from 176
 };
 struct OptionParametersRequest {
   static constexpr Request id = Request::option_parameters;
   int req_id = 0;
-  std::string underlying_symbol;
-  std::string fut_fop_exchange;
-  std::string underlying_sec_type;
+  std::string underlying_symbol{};
+  std::string fut_fop_exchange{};
+  std::string underlying_sec_type{};
   std::int64_t underlying_con_id = 0;
 };
 struct MarketDataRequest {
   static constexpr Request id = Request::market_data;
   int req_id = 0;
-  Contract contract;
-  std::vector<ComboLeg> legs;  // only of a BAG
-  std::optional<DeltaNeutral> delta_neutral;
-  std::string generic_ticks;  // "100,101,106"
+  Contract contract{};
+  std::vector<ComboLeg> legs{};  // only of a BAG
+  std::optional<DeltaNeutral> delta_neutral{};
+  std::string generic_ticks{};  // "100,101,106"
   bool snapshot = false;
   bool regulatory_snapshot = false;  // billed each: never ask
-  std::string options;
+  std::string options{};
 };
 struct CancelMarketData {
   static constexpr Request id = Request::cancel_market_data;
@@ -289,17 +289,17 @@ struct MarketDataTypeRequest {
 struct HistoricalDataRequest {
   static constexpr Request id = Request::historical_data;
   int req_id = 0;
-  Contract contract;
+  Contract contract{};
   bool include_expired = false;
-  std::string end;       // empty: now
-  std::string bar_size;  // "1 day"
-  std::string duration;  // "30 D"
+  std::string end{};       // empty: now
+  std::string bar_size{};  // "1 day"
+  std::string duration{};  // "30 D"
   bool regular_hours = true;
-  std::string what_to_show;  // "TRADES"
-  int format_date = 1;       // 2: epoch seconds
-  std::vector<ComboLeg> legs;
+  std::string what_to_show{};  // "TRADES"
+  int format_date = 1;         // 2: epoch seconds
+  std::vector<ComboLeg> legs{};
   bool keep_up_to_date = false;
-  std::string options;
+  std::string options{};
 };
 struct CancelHistoricalData {
   static constexpr Request id = Request::cancel_historical_data;
@@ -309,18 +309,18 @@ struct CancelHistoricalData {
 struct ImpliedVolRequest {
   static constexpr Request id = Request::calculate_implied_vol;
   int req_id = 0;
-  Contract contract;
-  std::optional<double> option_price;
-  std::optional<double> underlying_price;
-  std::string options;
+  Contract contract{};
+  std::optional<double> option_price{};
+  std::optional<double> underlying_price{};
+  std::string options{};
 };
 struct OptionPriceRequest {
   static constexpr Request id = Request::calculate_option_price;
   int req_id = 0;
-  Contract contract;
-  std::optional<double> volatility;
-  std::optional<double> underlying_price;
-  std::string options;
+  Contract contract{};
+  std::optional<double> volatility{};
+  std::optional<double> underlying_price{};
+  std::string options{};
 };
 struct CancelImpliedVol {
   static constexpr Request id = Request::cancel_calculate_implied_vol;
@@ -333,8 +333,8 @@ struct CancelOptionPrice {
 struct AccountSummaryRequest {
   static constexpr Request id = Request::account_summary;
   int req_id = 0;
-  std::string group;
-  std::string tags;
+  std::string group{};
+  std::string tags{};
 };
 struct CancelAccountSummary {
   static constexpr Request id = Request::cancel_account_summary;
@@ -349,8 +349,8 @@ struct CancelPositions {
 struct PositionsMultiRequest {
   static constexpr Request id = Request::positions_multi;
   int req_id = 0;
-  std::string account;
-  std::string model;
+  std::string account{};
+  std::string model{};
 };
 struct CancelPositionsMulti {
   static constexpr Request id = Request::cancel_positions_multi;
@@ -359,13 +359,13 @@ struct CancelPositionsMulti {
 struct AccountUpdatesRequest {
   static constexpr Request id = Request::account_updates;
   bool subscribe = true;
-  std::string account;
+  std::string account{};
 };
 struct AccountUpdatesMultiRequest {
   static constexpr Request id = Request::account_updates_multi;
   int req_id = 0;
-  std::string account;
-  std::string model;
+  std::string account{};
+  std::string model{};
   bool ledger_and_nlv = false;
 };
 struct CancelAccountUpdatesMulti {
@@ -375,8 +375,8 @@ struct CancelAccountUpdatesMulti {
 struct PnlRequest {
   static constexpr Request id = Request::pnl;
   int req_id = 0;
-  std::string account;
-  std::string model;
+  std::string account{};
+  std::string model{};
 };
 struct CancelPnl {
   static constexpr Request id = Request::cancel_pnl;
@@ -399,20 +399,20 @@ struct CompletedOrdersRequest {
 struct ExecutionsRequest {
   static constexpr Request id = Request::executions;
   int req_id = 0;
-  std::optional<int> client_id;
-  std::string account;
-  std::string time;
-  std::string symbol;
-  std::string sec_type;
-  std::string exchange;
-  std::string side;
-  std::optional<int> last_days;    // from 200
-  std::vector<std::string> dates;  // from 200
+  std::optional<int> client_id{};
+  std::string account{};
+  std::string time{};
+  std::string symbol{};
+  std::string sec_type{};
+  std::string exchange{};
+  std::string side{};
+  std::optional<int> last_days{};    // from 200
+  std::vector<std::string> dates{};  // from 200
 };
 struct MatchingSymbolsRequest {
   static constexpr Request id = Request::matching_symbols;
   int req_id = 0;
-  std::string pattern;
+  std::string pattern{};
 };
 struct MarketRuleRequest {
   static constexpr Request id = Request::market_rule;
@@ -428,7 +428,7 @@ struct SoftDollarTiersRequest {
 struct SmartComponentsRequest {
   static constexpr Request id = Request::smart_components;
   int req_id = 0;
-  std::string bbo_exchange;
+  std::string bbo_exchange{};
 };
 struct UserInfoRequest {
   static constexpr Request id = Request::user_info;
@@ -443,7 +443,7 @@ struct NextValidId {
 };
 struct ManagedAccounts {
   static constexpr Reply id = Reply::managed_accounts;
-  std::vector<std::string> accounts;
+  std::vector<std::string> accounts{};
 };
 struct CurrentTime {
   static constexpr Reply id = Reply::current_time;
@@ -455,15 +455,15 @@ struct CurrentTimeMillis {  // from 197
 };
 struct ErrorMessage {
   static constexpr Reply id = Reply::error;
-  std::optional<int> req_id;  // nothing: about the session, not about one request
+  std::optional<int> req_id{};  // nothing: about the session, not about one request
   int code = 0;
-  std::string text;
-  std::string reject_json;                  // from 166
-  std::optional<std::int64_t> time_millis;  // from 194
+  std::string text{};
+  std::string reject_json{};                  // from 166
+  std::optional<std::int64_t> time_millis{};  // from 194
 };
 struct Ineligibility {
-  std::string reason;
-  std::string description;
+  std::string reason{};
+  std::string description{};
 };
 /// Of a fund (from 179): seventeen fields that nobody here reads, kept as they came.
 struct FundFields {
@@ -472,38 +472,38 @@ struct FundFields {
 struct ContractData {
   static constexpr Reply id = Reply::contract_data;
   int req_id = 0;
-  Contract contract;
-  std::string last_trade_date_only;  // from 182
-  std::string market_name;
-  std::optional<double> min_tick;
+  Contract contract{};
+  std::string last_trade_date_only{};  // from 182
+  std::string market_name{};
+  std::optional<double> min_tick{};
   int md_size_multiplier = 1;  // only 163
-  std::string order_types;
-  std::string valid_exchanges;
+  std::string order_types{};
+  std::string valid_exchanges{};
   int price_magnifier = 1;
   std::int64_t under_con_id = 0;
-  std::string long_name;
-  std::string contract_month;
-  std::string industry;
-  std::string category;
-  std::string subcategory;
-  std::string time_zone;
-  std::string trading_hours;
-  std::string liquid_hours;
-  std::string ev_rule;
-  std::string ev_multiplier;
-  std::vector<TagValue> sec_ids;
-  std::optional<int> agg_group;
-  std::string under_symbol;
-  std::string under_sec_type;
-  std::string market_rule_ids;
-  std::string real_expiration_date;
-  std::string stock_type;
-  std::optional<double> size_min_tick;             // only 163
-  std::optional<double> min_size;                  // from 164
-  std::optional<double> size_increment;            // from 164
-  std::optional<double> suggested_size_increment;  // from 164
-  FundFields fund;
-  std::vector<Ineligibility> ineligibility;  // from 186
+  std::string long_name{};
+  std::string contract_month{};
+  std::string industry{};
+  std::string category{};
+  std::string subcategory{};
+  std::string time_zone{};
+  std::string trading_hours{};
+  std::string liquid_hours{};
+  std::string ev_rule{};
+  std::string ev_multiplier{};
+  std::vector<TagValue> sec_ids{};
+  std::optional<int> agg_group{};
+  std::string under_symbol{};
+  std::string under_sec_type{};
+  std::string market_rule_ids{};
+  std::string real_expiration_date{};
+  std::string stock_type{};
+  std::optional<double> size_min_tick{};             // only 163
+  std::optional<double> min_size{};                  // from 164
+  std::optional<double> size_increment{};            // from 164
+  std::optional<double> suggested_size_increment{};  // from 164
+  FundFields fund{};
+  std::vector<Ineligibility> ineligibility{};  // from 186
 };
 struct ContractDataEnd {
   static constexpr Reply id = Reply::contract_data_end;
@@ -512,12 +512,12 @@ struct ContractDataEnd {
 struct OptionParameters {
   static constexpr Reply id = Reply::option_parameters;
   int req_id = 0;
-  std::string exchange;
+  std::string exchange{};
   std::int64_t underlying_con_id = 0;
-  std::string trading_class;
-  std::string multiplier;
-  std::vector<std::string> expirations;  // yyyymmdd
-  std::vector<double> strikes;
+  std::string trading_class{};
+  std::string multiplier{};
+  std::vector<std::string> expirations{};  // yyyymmdd
+  std::vector<double> strikes{};
 };
 struct OptionParametersEnd {
   static constexpr Reply id = Reply::option_parameters_end;
@@ -531,8 +531,8 @@ struct MarketDataType {
 struct TickRequestParameters {
   static constexpr Reply id = Reply::tick_request_parameters;
   int req_id = 0;
-  std::optional<double> min_tick;
-  std::string bbo_exchange;
+  std::optional<double> min_tick{};
+  std::string bbo_exchange{};
   int snapshot_permissions = 0;
 };
 
@@ -556,26 +556,26 @@ struct TickPrice {
   int tick_type = 0;
   std::optional<double>
       price;  // nothing: no quote (-1 with size 0 on the wire); size is nothing then too
-  std::optional<double> size;
+  std::optional<double> size{};
   int attributes = 0;  // bit 0 can auto-execute, 1 past limit, 2 pre-open
 };
 struct TickSize {
   static constexpr Reply id = Reply::tick_size;
   int req_id = 0;
   int tick_type = 0;
-  std::optional<double> size;
+  std::optional<double> size{};
 };
 struct TickGeneric {
   static constexpr Reply id = Reply::tick_generic;
   int req_id = 0;
   int tick_type = 0;
-  std::optional<double> value;
+  std::optional<double> value{};
 };
 struct TickString {
   static constexpr Reply id = Reply::tick_string;
   int req_id = 0;
   int tick_type = 0;
-  std::string value;
+  std::string value{};
 };
 /// Vega is per volatility point, theta per calendar day, both per share. All absent: "nothing
 /// computed".
@@ -584,67 +584,67 @@ struct OptionComputation {
   int req_id = 0;
   int tick_type = 0;
   int attribute = 0;  // 0 return-based, 1 price-based volatility
-  std::optional<double> implied_vol;
-  std::optional<double> delta;
-  std::optional<double> option_price;
-  std::optional<double> pv_dividend;
-  std::optional<double> gamma;
-  std::optional<double> vega;
-  std::optional<double> theta;
-  std::optional<double> underlying_price;
+  std::optional<double> implied_vol{};
+  std::optional<double> delta{};
+  std::optional<double> option_price{};
+  std::optional<double> pv_dividend{};
+  std::optional<double> gamma{};
+  std::optional<double> vega{};
+  std::optional<double> theta{};
+  std::optional<double> underlying_price{};
 };
 struct TickSnapshotEnd {
   static constexpr Reply id = Reply::tick_snapshot_end;
   int req_id = 0;
 };
 struct Bar {
-  std::string date;
-  std::optional<double> open;
-  std::optional<double> high;
-  std::optional<double> low;
-  std::optional<double> close;
-  std::optional<double> volume;  // meaningless (-1) in volatility series, as are wap and count
-  std::optional<double> wap;
-  std::optional<double> count;
+  std::string date{};
+  std::optional<double> open{};
+  std::optional<double> high{};
+  std::optional<double> low{};
+  std::optional<double> close{};
+  std::optional<double> volume{};  // meaningless (-1) in volatility series, as are wap and count
+  std::optional<double> wap{};
+  std::optional<double> count{};
 };
 struct HistoricalData {
   static constexpr Reply id = Reply::historical_data;
   int req_id = 0;
-  std::string start;  // before 196
-  std::string end;    // before 196; from 196 HistoricalDataEnd must follow
-  std::vector<Bar> bars;
+  std::string start{};  // before 196
+  std::string end{};    // before 196; from 196 HistoricalDataEnd must follow
+  std::vector<Bar> bars{};
 };
 struct HistoricalDataEnd {  // from 196
   static constexpr Reply id = Reply::historical_data_end;
   int req_id = 0;
-  std::string start;
-  std::string end;
+  std::string start{};
+  std::string end{};
 };
 struct HistoricalDataUpdate {
   static constexpr Reply id = Reply::historical_data_update;
   int req_id = 0;
-  Bar bar;
+  Bar bar{};
 };
 struct ScheduleSession {
-  std::string start;
-  std::string end;
-  std::string reference_date;
+  std::string start{};
+  std::string end{};
+  std::string reference_date{};
 };
 struct HistoricalSchedule {
   static constexpr Reply id = Reply::historical_schedule;
   int req_id = 0;
-  std::string start;
-  std::string end;
-  std::string time_zone;
-  std::vector<ScheduleSession> sessions;
+  std::string start{};
+  std::string end{};
+  std::string time_zone{};
+  std::vector<ScheduleSession> sessions{};
 };
 struct AccountSummary {
   static constexpr Reply id = Reply::account_summary;
   int req_id = 0;
-  std::string account;
-  std::string tag;
-  std::string value;
-  std::string currency;
+  std::string account{};
+  std::string tag{};
+  std::string value{};
+  std::string currency{};
 };
 struct AccountSummaryEnd {
   static constexpr Reply id = Reply::account_summary_end;
@@ -652,10 +652,10 @@ struct AccountSummaryEnd {
 };
 struct Position {
   static constexpr Reply id = Reply::position;
-  std::string account;
-  Contract contract;  // no primary exchange
-  std::optional<double> position;
-  std::optional<double> average_cost;  // times the multiplier
+  std::string account{};
+  Contract contract{};  // no primary exchange
+  std::optional<double> position{};
+  std::optional<double> average_cost{};  // times the multiplier
 };
 struct PositionEnd {
   static constexpr Reply id = Reply::position_end;
@@ -663,11 +663,11 @@ struct PositionEnd {
 struct PositionMulti {
   static constexpr Reply id = Reply::position_multi;
   int req_id = 0;
-  std::string account;
-  Contract contract;
-  std::optional<double> position;
-  std::optional<double> average_cost;
-  std::string model;
+  std::string account{};
+  Contract contract{};
+  std::optional<double> position{};
+  std::optional<double> average_cost{};
+  std::string model{};
 };
 struct PositionMultiEnd {
   static constexpr Reply id = Reply::position_multi_end;
@@ -675,38 +675,38 @@ struct PositionMultiEnd {
 };
 struct AccountValue {
   static constexpr Reply id = Reply::account_value;
-  std::string key;
-  std::string value;
-  std::string currency;
-  std::string account;
+  std::string key{};
+  std::string value{};
+  std::string currency{};
+  std::string account{};
 };
 struct PortfolioValue {
   static constexpr Reply id = Reply::portfolio_value;
-  Contract contract;  // no exchange, only the primary one
-  std::optional<double> position;
-  std::optional<double> market_price;
-  std::optional<double> market_value;
-  std::optional<double> average_cost;
-  std::optional<double> unrealized_pnl;
-  std::optional<double> realized_pnl;
-  std::string account;
+  Contract contract{};  // no exchange, only the primary one
+  std::optional<double> position{};
+  std::optional<double> market_price{};
+  std::optional<double> market_value{};
+  std::optional<double> average_cost{};
+  std::optional<double> unrealized_pnl{};
+  std::optional<double> realized_pnl{};
+  std::string account{};
 };
 struct AccountUpdateTime {
   static constexpr Reply id = Reply::account_update_time;
-  std::string time;  // HH:MM
+  std::string time{};  // HH:MM
 };
 struct AccountDownloadEnd {
   static constexpr Reply id = Reply::account_download_end;
-  std::string account;
+  std::string account{};
 };
 struct AccountUpdateMulti {
   static constexpr Reply id = Reply::account_update_multi;
   int req_id = 0;
-  std::string account;
-  std::string model;
-  std::string key;
-  std::string value;
-  std::string currency;
+  std::string account{};
+  std::string model{};
+  std::string key{};
+  std::string value{};
+  std::string currency{};
 };
 struct AccountUpdateMultiEnd {
   static constexpr Reply id = Reply::account_update_multi_end;
@@ -715,9 +715,9 @@ struct AccountUpdateMultiEnd {
 struct Pnl {
   static constexpr Reply id = Reply::pnl;
   int req_id = 0;
-  std::optional<double> daily;
-  std::optional<double> unrealized;
-  std::optional<double> realized;
+  std::optional<double> daily{};
+  std::optional<double> unrealized{};
+  std::optional<double> realized{};
 };
 struct OpenOrderEnd {
   static constexpr Reply id = Reply::open_order_end;
@@ -731,18 +731,18 @@ struct ExecutionDataEnd {
 };
 struct SymbolSample {
   std::int64_t con_id = 0;
-  std::string symbol;
-  std::string sec_type;
-  std::string primary_exchange;
-  std::string currency;
-  std::vector<std::string> derivative_sec_types;
-  std::string description;  // from 176
-  std::string issuer_id;    // from 176
+  std::string symbol{};
+  std::string sec_type{};
+  std::string primary_exchange{};
+  std::string currency{};
+  std::vector<std::string> derivative_sec_types{};
+  std::string description{};  // from 176
+  std::string issuer_id{};    // from 176
 };
 struct SymbolSamples {
   static constexpr Reply id = Reply::symbol_samples;
   int req_id = 0;
-  std::vector<SymbolSample> samples;
+  std::vector<SymbolSample> samples{};
 };
 struct PriceIncrement {
   double low_edge = 0;
@@ -751,40 +751,40 @@ struct PriceIncrement {
 struct MarketRule {
   static constexpr Reply id = Reply::market_rule;
   int rule_id = 0;
-  std::vector<PriceIncrement> increments;
+  std::vector<PriceIncrement> increments{};
 };
 struct FamilyCode {
-  std::string account;
-  std::string code;
+  std::string account{};
+  std::string code{};
 };
 struct FamilyCodes {
   static constexpr Reply id = Reply::family_codes;
-  std::vector<FamilyCode> codes;
+  std::vector<FamilyCode> codes{};
 };
 struct SoftDollarTier {
-  std::string name;
-  std::string value;
-  std::string display_name;
+  std::string name{};
+  std::string value{};
+  std::string display_name{};
 };
 struct SoftDollarTiers {
   static constexpr Reply id = Reply::soft_dollar_tiers;
   int req_id = 0;
-  std::vector<SoftDollarTier> tiers;
+  std::vector<SoftDollarTier> tiers{};
 };
 struct SmartComponent {
   int bit = 0;
-  std::string exchange;
-  std::string letter;
+  std::string exchange{};
+  std::string letter{};
 };
 struct SmartComponents {
   static constexpr Reply id = Reply::smart_components;
   int req_id = 0;
-  std::vector<SmartComponent> components;
+  std::vector<SmartComponent> components{};
 };
 struct UserInfo {
   static constexpr Reply id = Reply::user_info;
   int req_id = 0;
-  std::string white_branding_id;
+  std::string white_branding_id{};
 };
 
 // ---- codec

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bifrost/core/clock.hpp"
+#include "bifrost/core/quote.hpp"
+#include "bifrost/core/result.hpp"
+#include "bifrost/core/time.hpp"
+
+namespace bifrost::ib {
+
+struct ClientOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 4002;
+  int client_id = 1;
+  int client_ids =
+      3;  // client_id and the ones after it, tried in turn while one is in use elsewhere
+  int min_server_version = 176;
+  int max_server_version = 178;  // up to 200; a gateway always comes down to this
+
+  // The gateway allows 50 messages per second over all of its clients together.
+  double messages_per_second = 40;  // 0: unlimited, for a simulator
+  int burst = 10;
+  int lines = 90;  // market-data lines this client may hold at once
+  std::string generic_ticks = "100,101,106";
+
+  // How the link is kept. The defaults suit a real gateway; tests shorten them.
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds handshake_timeout{8'000};
+  std::chrono::milliseconds write_timeout{10'000};
+  std::chrono::milliseconds heartbeat_interval{30'000};  // a silent link is asked for the time
+  int heartbeat_misses = 2;                              // as often in vain, and it is given up
+  std::chrono::milliseconds first_backoff{1'000};  // then 2, 5, 10, 30 and 60 times it, each +-25 %
+  std::uint64_t seed = 0;                          // of that jitter
+};
+
+/// What is known of the link at this moment.
+struct LinkState {
+  bool connected = false;    // handshake done, requests are accepted
+  bool upstream_ok = false;  // connected, and the gateway has not lost the broker behind it
+  bool simulated = false;    // the last gateway serves an account whose name begins with "SIM"
+  int server_version = 0;    // 0 until the first handshake
+  std::chrono::steady_clock::time_point since{};  // of the last change of `connected`
+  std::string last_problem;                       // why the link was last lost or could not be made
+  std::uint64_t sessions = 0;                     // handshakes completed
+  std::uint64_t messages_in = 0;
+  std::uint64_t messages_out = 0;
+  std::uint64_t undecodable = 0;  // messages dropped because they did not follow their layout
+  std::uint64_t unknown = 0;      // messages of kinds that nobody here reads
+  std::uint64_t late = 0;         // answers to requests that had already ended
+  int lines_budget = 0;           // lowered when the gateway refuses lines, raised slowly
+  int lines_in_use = 0;
+};
+
+/// An underlying as the broker knows it. `con_id` is the broker's handle: opaque, stable for years.
+struct Underlying {
+  std::string symbol;
+  std::string sec_type;  // STK or IND
+  std::string exchange;  // where to ask for it: SMART, CBOE
+  std::string currency;
+  std::string long_name;
+  std::int64_t con_id = 0;
+  std::optional<double> min_tick;
+};
+
+/// One option class of an underlying on one exchange. Not every combination of expiry and strike
+/// is listed: listed_options() tells which are.
+struct OptionParameters {
+  std::string exchange;
+  std::string trading_class;
+  int multiplier = 100;
+  std::vector<core::Date> expiries;  // as to be asked for, ascending; of morning-settled classes
+                                     // this may be the last trading day, before the expiry itself
+  std::vector<core::Price> strikes;  // ascending
+};
+
+struct ListedOption {
+  core::OptionContract contract;
+  std::int64_t con_id = 0;
+  std::string exchange;  // where to ask for it
+  std::string currency;
+  std::string last_trade_date;  // the broker's key where it differs from contract.expiry
+};
+
+/// What to ask the gateway for. Frozen is the last quote before the close; delayed is 15 to 20
+/// minutes old and needs no subscription.
+enum class MarketData : std::uint8_t { live = 1, frozen = 2, delayed = 3, delayed_frozen = 4 };
+
+struct CollectOptions {
+  MarketData market_data = MarketData::live;
+  std::chrono::milliseconds dwell_cap{4'000};  // longest time a contract may hold a line
+  // A contract that has sent something but lacks a quote side or the model is given up after this
+  // long without a further tick.
+  std::chrono::milliseconds quiet{750};
+};
+
+enum class Completeness : std::uint8_t {
+  complete,     // bid, ask and model answered, each possibly with "there is none"
+  partial,      // some of them were not answered in time
+  refused,      // the broker will not serve it: see refusal
+  not_reached,  // the call ended before its turn or before its first tick
+};
+
+struct Refusal {
+  core::Errc
+      code;  // not_found: no such contract; unauthorized: no right to the data; else as usual
+  std::string reason;  // the broker's words
+};
+
+/// One contract of a collection. Bid, ask and last may be zero (quoted at zero) or negative;
+/// absent ones are not quoted. quote.observed_at is when the last tick came, absent if none did.
+struct CollectedQuote {
+  core::OptionQuote option;
+  Completeness completeness = Completeness::not_reached;
+  bool delayed = false;
+  std::optional<Refusal> refusal;
+};
+
+struct CollectReport {
+  std::vector<CollectedQuote> quotes;  // in the order asked for
+  std::size_t complete = 0;
+  std::size_t partial = 0;
+  std::size_t refused = 0;
+  std::size_t not_reached = 0;
+  std::optional<std::string> stopped;  // why the rest was given up before the deadline
+  std::chrono::milliseconds dwell_p50{0};
+  std::chrono::milliseconds dwell_p95{0};
+  int lines_used = 0;  // most lines held at once
+};
+
+enum class PriceFrom : std::uint8_t { last, mid, close };
+
+struct UnderlyingQuote {
+  core::Price price;
+  PriceFrom from = PriceFrom::last;
+  std::optional<core::Price> bid;
+  std::optional<core::Price> ask;
+  bool delayed = false;
+  core::Instant observed_at{};
+};
+
+/// A link to an IB Gateway (or to our simulator), read only: there is no way to place an order. One
+/// thread of its own reads the socket and keeps the link: it reconnects by itself until destroyed.
+/// All calls may come from several threads; each blocks until it has its answer or its deadline
+/// has passed (timeout), and survives a reconnection in between. unavailable: there was no usable
+/// link in the whole time. No call may run any more when the client is destroyed.
+class Client {
+ public:
+  /// Waits for the first handshake, trying again until the deadline. The error is that of the last
+  /// attempt: unavailable (nobody listens, refused, version not supported), timeout (accepts but
+  /// does not answer), conflict (every client id is in use). A version problem ends it at once.
+  static core::Result<std::unique_ptr<Client>> connect(ClientOptions options,
+                                                       core::Deadline deadline);
+
+  /// The same without waiting: a link that is not there yet is found when it comes.
+  static core::Result<std::unique_ptr<Client>> start(ClientOptions options);
+
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  LinkState link() const;
+  /// Until requests are accepted and the broker is behind the gateway; false at the deadline.
+  bool wait_ready(core::Deadline deadline) const;
+
+  /// The gateway's clock; whole seconds before server version 197.
+  core::Result<core::Instant> current_time(core::Deadline deadline);
+
+  /// A stock or ETF of that symbol, else an index. not_found: neither; invalid_input: no symbol.
+  core::Result<Underlying> underlying(const std::string& symbol, core::Deadline deadline);
+
+  /// One entry per trading class and exchange. not_found: it has no options.
+  core::Result<std::vector<OptionParameters>> option_parameters(const Underlying& underlying,
+                                                                core::Deadline deadline);
+
+  /// The contracts that exist, by strike, call before put; empty where there are none. Costly at
+  /// the broker: ask once a day per class and expiry, one at a time.
+  core::Result<std::vector<ListedOption>> listed_options(const Underlying& underlying,
+                                                         const std::string& trading_class,
+                                                         core::Date expiry,
+                                                         core::Deadline deadline);
+
+  /// Looks at every contract once, most important first: subscribes to as many as there are lines,
+  /// ends each as soon as it has answered, until all are done or the deadline passes. `clock`
+  /// stamps the quotes. An error only if nothing could be asked at all: contracts that failed or
+  /// were not reached are in the report.
+  core::Result<CollectReport> quotes(std::span<const ListedOption> options,
+                                     const CollectOptions& how, const core::Clock& clock,
+                                     core::Deadline deadline);
+
+  /// The last trade, else the middle of bid and ask, else the previous close. Unlike a chain's
+  /// quotes, a missing price is an error: unavailable, or unauthorized if the broker says so.
+  core::Result<UnderlyingQuote> underlying_quote(const Underlying& underlying,
+                                                 const CollectOptions& how,
+                                                 const core::Clock& clock, core::Deadline deadline);
+
+ private:
+  class Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Time as the gateway tells it, for markets that are simulated faster than life. An answer is
+/// reused for 100 ms; when the gateway does not answer within `patience`, time runs on from its
+/// last answer, or from the system's clock if there never was one.
+class GatewayClock final : public core::Clock {
+ public:
+  explicit GatewayClock(Client& client,
+                        std::chrono::milliseconds patience = std::chrono::milliseconds{1'000});
+  ~GatewayClock() override;
+  core::Instant now() const override;
+
+ private:
+  struct State;
+  Client& client_;
+  std::chrono::milliseconds patience_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bifrost::ib
