@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import createClient from 'openapi-fetch';
+import type { paths } from './schema';
+import type { Problem } from './types';
+
+/** What every failed request becomes. `status` 0: no answer reached us, so there is no request id either. */
+export class ApiError extends Error {
+  constructor(
+    readonly title: string,
+    readonly status: number,
+    readonly detail: string,
+    readonly code: string,
+    readonly request_id: string | null,
+    readonly errors: Problem['errors'],
+  ) {
+    super(title);
+  }
+
+  /** Asking the same again cannot help: the question itself was refused. */
+  get refused(): boolean {
+    return this.status >= 400 && this.status < 500 && this.status !== 429;
+  }
+}
+
+const client = createClient<paths>({ baseUrl: '/' });
+
+type Answer<T> = { data?: T; error?: unknown; response: Response };
+
+/** Unwraps an openapi-fetch call; throws ApiError and nothing else. */
+async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
+  try {
+    answer = await call;
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+    throw new ApiError(
+      'The server does not answer',
+      0,
+      'No reply came from the API. It may be starting, or the connection to it is down.',
+      'unreachable',
+      null,
+      [],
+    );
+  }
+  if (answer.data !== undefined) return answer.data;
+  throw to_api_error(answer.error, answer.response);
+}
+
+export function to_api_error(body: unknown, response: Pick<Response, 'status' | 'headers'>): ApiError {
+  const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem>;
+  return new ApiError(
+    problem.title ?? (response.status >= 500 ? 'The server failed' : 'The request was refused'),
+    response.status,
+    problem.detail ?? `The API answered with status ${response.status}.`,
+    problem.code ?? 'unknown',
+    problem.request_id ?? response.headers.get('x-request-id'),
+    problem.errors ?? [],
+  );
+}
+
+export const api = {
+  health: (signal?: AbortSignal) => unwrap(client.GET('/api/health', { signal })),
+  underlyings: (signal?: AbortSignal) => unwrap(client.GET('/api/underlyings', { signal })),
+  expirations: (symbol: string, signal?: AbortSignal) =>
+    unwrap(client.GET('/api/expirations/{symbol}', { params: { path: { symbol } }, signal })),
+  chain: (
+    symbol: string,
+    query: { expiry: string; trading_class?: string; from?: 'any' | 'gateway' | 'history' },
+    signal?: AbortSignal,
+  ) => unwrap(client.GET('/api/chain/{symbol}', { params: { path: { symbol }, query }, signal })),
+  history: (
+    symbol: string,
+    query: {
+      trading_class: string;
+      expiry: string;
+      strike: number;
+      right: 'call' | 'put';
+      start?: string;
+    },
+    signal?: AbortSignal,
+  ) => unwrap(client.GET('/api/history/{symbol}', { params: { path: { symbol }, query }, signal })),
+  strategies: (
+    symbol: string,
+    query: {
+      expiry: string;
+      strategy: 'iron_condor' | 'covered_call';
+      trading_class?: string;
+      fill?: 'mid' | 'natural';
+      min_pop?: number;
+      limit?: number;
+    },
+    signal?: AbortSignal,
+  ) => unwrap(client.GET('/api/strategies/{symbol}', { params: { path: { symbol }, query }, signal })),
+};

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type KeyboardEvent, type MouseEvent, useEffect, useRef, useState } from 'react';
+import type { Right } from '../../api/types';
+import { usePageKey, useWidth } from '../../components/hooks';
+import { useChainHead, useStrikes } from '../../live';
+import { at_the_money, type ChainStore, spot_index } from '../../lib/chain_store';
+import { spot as spot_text } from '../../lib/format';
+import { ChainGridRow, cell_id } from './ChainRow';
+import { type Column, columns_for } from './columns';
+
+const header_height = 50;
+
+/** Calls, strikes, puts. Only the rows in view exist; aria-rowindex tells the true place of each. */
+export function ChainGrid(props: {
+  store: ChainStore;
+  label: string;
+  on_choose: (strike: number, right: Right) => void;
+}) {
+  const { store, label, on_choose } = props;
+  const strikes = useStrikes(store);
+  const spot = useChainHead(store)?.underlying_price ?? null;
+  const [scroller, width] = useWidth<HTMLDivElement>();
+  const columns = columns_for(width);
+  const [active, set_active] = useState<{ index: number; right: Right } | null>(null);
+  const centred = useRef(false);
+
+  const rows = useVirtualizer({
+    count: strikes.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => columns.row_height,
+    scrollMargin: header_height,
+    scrollPaddingStart: header_height,
+    overscan: 8,
+  });
+
+  const middle = spot === null ? strikes.length >> 1 : at_the_money(strikes, spot);
+  const centre = () => {
+    const box = scroller.current;
+    if (!box || middle < 0) return;
+    const room = box.clientHeight - header_height;
+    box.scrollTop = (middle + 0.5) * columns.row_height - room / 2;
+  };
+  usePageKey('.', centre);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the row height decides where the middle is
+  useEffect(() => {
+    rows.measure();
+    centred.current = false;
+  }, [columns]);
+  useEffect(() => {
+    // Once per chain and layout: later snapshots must not pull the table from under the reader.
+    if (centred.current || strikes.length === 0 || width === 0) return;
+    centred.current = true;
+    centre();
+  });
+
+  const move = (index: number, right: Right) => {
+    const to = Math.max(0, Math.min(strikes.length - 1, index));
+    set_active({ index: to, right });
+    rows.scrollToIndex(to, { align: 'auto' });
+  };
+  const pressed = (event: KeyboardEvent) => {
+    const at = active ?? { index: middle, right: 'call' as Right };
+    const page = Math.max(1, Math.floor((rows.scrollRect?.height ?? 400) / columns.row_height) - 3);
+    const first = active === null;
+    switch (event.key) {
+      case 'ArrowDown':
+        move(first ? at.index : at.index + 1, at.right);
+        break;
+      case 'ArrowUp':
+        move(first ? at.index : at.index - 1, at.right);
+        break;
+      case 'PageDown':
+        move(at.index + page, at.right);
+        break;
+      case 'PageUp':
+        move(at.index - page, at.right);
+        break;
+      case 'Home':
+        move(0, at.right);
+        break;
+      case 'End':
+        move(strikes.length - 1, at.right);
+        break;
+      case 'ArrowLeft':
+        move(at.index, 'call');
+        break;
+      case 'ArrowRight':
+        move(at.index, 'put');
+        break;
+      case 'Enter':
+      case ' ':
+        if (active) on_choose(strikes[active.index] as number, active.right);
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+  };
+  const clicked = (event: MouseEvent) => {
+    const cell = (event.target as Element).closest<HTMLElement>('[data-right]');
+    const row = cell?.closest<HTMLElement>('[data-index]');
+    if (!cell || !row) return;
+    const right = cell.dataset.right as Right;
+    const index = Number(row.dataset.index);
+    set_active({ index, right });
+    on_choose(strikes[index] as number, right);
+  };
+
+  const visible = rows.getVirtualItems();
+  const active_mounted = active !== null && visible.some((v) => v.index === active.index);
+  const template = {
+    '--calls': columns.calls.length,
+    '--puts': columns.puts.length,
+    '--row': `${columns.row_height}px`,
+  } as React.CSSProperties;
+
+  return (
+    <div
+      ref={scroller}
+      className="chain-grid"
+      style={template}
+      role="grid"
+      tabIndex={0}
+      aria-label={label}
+      aria-rowcount={strikes.length + 2}
+      aria-colcount={columns.calls.length + columns.puts.length + 1}
+      aria-activedescendant={active_mounted ? cell_id(active.index, active.right) : undefined}
+      onKeyDown={pressed}
+      onClick={clicked}
+    >
+      <div className="chain-head" role="rowgroup">
+        <div role="row" aria-rowindex={1} className="chain-sides">
+          <div role="columnheader" aria-colspan={columns.calls.length} className="calls">
+            Calls
+          </div>
+          <div role="columnheader" className="strike">
+            <span className="sr-only">Strike</span>
+          </div>
+          <div role="columnheader" aria-colspan={columns.puts.length} className="puts">
+            Puts
+          </div>
+        </div>
+        <div role="row" aria-rowindex={2} className="chain-columns">
+          {columns.calls.map((c) => heading(c))}
+          <div role="columnheader" className="strike">
+            Strike
+          </div>
+          {columns.puts.map((c) => heading(c))}
+        </div>
+      </div>
+      <div
+        role="rowgroup"
+        className="chain-body"
+        style={{ height: strikes.length * columns.row_height }}
+      >
+        {visible.map((item) => {
+          const strike = strikes[item.index] as number;
+          return (
+            <ChainGridRow
+              key={strike}
+              store={store}
+              strike={strike}
+              index={item.index}
+              top={item.index * columns.row_height}
+              columns={columns}
+              in_the_money={spot === null || strike === spot ? null : strike < spot ? 'call' : 'put'}
+              at_the_money={item.index === middle && spot !== null}
+              active={active?.index === item.index ? active.right : null}
+            />
+          );
+        })}
+        {spot !== null && strikes.length > 0 && (
+          <div
+            className="spot-line"
+            aria-hidden="true"
+            style={{ top: spot_index(strikes, spot) * columns.row_height }}
+          >
+            <span>{spot_text(spot)}</span>
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+const heading = (column: Column) => (
+  <div key={column.id} role="columnheader" title={column.title} className={column.id}>
+    {column.label}
+  </div>
+);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Strategies, StrategyCandidate } from '../../api/types';
+import { money, percent, price, signed, signed_money } from '../../lib/format';
+import { leg_words } from '../../lib/legs';
+import { Payoff } from './Payoff';
+import { density_words } from './words';
+
+/** The selected candidate: its payoff at expiry, and the numbers that decide. */
+export function Position(props: { candidate: StrategyCandidate; strategies: Strategies }) {
+  const { candidate: c, strategies } = props;
+  return (
+    <div className="position">
+      <div className="position-drawing">
+        <h2>
+          Profit at expiry
+          <span>one unit, {strategies.fill} fill, fees not included</span>
+        </h2>
+        <Payoff
+          candidate={c}
+          density={strategies.density}
+          spot={strategies.underlying_price}
+          key={strategies.strategy}
+        />
+      </div>
+      <div className="position-numbers">
+        <dl className="numbers">
+          <Number label="Max profit" tone="gain">
+            {c.max_profit === null ? 'unlimited' : signed_money(c.max_profit)}
+          </Number>
+          <Number label="Max loss" tone="loss">
+            {c.max_loss === null ? 'unlimited' : money(-c.max_loss)}
+          </Number>
+          <Number label="POP" title={density_words(strategies.density)}>
+            {percent(c.pop)}
+          </Number>
+          <Number label={c.credit < 0 ? 'Debit' : 'Credit'} title="Per share, options only">
+            {price(Math.abs(c.credit))}
+          </Number>
+          <Number label="Return on risk">{percent(c.return_on_risk)}</Number>
+          <Number label="Annualised">{percent(c.annualised_return, 0)}</Number>
+        </dl>
+        <dl className="numbers greeks">
+          <Number label="Delta">{signed(c.delta, 2)}</Number>
+          <Number label="Gamma">{signed(c.gamma, 3)}</Number>
+          <Number label="Theta" title="Per calendar day">
+            {signed(c.theta, 2)}
+          </Number>
+          <Number label="Vega" title="Per point of volatility">
+            {signed(c.vega / 100, 2)}
+          </Number>
+        </dl>
+        <ul className="leg-list" aria-label="Legs">
+          {c.legs.map((leg) => (
+            <li key={`${leg.kind}${leg.strike}`}>
+              <span data-side={leg.quantity < 0 ? 'sold' : 'bought'}>{leg_words(leg)}</span>
+              <span>{leg.implied_vol === null ? '' : `IV ${percent(leg.implied_vol)}`}</span>
+              <span>at {price(leg.entry_price)}</span>
+            </li>
+          ))}
+        </ul>
+      </div>
+    </div>
+  );
+}
+
+function Number(props: {
+  label: string;
+  tone?: 'gain' | 'loss';
+  title?: string;
+  children: React.ReactNode;
+}) {
+  return (
+    <div title={props.title}>
+      <dt>{props.label}</dt>
+      <dd className={`live-number ${props.tone ?? ''}`}>{props.children}</dd>
+    </div>
+  );
+}
