@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/analysis/chain.hpp"
+
+#include <gtest/gtest.h>
+
+#include "synthetic_chain.hpp"
+
+namespace bifrost::analysis {
+namespace {
+
+using core::Date;
+
+Price at(double value) {
+  return *Price::from_double(value);
+}
+
+core::OptionQuote option(const char* trading_class, Date expiry, double strike, Right right) {
+  return {.contract = {.underlying = "SPX",
+                       .trading_class = trading_class,
+                       .expiry = expiry,
+                       .strike = at(strike),
+                       .right = right,
+                       .multiplier = 100},
+          .quote = {}};
+}
+
+class ExpirySelection : public ::testing::Test {
+ protected:
+  const Date first{std::chrono::days{18'000}};
+  const Date second{std::chrono::days{18'007}};
+  core::ChainSnapshot snapshot{
+      .underlying = "SPX",
+      .as_of = {},
+      .underlying_price = at(2700),
+      .source = core::Source::imported,
+      .quotes = {option("SPXW", first, 2710, Right::put), option("SPXW", first, 2700, Right::call),
+                 option("SPXW", first, 2700, Right::put), option("SPX", first, 2700, Right::call),
+                 option("SPXW", second, 2700, Right::call)}};
+};
+
+TEST_F(ExpirySelection, KeepsTradingClassesOfOneDateApart) {
+  EXPECT_EQ(listed_expiries(snapshot),
+            (std::vector<ListedExpiry>{{first, "SPX"}, {first, "SPXW"}, {second, "SPXW"}}));
+  const auto chain = select_expiry(snapshot, {first, "SPXW"});
+  ASSERT_TRUE(chain);
+  ASSERT_EQ(chain->rows.size(), 2u);
+  EXPECT_EQ(chain->rows[0].strike, at(2700));
+  EXPECT_TRUE(chain->rows[0].call && chain->rows[0].put);
+  EXPECT_FALSE(chain->rows[1].call);
+  EXPECT_TRUE(chain->rows[1].put);
+  EXPECT_EQ(chain->multiplier, 100);
+  EXPECT_EQ(chain->underlying_price, at(2700));
+}
+
+TEST_F(ExpirySelection, RefusesWhatIsNotThereOrThereTwice) {
+  EXPECT_EQ(select_expiry(snapshot, {second, "SPX"}).error().code, core::Errc::not_found);
+  snapshot.quotes.push_back(option("SPXW", first, 2700, Right::call));
+  EXPECT_EQ(select_expiry(snapshot, {first, "SPXW"}).error().code, core::Errc::conflict);
+  snapshot.quotes.back() = option("SPXW", first, 2720, Right::call);
+  snapshot.quotes.back().contract.multiplier = 10;
+  EXPECT_EQ(select_expiry(snapshot, {first, "SPXW"}).error().code, core::Errc::conflict);
+}
+
+TEST(OptionSide, HasAMiddleOnlyBetweenTwoSidesThatDoNotCross) {
+  const auto mid = [](std::optional<Price> bid, std::optional<Price> ask) {
+    return OptionSide{bid, ask, {}, {}, {}}.mid();
+  };
+  EXPECT_EQ(mid(at(1.00), at(1.15)), at(1.075));
+  EXPECT_EQ(mid(at(1), at(1)), at(1));
+  EXPECT_EQ(mid(Price{}, at(0.05)), at(0.025));
+  EXPECT_EQ(mid(Price{}, Price{}), std::nullopt);
+  EXPECT_EQ(mid(at(1.2), at(1.1)), std::nullopt);
+  EXPECT_EQ(mid(std::nullopt, at(1)), std::nullopt);
+  EXPECT_EQ(mid(at(1), std::nullopt), std::nullopt);
+}
+
+TEST(ForwardAndDiscount, RecoversTheForwardWithinTheSpread) {
+  const SyntheticMarket market;
+  const auto found = forward_and_discount(market.chain(70, 130, 1), market.years, market.rate);
+  ASSERT_TRUE(found);
+  EXPECT_NEAR(found->forward, market.forward, 0.01);
+  EXPECT_DOUBLE_EQ(found->discount_factor, market.discount());
+  EXPECT_EQ(found->discount_source, DiscountSource::given);
+  EXPECT_EQ(found->pairs, 11);
+  EXPECT_LT(found->deviation, 0.02);
+}
+
+TEST(ForwardAndDiscount, ReadsTheRateFromTightQuotesFarEnoughOut) {
+  SyntheticMarket market;
+  market.years = 1.0;
+  const auto found = forward_and_discount(market.chain(50, 160, 2.5), market.years, std::nullopt);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->discount_source, DiscountSource::fitted);
+  EXPECT_NEAR(-std::log(found->discount_factor), market.rate, 5e-4);
+  EXPECT_NEAR(found->forward, market.forward, 0.02);
+}
+
+TEST(ForwardAndDiscount, AssumesNoRateWhereQuotesDoNotPinIt) {
+  SyntheticMarket market;
+  market.years = 2.0 / 365;
+  market.tick = 0.05;
+  const auto found = forward_and_discount(market.chain(94, 106, 1), market.years, std::nullopt);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->discount_source, DiscountSource::assumed_zero);
+  EXPECT_EQ(found->discount_factor, 1.0);
+  EXPECT_NEAR(found->forward, market.forward, 0.06);
+}
+
+TEST(ForwardAndDiscount, IsNotMovedByBrokenQuotes) {
+  const SyntheticMarket market;
+  auto chain = market.chain(70, 130, 1);
+  chain.rows[28].call->bid.reset();                               // missing
+  chain.rows[29].put->bid = Price{};                              // zero
+  std::swap(chain.rows[30].call->bid, chain.rows[30].call->ask);  // crossed
+  chain.rows[31].put = OptionSide{at(9.00), at(9.05), 1, 1, {}};  // stale
+  chain.rows[33].call.reset();
+  const auto found = forward_and_discount(chain, market.years, market.rate);
+  ASSERT_TRUE(found);
+  EXPECT_NEAR(found->forward, market.forward, 0.02);
+}
+
+TEST(ForwardAndDiscount, RefusesFewerThanTwoPairs) {
+  const SyntheticMarket market;
+  auto chain = market.chain(99, 101, 1);
+  chain.rows[0].call.reset();
+  ASSERT_TRUE(forward_and_discount(chain, market.years, 0.0));
+  chain.rows[2].put->bid = Price{};
+  const auto found = forward_and_discount(chain, market.years, 0.0);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error(), NoForward::too_few_pairs);
+}
+
+TEST(ForwardAndDiscount, RefusesAForwardThatIsNotPositive) {
+  ExpiryChain chain{.underlying = "X",
+                    .trading_class = "X",
+                    .expiry = {},
+                    .multiplier = 100,
+                    .underlying_price = std::nullopt,
+                    .rows = {}};
+  for (const double strike : {1.0, 2.0}) {
+    chain.rows.push_back({at(strike), OptionSide{at(0.05), at(0.10), 1, 1, {}},
+                          OptionSide{at(20), at(20.10), 1, 1, {}}});
+  }
+  EXPECT_EQ(forward_and_discount(chain, 0.1, 0.0).error(), NoForward::not_positive);
+}
+
+TEST(Refresh, RecoversTheSmile) {
+  SyntheticMarket market;
+  market.tick = 0.0001;
+  market.half_spread = 0.0005;
+  const auto priced = refresh(market.chain(80, 120, 2), market.years, market.rate);
+  ASSERT_TRUE(priced);
+  ASSERT_EQ(priced->rows.size(), priced->chain.rows.size());
+  for (const auto& row : priced->rows) {
+    ASSERT_TRUE(row.call && row.put);
+    const double strike = row.strike.value();
+    for (const auto* side : {&*row.call, &*row.put}) {
+      ASSERT_TRUE(side->implied_vol);
+      EXPECT_NEAR(*side->implied_vol, market.vol(strike), 5e-4) << strike;
+      ASSERT_TRUE(side->greeks);
+    }
+    // Slopes in the underlying: parity with the forward a fixed multiple of spot.
+    EXPECT_NEAR(row.call->greeks->delta - row.put->greeks->delta,
+                market.discount() * priced->parity.forward / 100.0, 1e-3);
+  }
+  EXPECT_NEAR(*priced->atm_implied_vol, market.vol(market.forward), 5e-4);
+}
+
+TEST(Refresh, KeepsTheReasonWhereAPriceHasNoVolAndTakesGreeksFromTheOtherRight) {
+  const SyntheticMarket market;
+  auto chain = market.chain(70, 130, 5);
+  auto& deep = chain.rows.front();
+  deep.call->bid = at(28.00);  // intrinsic is about 30.2
+  deep.call->ask = at(28.10);
+  chain.rows.back().call->bid = Price{};
+  const auto priced = refresh(chain, market.years, market.rate);
+  ASSERT_TRUE(priced);
+  ASSERT_TRUE(priced->rows.front().call);
+  EXPECT_EQ(priced->rows.front().call->implied_vol.error(), NoImpliedVol::below_intrinsic);
+  ASSERT_TRUE(priced->rows.front().call->greeks);
+  EXPECT_GT(priced->rows.front().call->greeks->delta, 0.95);
+  EXPECT_FALSE(priced->rows.back().call);
+}
+
+TEST(AtmImpliedVol, IsMissingWhereTheForwardIsOutsideTheStrikes) {
+  const SyntheticMarket market;
+  const auto priced = refresh(market.chain(101, 110, 1), market.years, market.rate);
+  ASSERT_TRUE(priced);
+  EXPECT_FALSE(priced->atm_implied_vol);
+}
+
+TEST(Refresh, AtTheLastMomentHasNoVolButStillAForward) {
+  const SyntheticMarket market;
+  const auto priced = refresh(market.chain(90, 110, 1), 0.0, std::nullopt);
+  ASSERT_TRUE(priced);
+  EXPECT_FALSE(priced->atm_implied_vol);
+  EXPECT_EQ(priced->rows[5].call->implied_vol.error(), NoImpliedVol::expired);
+}
+
+}  // namespace
+}  // namespace bifrost::analysis
