@@ -42,6 +42,12 @@ std::shared_ptr<spdlog::logger>& logger() {
 
 }  // namespace
 
+Level parse_level(std::string_view text) {
+  if (text == "debug") return Level::debug;
+  if (text == "warning") return Level::warning;
+  return text == "error" ? Level::error : Level::info;
+}
+
 void start(std::string_view program, Level lowest) {
   logger() = make_logger(std::string{program}, lowest);
 }

@@ -8,6 +8,8 @@
 namespace bifrost::core::log {
 
 enum class Level { debug, info, warning, error };
+/// As the configuration spells it; info for anything else.
+Level parse_level(std::string_view text);
 
 /// Names the program in every line and sets the lowest level written. Lines go to stderr, one event
 /// each. Thread-safe.

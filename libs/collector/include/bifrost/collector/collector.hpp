@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "bifrost/collector/changes.hpp"
+#include "bifrost/core/clock.hpp"
+#include "bifrost/ib/client.hpp"
+#include "bifrost/store/history.hpp"
+
+namespace bifrost::collector {
+
+struct Options {
+  std::vector<std::string> underlyings;
+  std::chrono::seconds interval{300};
+  int expiry_days = 60;          // calendar days ahead; 0: every expiry
+  double strike_window = 0.25;   // share of the underlying's price to either side; 0: every strike
+  int chunk = 360;               // contracts asked for between two looks at the clock
+  bool simulated_clock = false;  // `clock` is the gateway's and may run faster than life
+  ChangeThresholds thresholds;
+};
+
+/// Pulls chains cycle by cycle and writes them to the history. Every scheduled cycle of every
+/// underlying ends as one ledger row: complete, partial (with the reason) or missed (with the
+/// reason); starting, going on after a crash and catching up after a pause are one path. One
+/// thread; the services must outlive it.
+///
+/// While the history is away a finished cycle is kept in memory and written when it comes back;
+/// cycles that fall due meanwhile are entered as missed.
+class Collector {
+ public:
+  Collector(Options options, ib::Client& client, store::History& history, const core::Clock& clock);
+
+  /// Works until asked to stop; returns within seconds of that.
+  void run(std::stop_token stop);
+
+ private:
+  /// What the broker lists, read once per trading day.
+  struct Universe {
+    core::Date day{};
+    std::vector<ib::ListedOption> options;
+  };
+  /// The ledger as this process knows it.
+  struct Progress {
+    bool known = false;                 // the history has been asked
+    std::optional<core::Instant> last;  // newest cycle with a ledger row
+  };
+
+  bool turn(std::stop_token stop);
+  core::Result<void> learn_progress(const std::string& underlying);
+  core::Result<void> enter_missed(const std::string& underlying, core::Instant before,
+                                  std::string_view reason);
+  void collect(const std::string& underlying, core::Instant cycle, std::stop_token stop);
+  core::Result<const Universe*> universe(const std::string& underlying, core::Date day);
+  core::Deadline end_of(core::Instant cycle) const;
+  std::vector<ib::ListedOption> choose(const Universe& universe, core::Date day,
+                                       std::optional<core::Price> spot) const;
+  store::CycleRecord ask(const std::string& underlying, core::Instant cycle, std::stop_token stop);
+  void add_changes(store::CycleRecord& record);
+  core::Result<void> write(const store::CycleRecord& record, std::stop_token stop);
+
+  Options options_;
+  ib::Client& client_;
+  store::History& history_;
+  const core::Clock& clock_;
+  std::map<std::string, ib::Underlying> underlyings_;
+  std::map<std::string, Universe> universes_;
+  std::map<std::string, Progress> progress_;
+  std::map<std::string, store::StoredChain> previous_;  // newest snapshot, for changes
+};
+
+}  // namespace bifrost::collector
