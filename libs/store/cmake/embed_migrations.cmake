@@ -1,0 +1,16 @@
+# Writes OUTPUT, a C++ file holding every file of SOURCES with its number, name and SHA-256.
+list(SORT SOURCES)
+set(text "// SPDX-License-Identifier: Apache-2.0\n#include \"migrations.hpp\"\n\nnamespace bifrost::store {\nnamespace {\nconstexpr Migration all[] = {\n")
+foreach(source IN LISTS SOURCES)
+  get_filename_component(stem ${source} NAME_WE)
+  if(NOT stem MATCHES "^([0-9][0-9][0-9][0-9])_([a-z0-9_]+)$")
+    message(FATAL_ERROR "migration ${source}: the name must be NNNN_words.sql")
+  endif()
+  set(name ${CMAKE_MATCH_2})
+  math(EXPR revision "1${CMAKE_MATCH_1} - 10000")  # C++ would read leading zeros as octal
+  file(READ ${source} sql)
+  file(SHA256 ${source} checksum)
+  string(APPEND text "    {${revision}, \"${name}\", \"${checksum}\", R\"bifrost_sql(${sql})bifrost_sql\"},\n")
+endforeach()
+string(APPEND text "};\n}  // namespace\n\nstd::span<const Migration> migrations() { return all; }\n\n}  // namespace bifrost::store\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bifrost/core/quote.hpp"
+#include "bifrost/core/result.hpp"
+#include "bifrost/store/database.hpp"
+
+namespace bifrost::store {
+
+enum class RunStatus : std::uint8_t { complete = 1, partial, missed };
+std::string_view to_string(RunStatus status);
+
+/// One row of the ledger: what became of one scheduled cycle of one underlying.
+struct Run {
+  std::string underlying;
+  core::Instant as_of{};
+  RunStatus status = RunStatus::complete;
+  std::string reason;                                 // empty only when complete
+  std::optional<core::Source> source = std::nullopt;  // none: missed
+  std::optional<std::chrono::seconds> interval = std::nullopt;
+  std::optional<core::Instant> started_at = std::nullopt;
+  std::optional<core::Instant> finished_at = std::nullopt;
+  std::optional<std::int64_t> expected =
+      std::nullopt;           // contracts asked for; none: the cycle never came that far
+  std::int64_t received = 0;  // rows stored
+  std::int64_t refused = 0;   // contracts answered with an error, or rows that could not be taken
+  std::optional<core::Price> underlying_price = std::nullopt;
+  core::Instant stored_at{};
+
+  friend bool operator==(const Run&, const Run&) = default;
+};
+
+enum class ChangeKind : std::uint8_t {
+  price_move = 1,  // mid, currency per share
+  iv_move,         // annual, decimal
+  volume,          // contracts
+  open_interest,   // contracts
+  spread,          // currency per share
+  new_contract,    // neither value
+  expired          // neither value
+};
+std::string_view to_string(ChangeKind kind);
+std::optional<ChangeKind> parse_change_kind(std::string_view text);
+
+/// Something that moved by more than the collector's threshold since the cycle before.
+struct Change {
+  core::OptionContract contract;
+  ChangeKind kind = ChangeKind::price_move;
+  std::optional<double> previous = std::nullopt;
+  std::optional<double> current = std::nullopt;
+
+  friend bool operator==(const Change&, const Change&) = default;
+};
+
+/// The state of an underlying's market in one cycle. Vols annual and decimal.
+struct MarketConditions {
+  std::optional<double> implied_vol_30d = std::nullopt;
+  std::optional<double> implied_vol_60d = std::nullopt;
+  std::optional<double> historical_vol_20d = std::nullopt;
+  std::optional<double> skew_25_delta = std::nullopt;
+  std::optional<double> term_slope = std::nullopt;
+  std::optional<double> put_call_volume_ratio = std::nullopt;
+  std::optional<double> put_call_open_interest_ratio = std::nullopt;
+  std::optional<double> breadth = std::nullopt;
+  std::optional<int> regime = std::nullopt;
+
+  friend bool operator==(const MarketConditions&, const MarketConditions&) = default;
+};
+
+/// All that one cycle of one underlying leaves behind. The ledger's `received` is the number of
+/// quotes.
+struct CycleRecord {
+  core::ChainSnapshot snapshot;
+  RunStatus status = RunStatus::complete;  // complete or partial
+  std::string reason;                      // needed when partial
+  std::int64_t expected = 0;
+  std::int64_t refused = 0;
+  std::optional<std::chrono::seconds> interval = std::nullopt;
+  std::optional<core::Instant> started_at = std::nullopt;
+  std::optional<core::Instant> finished_at = std::nullopt;
+  std::vector<Change> changes;
+  std::optional<MarketConditions> market_conditions = std::nullopt;
+};
+
+struct Appended {
+  bool stored = false;    // false: the ledger had this cycle already and nothing was written
+  std::int64_t rows = 0;  // quotes written
+  std::int64_t dropped =
+      0;  // values beyond the range of their column (or not finite), kept as missing
+};
+
+/// A snapshot as it was stored, and its ledger row. Quotes are in the order expiry, trading class,
+/// strike, call, put.
+struct StoredChain {
+  Run run;
+  core::ChainSnapshot snapshot;
+};
+
+struct ChainFilter {
+  std::optional<core::Instant> at =
+      std::nullopt;  // the newest snapshot at or before; none: the newest
+  std::optional<core::Date> expiry = std::nullopt;
+  std::optional<std::string> trading_class = std::nullopt;
+};
+
+struct UnderlyingSummary {
+  std::string symbol;
+  Run last;  // complete or partial
+};
+
+struct ListedExpiry {
+  core::Date expiry;
+  std::string trading_class;
+  int contracts;
+
+  friend bool operator==(const ListedExpiry&, const ListedExpiry&) = default;
+};
+
+struct StoredExpirations {
+  Run run;
+  std::vector<ListedExpiry> expirations;  // by expiry, then trading class
+};
+
+struct ContractPoint {
+  core::Instant as_of;
+  std::optional<core::Price> underlying_price;
+  core::Quote quote;
+};
+
+struct StoredChange {
+  core::Instant as_of;
+  Change change;
+};
+
+struct StoredConditions {
+  core::Instant as_of;
+  MarketConditions conditions;
+};
+
+/// The history of option chains. Safe to use from any thread; must not outlive its Database.
+///
+/// Facts are immutable: a cycle is written once, in one transaction, together with its ledger row,
+/// and writing it again does nothing. Readers see only cycles whose ledger row says complete or
+/// partial.
+///
+/// What is stored exactly: prices (to 1e-4), strikes (to 1e-3), sizes and counts up to 2^31,
+/// observed_at to the millisecond (the nearest before) within 24 days of as_of. What is rounded to
+/// the nearest step: implied_vol, delta and theta 1e-6, gamma 1e-8, vega 1e-5. A value outside its
+/// column (an implied vol over 2147, a gamma over 21, a vega over 21474, a price over 214748) is
+/// kept as missing and counted in Appended::dropped. Missing stays missing and zero stays zero.
+class History {
+ public:
+  explicit History(Database& database);
+  History(History&&) noexcept;
+  History& operator=(History&&) noexcept;
+  ~History();
+
+  /// Stores a cycle, announces it to every Listener and returns once it is on disk. A cycle that
+  /// the ledger holds as complete or partial is left alone, whoever wrote it; one held as missed is
+  /// replaced, because real quotes of that cycle are worth more than the note that there were none.
+  /// After `unavailable` or `timeout` the cycle may or may not have been stored: append it again.
+  /// `invalid_input`: a contract twice, a change twice, a symbol that is none, a strike finer than
+  /// 0.001, a contract of another underlying, a partial cycle without a reason.
+  core::Result<Appended> append(const CycleRecord& cycle, core::Deadline deadline);
+  /// Many cycles, all or none. The results are in the order of the cycles; two of one key are
+  /// `invalid_input`.
+  core::Result<std::vector<Appended>> append(std::span<const CycleRecord> cycles,
+                                             core::Deadline deadline);
+
+  /// Enters cycles that brought nothing; gives the number entered. Cycles with a ledger row keep
+  /// it.
+  core::Result<std::int64_t> mark_missed(std::string_view underlying,
+                                         std::span<const core::Instant> as_of,
+                                         std::string_view reason,
+                                         std::optional<std::chrono::seconds> interval,
+                                         core::Deadline deadline);
+
+  /// The newest ledger row, missed ones included.
+  core::Result<std::optional<Run>> last_run(std::string_view underlying, core::Deadline deadline);
+  /// The newest snapshot's ledger row at or before `at`.
+  core::Result<std::optional<Run>> last_snapshot(std::string_view underlying,
+                                                 std::optional<core::Instant> at,
+                                                 core::Deadline deadline);
+  /// Ledger rows with from <= as_of <= to, oldest first, missed ones included.
+  core::Result<std::vector<Run>> runs(std::string_view underlying, core::Instant from,
+                                      core::Instant to, core::Deadline deadline);
+
+  /// Underlyings with at least one snapshot, by symbol.
+  core::Result<std::vector<UnderlyingSummary>> underlyings(core::Deadline deadline);
+  /// `not_found` when there is no snapshot at or before `at`; so below.
+  core::Result<StoredExpirations> expirations(std::string_view underlying,
+                                              std::optional<core::Instant> at,
+                                              core::Deadline deadline);
+  core::Result<StoredChain> chain(std::string_view underlying, const ChainFilter& filter,
+                                  core::Deadline deadline);
+
+  /// from <= as_of <= to, oldest first; empty when the contract was never seen.
+  core::Result<std::vector<ContractPoint>> contract_history(const core::OptionContract& contract,
+                                                            core::Instant from, core::Instant to,
+                                                            core::Deadline deadline);
+  /// from <= as_of <= to, newest first, at most `limit`.
+  core::Result<std::vector<StoredChange>> changes(std::string_view underlying, core::Instant from,
+                                                  core::Instant to, std::optional<ChangeKind> kind,
+                                                  int limit, core::Deadline deadline);
+  /// from <= as_of <= to, oldest first.
+  core::Result<std::vector<StoredConditions>> market_conditions(std::string_view underlying,
+                                                                core::Instant from,
+                                                                core::Instant to,
+                                                                core::Deadline deadline);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bifrost::store

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catalogue.hpp"
+
+#include <fmt/core.h>
+
+#include <functional>
+#include <utility>
+
+#include "units.hpp"
+
+namespace bifrost::store {
+namespace {
+
+using core::Deadline;
+using core::Errc;
+using core::fail;
+using core::Result;
+
+}  // namespace
+
+std::size_t Catalogue::ContractHash::operator()(const core::OptionContract& contract) const {
+  const auto mix = [](std::size_t seed, std::size_t value) {
+    return (seed ^ value) * 0x9e3779b97f4a7c15ULL;
+  };
+  auto hash = std::hash<std::string>{}(contract.trading_class);
+  hash = mix(hash, static_cast<std::size_t>(contract.expiry.time_since_epoch().count()));
+  hash = mix(hash, static_cast<std::size_t>(contract.strike.units()));
+  hash = mix(hash, static_cast<std::size_t>(contract.right));
+  hash = mix(hash, static_cast<std::size_t>(contract.multiplier));
+  return hash ^ (hash >> 32);
+}
+
+void Catalogue::forget_if_reconnected() {
+  const auto now = pool_.generation();
+  if (now == generation_) return;
+  generation_ = now;
+  underlyings_.clear();
+  contracts_.clear();
+}
+
+Result<std::optional<Underlying>> Catalogue::find_underlying(pg::Connection& connection,
+                                                             std::string_view symbol,
+                                                             Deadline deadline) {
+  {
+    const std::lock_guard lock(mutex_);
+    forget_if_reconnected();
+    if (const auto at = underlyings_.find(symbol); at != underlyings_.end()) return at->second;
+  }
+  BF_TRY(const auto rows,
+         connection.query("SELECT underlying_id, price_scale FROM underlyings WHERE symbol = $1",
+                          pg::Params{}.add(symbol), deadline));
+  if (rows.size() == 0) return std::nullopt;
+  const Underlying found{static_cast<std::int32_t>(rows.integer(0, 0)), rows.integer(0, 1)};
+  const std::lock_guard lock(mutex_);
+  underlyings_.emplace(symbol, found);
+  return found;
+}
+
+Result<Underlying> Catalogue::ensure_underlying(pg::Connection& connection, std::string_view symbol,
+                                                Deadline deadline) {
+  BF_TRY(const auto found, find_underlying(connection, symbol, deadline));
+  if (found) return *found;
+  BF_CHECK(connection.query("INSERT INTO underlyings (symbol) VALUES ($1) ON CONFLICT DO NOTHING",
+                            pg::Params{}.add(symbol), deadline));
+  BF_TRY(const auto made, find_underlying(connection, symbol, deadline));
+  if (!made)
+    return fail(Errc::conflict,
+                fmt::format("underlying {} was removed while it was added", symbol));
+  return *made;
+}
+
+Result<std::vector<std::int32_t>> Catalogue::ensure_contracts(
+    pg::Connection& connection, std::int32_t underlying_id,
+    std::span<const core::OptionContract* const> contracts, Ids& fresh, Deadline deadline) {
+  std::vector<std::int32_t> ids(contracts.size(), 0);
+  std::vector<std::size_t> unknown;
+  {
+    const std::lock_guard lock(mutex_);
+    forget_if_reconnected();
+    const auto& known = contracts_[underlying_id];
+    for (std::size_t i = 0; i < contracts.size(); ++i) {
+      if (const auto at = known.find(*contracts[i]); at != known.end()) {
+        ids[i] = at->second;
+      } else if (const auto young = fresh.find(*contracts[i]); young != fresh.end()) {
+        ids[i] = young->second;
+      } else {
+        unknown.push_back(i);
+      }
+    }
+  }
+  if (unknown.empty()) return ids;
+
+  std::vector<std::string> classes;
+  std::vector<core::Date> expiries;
+  std::vector<std::int32_t> strikes;
+  std::vector<std::string> rights;
+  std::vector<std::int32_t> multipliers;
+  for (const auto i : unknown) {
+    const auto& contract = *contracts[i];
+    const auto strike = units::encode_strike(contract.strike);
+    if (!strike) {
+      return fail(Errc::invalid_input,
+                  fmt::format("the strike of {} is negative, too large or finer than 0.001",
+                              core::describe(contract)));
+    }
+    classes.push_back(contract.trading_class);
+    expiries.push_back(contract.expiry);
+    strikes.push_back(*strike);
+    rights.emplace_back(1, core::to_char(contract.right));
+    multipliers.push_back(contract.multiplier);
+  }
+  pg::Params params;
+  params.add(underlying_id)
+      .add(std::span<const std::string>(classes))
+      .add(std::span<const core::Date>(expiries))
+      .add(std::span<const std::int32_t>(strikes))
+      .add(std::span<const std::string>(rights))
+      .add(std::span<const std::int32_t>(multipliers));
+  // Most are there already after a restart: looked up first, because an identity value is spent on
+  // every refused row.
+  constexpr auto lookup =
+      "SELECT k.ordinality::int4, c.contract_id FROM unnest($2::text[], $3::date[], $4::int4[], "
+      "$5::text[], $6::int4[])"
+      " WITH ORDINALITY AS k(trading_class, expiry, strike, \"right\", multiplier, ordinality)"
+      " JOIN contracts c ON c.underlying_id = $1 AND c.expiry = k.expiry AND c.strike = k.strike"
+      " AND c.\"right\" = k.\"right\"::\"char\" AND c.trading_class = k.trading_class AND "
+      "c.multiplier = k.multiplier";
+  std::size_t found = 0;
+  const auto take = [&](const pg::Rows& rows) {
+    found = static_cast<std::size_t>(rows.size());
+    for (int row = 0; row < rows.size(); ++row) {
+      const auto i = unknown[static_cast<std::size_t>(rows.integer(row, 0)) - 1];
+      ids[i] = static_cast<std::int32_t>(rows.integer(row, 1));
+    }
+  };
+  BF_TRY(const auto before, connection.query(lookup, params, deadline));
+  take(before);
+  if (found < unknown.size()) {
+    BF_CHECK(connection.query(
+        "INSERT INTO contracts (underlying_id, trading_class, expiry, strike, \"right\", "
+        "multiplier)"
+        " SELECT $1, k.trading_class, k.expiry, k.strike, k.\"right\"::\"char\", k.multiplier"
+        " FROM unnest($2::text[], $3::date[], $4::int4[], $5::text[], $6::int4[])"
+        " WITH ORDINALITY AS k(trading_class, expiry, strike, \"right\", multiplier, ordinality)"
+        " WHERE NOT EXISTS (SELECT FROM contracts c WHERE c.underlying_id = $1 AND c.expiry = "
+        "k.expiry"
+        "  AND c.strike = k.strike AND c.\"right\" = k.\"right\"::\"char\" AND c.trading_class = "
+        "k.trading_class"
+        "  AND c.multiplier = k.multiplier)"
+        " ORDER BY k.ordinality ON CONFLICT DO NOTHING",
+        params, deadline));
+    BF_TRY(const auto after, connection.query(lookup, params, deadline));
+    take(after);
+  }
+  if (found != unknown.size())
+    return fail(Errc::conflict, "contracts were removed while they were added");
+  for (const auto i : unknown) fresh.emplace(*contracts[i], ids[i]);
+  return ids;
+}
+
+void Catalogue::remember(std::int32_t underlying_id, const Ids& fresh) {
+  const std::lock_guard lock(mutex_);
+  forget_if_reconnected();
+  contracts_[underlying_id].insert(fresh.begin(), fresh.end());
+}
+
+}  // namespace bifrost::store

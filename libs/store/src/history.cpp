@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/store/history.hpp"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+
+#include "history_impl.hpp"
+#include "units.hpp"
+
+namespace bifrost::store {
+namespace {
+
+using core::Deadline;
+using core::Errc;
+using core::fail;
+using core::Instant;
+using core::Result;
+
+constexpr std::array<std::string_view, 7> change_names{
+    "price_move", "iv_move", "volume", "open_interest", "spread", "new_contract", "expired"};
+
+// Read by read_run in this order.
+#define BIFROST_RUN_COLUMNS                                                                  \
+  "r.as_of, r.status, r.reason, r.source, r.interval_seconds, r.started_at, r.finished_at, " \
+  "r.expected, "                                                                             \
+  "r.received, r.refused, r.underlying_price, r.stored_at"
+// Read by read_quote in this order.
+#define BIFROST_QUOTE_COLUMNS                                                                \
+  "s.bid, s.ask, s.last, s.bid_size, s.ask_size, s.volume, s.open_interest, s.implied_vol, " \
+  "s.delta, "                                                                                \
+  "s.gamma, s.theta, s.vega, s.observed_offset_ms"
+
+std::optional<core::Price> read_price(const pg::Rows& rows, int row, int column,
+                                      std::int64_t price_scale) {
+  const auto stored = rows.find_integer(row, column);
+  if (!stored) return std::nullopt;
+  return units::decode_price(*stored, price_scale);
+}
+
+Result<Run> read_run(const pg::Rows& rows, int row, int first, std::string_view symbol,
+                     std::int64_t price_scale) {
+  Run run;
+  run.underlying = symbol;
+  run.as_of = rows.instant(row, first);
+  run.status = static_cast<RunStatus>(rows.integer(row, first + 1));
+  run.reason = rows.text(row, first + 2);
+  if (!rows.missing(row, first + 3)) {
+    run.source = core::parse_source(rows.text(row, first + 3));
+    if (!run.source) {
+      return fail(Errc::corrupt_data, fmt::format("the ledger names an unknown source of {} at {}",
+                                                  symbol, core::to_iso(run.as_of)));
+    }
+  }
+  if (const auto seconds = rows.find_integer(row, first + 4))
+    run.interval = std::chrono::seconds{*seconds};
+  run.started_at = rows.find_instant(row, first + 5);
+  run.finished_at = rows.find_instant(row, first + 6);
+  run.expected = rows.find_integer(row, first + 7);
+  run.received = rows.integer(row, first + 8);
+  run.refused = rows.integer(row, first + 9);
+  run.underlying_price = read_price(rows, row, first + 10, price_scale);
+  run.stored_at = rows.instant(row, first + 11);
+  return run;
+}
+
+core::Quote read_quote(const pg::Rows& rows, int row, int first, Instant as_of,
+                       std::int64_t price_scale) {
+  const auto real = [&](int column, double scale) -> std::optional<double> {
+    const auto stored = rows.find_integer(row, column);
+    if (!stored) return std::nullopt;
+    return units::decode_real(*stored, scale);
+  };
+  core::Quote quote;
+  quote.bid = read_price(rows, row, first, price_scale);
+  quote.ask = read_price(rows, row, first + 1, price_scale);
+  quote.last = read_price(rows, row, first + 2, price_scale);
+  quote.bid_size = rows.find_integer(row, first + 3);
+  quote.ask_size = rows.find_integer(row, first + 4);
+  quote.volume = rows.find_integer(row, first + 5);
+  quote.open_interest = rows.find_integer(row, first + 6);
+  quote.implied_vol = real(first + 7, units::implied_vol);
+  quote.delta = real(first + 8, units::delta);
+  quote.gamma = real(first + 9, units::gamma);
+  quote.theta = real(first + 10, units::theta);
+  quote.vega = real(first + 11, units::vega);
+  if (const auto offset = rows.find_integer(row, first + 12)) {
+    quote.observed_at = units::decode_observed_at(*offset, as_of);
+  }
+  return quote;
+}
+
+/// Five columns: trading_class, expiry, strike, right, multiplier.
+core::OptionContract read_contract(const pg::Rows& rows, int row, int first,
+                                   std::string_view symbol) {
+  core::OptionContract contract;
+  contract.underlying = symbol;
+  contract.trading_class = rows.text(row, first);
+  contract.expiry = rows.date(row, first + 1);
+  contract.strike = units::decode_price(rows.integer(row, first + 2), 1000);
+  contract.right = rows.text(row, first + 3) == "C" ? core::Right::call : core::Right::put;
+  contract.multiplier = static_cast<int>(rows.integer(row, first + 4));
+  return contract;
+}
+
+tl::unexpected<core::Error> no_snapshot(std::string_view symbol, std::optional<Instant> at) {
+  return fail(Errc::not_found,
+              at ? fmt::format("no snapshot of {} at or before {}", symbol, core::to_iso(*at))
+                 : fmt::format("no snapshot of {}", symbol));
+}
+
+Result<std::optional<Run>> find_snapshot(pg::Connection& connection, std::string_view symbol,
+                                         const Underlying& underlying, std::optional<Instant> at,
+                                         Deadline deadline) {
+  pg::Params params;
+  params.add(underlying.id).add(at.value_or(Instant::max()));
+  BF_TRY(const auto rows,
+         connection.query("SELECT " BIFROST_RUN_COLUMNS
+                          " FROM collection_runs r WHERE r.underlying_id = $1"
+                          " AND r.as_of <= $2 AND r.status IN (1, 2) ORDER BY r.as_of DESC LIMIT 1",
+                          params, deadline));
+  if (rows.size() == 0) return std::nullopt;
+  BF_TRY(auto run, read_run(rows, 0, 0, symbol, underlying.price_scale));
+  return run;
+}
+
+}  // namespace
+
+std::string_view to_string(RunStatus status) {
+  switch (status) {
+    case RunStatus::complete:
+      return "complete";
+    case RunStatus::partial:
+      return "partial";
+    case RunStatus::missed:
+      return "missed";
+  }
+  core::panic("a run status outside its enumeration");
+}
+
+std::string_view to_string(ChangeKind kind) {
+  const auto i = static_cast<std::size_t>(kind) - 1;
+  if (i >= change_names.size()) core::panic("a change kind outside its enumeration");
+  return change_names[i];
+}
+
+std::optional<ChangeKind> parse_change_kind(std::string_view text) {
+  for (std::size_t i = 0; i < change_names.size(); ++i) {
+    if (change_names[i] == text) return static_cast<ChangeKind>(i + 1);
+  }
+  return std::nullopt;
+}
+
+History::History(Database& database) : impl_(std::make_unique<Impl>(database.pool())) {}
+History::History(History&&) noexcept = default;
+History& History::operator=(History&&) noexcept = default;
+History::~History() = default;
+
+Result<std::optional<Run>> History::last_run(std::string_view underlying, Deadline deadline) {
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
+  if (!found) return std::nullopt;
+  BF_TRY(const auto rows, connection->query("SELECT " BIFROST_RUN_COLUMNS
+                                            " FROM collection_runs r WHERE r.underlying_id = $1"
+                                            " ORDER BY r.as_of DESC LIMIT 1",
+                                            pg::Params{}.add(found->id), deadline));
+  if (rows.size() == 0) return std::nullopt;
+  BF_TRY(auto run, read_run(rows, 0, 0, underlying, found->price_scale));
+  return run;
+}
+
+Result<std::optional<Run>> History::last_snapshot(std::string_view underlying,
+                                                  std::optional<Instant> at, Deadline deadline) {
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
+  if (!found) return std::nullopt;
+  return find_snapshot(*connection, underlying, *found, at, deadline);
+}
+
+Result<std::vector<Run>> History::runs(std::string_view underlying, Instant from, Instant to,
+                                       Deadline deadline) {
+  std::vector<Run> runs;
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
+  if (!found) return runs;
+  BF_TRY(const auto rows,
+         connection->query("SELECT " BIFROST_RUN_COLUMNS
+                           " FROM collection_runs r WHERE r.underlying_id = $1"
+                           " AND r.as_of BETWEEN $2 AND $3 ORDER BY r.as_of",
+                           pg::Params{}.add(found->id).add(from).add(to), deadline));
+  for (int row = 0; row < rows.size(); ++row) {
+    BF_TRY(auto run, read_run(rows, row, 0, underlying, found->price_scale));
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+Result<std::vector<UnderlyingSummary>> History::underlyings(Deadline deadline) {
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto rows,
+         connection->query("SELECT u.symbol, u.price_scale, " BIFROST_RUN_COLUMNS
+                           " FROM underlyings u CROSS JOIN LATERAL (SELECT * FROM collection_runs c"
+                           "  WHERE c.underlying_id = u.underlying_id AND c.status IN (1, 2)"
+                           "  ORDER BY c.as_of DESC LIMIT 1) r ORDER BY u.symbol COLLATE \"C\"",
+                           deadline));
+  std::vector<UnderlyingSummary> found;
+  for (int row = 0; row < rows.size(); ++row) {
+    BF_TRY(auto run, read_run(rows, row, 2, rows.text(row, 0), rows.integer(row, 1)));
+    found.push_back({run.underlying, std::move(run)});
+  }
+  return found;
+}
+
+Result<StoredExpirations> History::expirations(std::string_view underlying,
+                                               std::optional<Instant> at, Deadline deadline) {
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
+  if (!found) return no_snapshot(underlying, at);
+  BF_TRY(const auto run, find_snapshot(*connection, underlying, *found, at, deadline));
+  if (!run) return no_snapshot(underlying, at);
+  BF_TRY(const auto rows,
+         connection->query("SELECT c.expiry, c.trading_class, count(*) FROM option_snapshots s"
+                           " JOIN contracts c ON c.contract_id = s.contract_id"
+                           " WHERE s.as_of = $1 AND s.underlying_id = $2 GROUP BY 1, 2"
+                           " ORDER BY 1, c.trading_class COLLATE \"C\"",
+                           pg::Params{}.add(run->as_of).add(found->id), deadline));
+  StoredExpirations stored{*run, {}};
+  for (int row = 0; row < rows.size(); ++row) {
+    stored.expirations.push_back({rows.date(row, 0), std::string(rows.text(row, 1)),
+                                  static_cast<int>(rows.integer(row, 2))});
+  }
+  return stored;
+}
+
+Result<StoredChain> History::chain(std::string_view underlying, const ChainFilter& filter,
+                                   Deadline deadline) {
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
+  if (!found) return no_snapshot(underlying, filter.at);
+  BF_TRY(auto run, find_snapshot(*connection, underlying, *found, filter.at, deadline));
+  if (!run) return no_snapshot(underlying, filter.at);
+  // The instant is a parameter, so that the planner sees the one partition it needs.
+  pg::Params params;
+  params.add(run->as_of).add(found->id).add(filter.expiry);
+  std::optional<std::string_view> trading_class;
+  if (filter.trading_class) trading_class = *filter.trading_class;
+  params.add(trading_class);
+  BF_TRY(
+      const auto rows,
+      connection->query(
+          "SELECT c.trading_class, c.expiry, c.strike, c.\"right\", "
+          "c.multiplier, " BIFROST_QUOTE_COLUMNS
+          " FROM option_snapshots s JOIN contracts c ON c.contract_id = s.contract_id"
+          " WHERE s.as_of = $1 AND s.underlying_id = $2 AND c.underlying_id = $2"
+          " AND ($3::date IS NULL OR c.expiry = $3) AND ($4::text IS NULL OR c.trading_class = $4)"
+          " ORDER BY c.expiry, c.trading_class COLLATE \"C\", c.strike, c.\"right\", c.multiplier",
+          params, deadline));
+  if (!run->source) return fail(Errc::corrupt_data, "a snapshot without a source");
+  core::ChainSnapshot snapshot{
+      std::string(underlying), run->as_of, run->underlying_price, *run->source, {}};
+  snapshot.quotes.reserve(static_cast<std::size_t>(rows.size()));
+  for (int row = 0; row < rows.size(); ++row) {
+    snapshot.quotes.push_back({read_contract(rows, row, 0, underlying),
+                               read_quote(rows, row, 5, run->as_of, found->price_scale)});
+  }
+  return StoredChain{*std::move(run), std::move(snapshot)};
+}
+
+Result<std::vector<ContractPoint>> History::contract_history(const core::OptionContract& contract,
+                                                             Instant from, Instant to,
+                                                             Deadline deadline) {
+  std::vector<ContractPoint> points;
+  const auto strike = units::encode_strike(contract.strike);
+  if (!strike) return points;
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found,
+         impl_->catalogue.find_underlying(*connection, contract.underlying, deadline));
+  if (!found) return points;
+  const char right[] = {core::to_char(contract.right), '\0'};
+  pg::Params key;
+  key.add(found->id)
+      .add(contract.expiry)
+      .add(*strike)
+      .add(std::string_view(right))
+      .add(std::string_view(contract.trading_class))
+      .add(static_cast<std::int32_t>(contract.multiplier));
+  BF_TRY(
+      const auto ids,
+      connection->query("SELECT contract_id FROM contracts WHERE underlying_id = $1 AND expiry = $2"
+                        " AND strike = $3 AND \"right\" = $4::\"char\" AND trading_class = $5 AND "
+                        "multiplier = $6",
+                        key, deadline));
+  if (ids.size() == 0) return points;
+  BF_TRY(const auto runs,
+         connection->query("SELECT as_of, underlying_price FROM collection_runs"
+                           " WHERE underlying_id = $1 AND as_of BETWEEN $2 AND $3"
+                           " AND status IN (1, 2) ORDER BY as_of",
+                           pg::Params{}.add(found->id).add(from).add(to), deadline));
+  if (runs.size() == 0) return points;
+  std::vector<Instant> instants;
+  for (int row = 0; row < runs.size(); ++row) instants.push_back(runs.instant(row, 0));
+  pg::Params params;
+  params.add(std::span<const Instant>(instants))
+      .add(found->id)
+      .add(static_cast<std::int32_t>(ids.integer(0, 0)))
+      .add(instants.front())
+      .add(instants.back());
+  // One probe of the key per run: a range over the facts would read every contract of the
+  // underlying. The LIMIT keeps the planner from turning the probes into a join over whole
+  // partitions.
+  BF_TRY(const auto rows,
+         connection->query(
+             "SELECT k.ordinality, " BIFROST_QUOTE_COLUMNS
+             " FROM unnest($1::timestamptz[]) WITH ORDINALITY AS k(as_of, ordinality)"
+             " CROSS JOIN LATERAL (SELECT * FROM option_snapshots f WHERE f.as_of = k.as_of"
+             "  AND f.underlying_id = $2 AND f.contract_id = $3 AND f.as_of >= $4 AND f.as_of <= $5"
+             "  LIMIT 1) s ORDER BY k.ordinality",
+             params, deadline));
+  points.reserve(static_cast<std::size_t>(rows.size()));
+  for (int row = 0; row < rows.size(); ++row) {
+    const auto run = static_cast<int>(rows.integer(row, 0)) - 1;
+    const auto as_of = instants[static_cast<std::size_t>(run)];
+    points.push_back({as_of, read_price(runs, run, 1, found->price_scale),
+                      read_quote(rows, row, 1, as_of, found->price_scale)});
+  }
+  return points;
+}
+
+Result<std::vector<StoredChange>> History::changes(std::string_view underlying, Instant from,
+                                                   Instant to, std::optional<ChangeKind> kind,
+                                                   int limit, Deadline deadline) {
+  std::vector<StoredChange> changes;
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
+  if (!found) return changes;
+  std::optional<std::int16_t> number;
+  if (kind) number = static_cast<std::int16_t>(*kind);
+  pg::Params params;
+  params.add(found->id).add(from).add(to).add(number).add(static_cast<std::int32_t>(limit));
+  BF_TRY(const auto rows,
+         connection->query(
+             "SELECT h.as_of, h.kind, h.previous, h.current, c.trading_class, c.expiry, c.strike,"
+             " c.\"right\", c.multiplier FROM option_changes h"
+             " JOIN collection_runs r ON r.underlying_id = h.underlying_id AND r.as_of = h.as_of"
+             "  AND r.status IN (1, 2)"
+             " JOIN contracts c ON c.contract_id = h.contract_id"
+             " WHERE h.underlying_id = $1 AND h.as_of BETWEEN $2 AND $3"
+             " AND ($4::int2 IS NULL OR h.kind = $4)"
+             " ORDER BY h.as_of DESC, h.contract_id, h.kind LIMIT $5",
+             params, deadline));
+  for (int row = 0; row < rows.size(); ++row) {
+    changes.push_back(
+        {rows.instant(row, 0),
+         {read_contract(rows, row, 4, underlying), static_cast<ChangeKind>(rows.integer(row, 1)),
+          rows.find_real(row, 2), rows.find_real(row, 3)}});
+  }
+  return changes;
+}
+
+Result<std::vector<StoredConditions>> History::market_conditions(std::string_view underlying,
+                                                                 Instant from, Instant to,
+                                                                 Deadline deadline) {
+  std::vector<StoredConditions> stored;
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
+  if (!found) return stored;
+  BF_TRY(const auto rows,
+         connection->query(
+             "SELECT m.as_of, m.implied_vol_30d, m.implied_vol_60d, m.historical_vol_20d,"
+             " m.skew_25_delta, m.term_slope, m.put_call_volume_ratio,"
+             " m.put_call_open_interest_ratio, m.breadth, m.regime FROM market_conditions m"
+             " JOIN collection_runs r ON r.underlying_id = m.underlying_id AND r.as_of = m.as_of"
+             "  AND r.status IN (1, 2)"
+             " WHERE m.underlying_id = $1 AND m.as_of BETWEEN $2 AND $3 ORDER BY m.as_of",
+             pg::Params{}.add(found->id).add(from).add(to), deadline));
+  for (int row = 0; row < rows.size(); ++row) {
+    MarketConditions conditions{
+        rows.find_real(row, 1), rows.find_real(row, 2), rows.find_real(row, 3),
+        rows.find_real(row, 4), rows.find_real(row, 5), rows.find_real(row, 6),
+        rows.find_real(row, 7), rows.find_real(row, 8), std::nullopt};
+    if (const auto regime = rows.find_integer(row, 9))
+      conditions.regime = static_cast<int>(*regime);
+    stored.push_back({rows.instant(row, 0), conditions});
+  }
+  return stored;
+}
+
+}  // namespace bifrost::store

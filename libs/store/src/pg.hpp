@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bifrost/core/result.hpp"
+#include "bifrost/core/time.hpp"
+
+/// The only place that knows libpq: one connection with deadlines, binary values both ways.
+namespace bifrost::store::pg {
+
+/// Appends values in PostgreSQL's binary format.
+class Writer {
+ public:
+  void int16(std::int16_t value) { put(static_cast<std::uint16_t>(value), 2); }
+  void int32(std::int32_t value) { put(static_cast<std::uint32_t>(value), 4); }
+  void int64(std::int64_t value) { put(static_cast<std::uint64_t>(value), 8); }
+  void raw(std::string_view bytes) { bytes_.append(bytes); }
+
+  // Fields: a length, then the value.
+  void field(std::int16_t value) { int32(2), int16(value); }
+  void field(std::int32_t value) { int32(4), int32(value); }
+  void field(std::int64_t value) { int32(8), int64(value); }
+  void field(double value);
+  void field(std::string_view value);
+  void field(core::Instant value);
+  void field(core::Date value);
+  template <class T>
+  void field(const std::optional<T>& value) {
+    value ? field(*value) : int32(-1);
+  }
+
+  std::string_view bytes() const { return bytes_; }
+  std::size_t size() const { return bytes_.size(); }
+  void reserve(std::size_t n) { bytes_.reserve(n); }
+
+ private:
+  void put(std::uint64_t value, int width) {
+    char buffer[8];
+    for (int i = 0; i < width; ++i) {
+      buffer[i] = static_cast<char>(value >> (8 * (width - 1 - i)));
+    }
+    bytes_.append(buffer, static_cast<std::size_t>(width));
+  }
+  std::string bytes_;
+};
+
+/// A binary COPY stream. Each tuple must be followed by exactly as many fields as it announces.
+class CopyData {
+ public:
+  CopyData();
+  Writer& tuple(std::int16_t fields) {
+    out_.int16(fields);
+    return out_;
+  }
+  /// Closes the stream; nothing may be added afterwards.
+  std::string_view finish();
+  void reserve(std::size_t n) { out_.reserve(n); }
+
+ private:
+  Writer out_;
+  bool finished_ = false;
+};
+
+/// Parameters of a statement, in the order of $1, $2, ...
+class Params {
+ public:
+  Params& add(std::int16_t value) { return one(21, value); }
+  Params& add(std::int32_t value) { return one(23, value); }
+  Params& add(std::int64_t value) { return one(20, value); }
+  Params& add(double value) { return one(701, value); }
+  Params& add(std::string_view value) { return one(25, value); }
+  Params& add(core::Instant value) { return one(1184, value); }
+  Params& add(core::Date value) { return one(1082, value); }
+  template <class T>
+  Params& add(const std::optional<T>& value) {
+    if (value) return add(*value);
+    add(T{});
+    values_.back().missing = true;
+    return *this;
+  }
+  Params& add(std::span<const std::int16_t> values) { return array(1005, 21, values); }
+  Params& add(std::span<const std::int32_t> values) { return array(1007, 23, values); }
+  Params& add(std::span<const std::string> values);
+  Params& add(std::span<const core::Instant> values) { return array(1185, 1184, values); }
+  Params& add(std::span<const core::Date> values) { return array(1182, 1082, values); }
+  Params& add(std::span<const std::optional<double>> values) { return array(1022, 701, values); }
+
+ private:
+  friend class Connection;
+  struct Value {
+    Oid type;
+    bool missing;
+    std::string bytes;
+  };
+
+  template <class T>
+  Params& one(Oid type, const T& value) {
+    Writer out;
+    out.field(value);
+    values_.push_back({type, false, std::string(out.bytes().substr(4))});
+    return *this;
+  }
+  template <class T>
+  Params& array(Oid type, Oid element, std::span<const T> values) {
+    Writer out;
+    array_header(out, element, values.size());
+    for (const auto& value : values) out.field(value);
+    values_.push_back({type, false, std::string(out.bytes())});
+    return *this;
+  }
+  static void array_header(Writer& out, Oid element, std::size_t size);
+
+  std::vector<Value> values_;
+};
+
+/// Binary result rows. Asking for a column with the wrong type is a defect and stops the program.
+class Rows {
+ public:
+  explicit Rows(PGresult* result) : result_(result, &PQclear) {}
+
+  int size() const { return PQntuples(result_.get()); }
+  /// Rows that the command inserted, updated or deleted.
+  std::int64_t affected() const;
+
+  bool missing(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
+  std::int64_t integer(int row, int column) const;  // int2, int4, int8
+  double real(int row, int column) const;           // float4, float8
+  bool boolean(int row, int column) const;
+  std::string_view text(int row, int column) const;  // valid as long as the rows; also "char"
+  core::Instant instant(int row, int column) const;
+  core::Date date(int row, int column) const;
+
+  std::optional<std::int64_t> find_integer(int row, int column) const {
+    return missing(row, column) ? std::nullopt : std::optional(integer(row, column));
+  }
+  std::optional<double> find_real(int row, int column) const {
+    return missing(row, column) ? std::nullopt : std::optional(real(row, column));
+  }
+  std::optional<core::Instant> find_instant(int row, int column) const {
+    return missing(row, column) ? std::nullopt : std::optional(instant(row, column));
+  }
+
+ private:
+  std::uint64_t bits(int row, int column, int width) const;
+  std::unique_ptr<PGresult, void (*)(PGresult*)> result_;
+};
+
+struct Notification {
+  std::string channel;
+  std::string payload;
+};
+
+/// One connection, used by one thread at a time. Every call gives up at its deadline; the
+/// connection is broken then, because the server may still be at work (it notices within a second
+/// that we have gone).
+class Connection {
+ public:
+  /// Never repeats the URL in a message.
+  static core::Result<Connection> connect(const std::string& url, const std::string& program,
+                                          std::chrono::milliseconds statement_timeout,
+                                          core::Deadline deadline);
+
+  core::Result<Rows> query(const char* sql, const Params& params, core::Deadline deadline);
+  core::Result<Rows> query(const char* sql, core::Deadline deadline) {
+    return query(sql, Params{}, deadline);
+  }
+  /// Several statements in one text, without parameters or results; for migrations and session
+  /// commands.
+  core::Result<void> run(const std::string& sql, core::Deadline deadline);
+  /// `sql` is COPY ... FROM STDIN (FORMAT binary). Gives the rows taken.
+  core::Result<std::int64_t> copy_in(const char* sql, CopyData& data, core::Deadline deadline);
+
+  /// SQLSTATE of the last failed statement; empty when the failure was the connection's.
+  const std::string& last_sqlstate() const { return last_sqlstate_; }
+  bool broken() const;
+  bool in_transaction() const;
+  int server_version() const { return PQserverVersion(connection_.get()); }
+  std::string parameter(const char* name) const;
+  int backend_pid() const { return PQbackendPID(connection_.get()); }
+  int socket() const { return PQsocket(connection_.get()); }
+
+  /// Takes in what has arrived, without waiting; `unavailable` when the server has gone.
+  core::Result<std::vector<Notification>> take_notifications();
+
+ private:
+  explicit Connection(PGconn* connection) : connection_(connection, &PQfinish) {}
+  core::Result<void> flush(core::Deadline deadline);
+  core::Result<PGresult*> next_result(core::Deadline deadline);
+  core::Result<Rows> finish(core::Deadline deadline);
+  core::Result<void> wait(short events, core::Deadline deadline);
+  tl::unexpected<core::Error> lost();
+
+  std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
+  std::string last_sqlstate_;
+  bool given_up_ = false;
+};
+
+/// What a caller can do about a SQLSTATE.
+core::Errc to_errc(std::string_view sqlstate);
+
+}  // namespace bifrost::store::pg
