@@ -171,6 +171,10 @@ core::Result<ExpiryChain> select_expiry(const core::ChainSnapshot& snapshot,
   std::map<Price, StrikeRow> rows;
   for (const auto& [contract, quote] : snapshot.quotes) {
     if (contract.expiry != which.expiry || contract.trading_class != which.trading_class) continue;
+    if (contract.multiplier <= 0) {
+      return core::fail(core::Errc::corrupt_data,
+                        "a contract without a multiplier: " + core::describe(contract));
+    }
     if (chain.multiplier == 0) chain.multiplier = contract.multiplier;
     if (chain.multiplier != contract.multiplier) {
       return core::fail(core::Errc::conflict,

@@ -71,7 +71,8 @@ class Search {
         density_(density),
         limits_(limits),
         rungs_(static_cast<std::size_t>(rung_count(shape))),
-        table_(density, 2 * priced.chain.rows.back().strike.units()) {
+        table_(density,
+               priced.chain.rows.empty() ? 0 : 2 * priced.chain.rows.back().strike.units()) {
     for (const auto& leg : shape.legs) {
       if (leg.kind == LegKind::stock) {
         stock_cost_ += leg.quantity * priced.chain.underlying_price->units();
@@ -284,6 +285,29 @@ class Search {
   FinderResult* result_ = nullptr;
 };
 
+// Whether no combination can leave the integers: twice the sum of everything that could be paid or
+// received.
+bool exact_money_holds(const StrategyShape& shape, const ExpiryChain& chain) {
+  if (chain.multiplier <= 0) return false;
+  double highest = 0.0;
+  const auto see = [&](const std::optional<Price>& price) {
+    if (price) highest = std::max(highest, std::abs(static_cast<double>(price->units())));
+  };
+  see(chain.underlying_price);
+  for (const auto& row : chain.rows) {
+    see(row.strike);
+    for (const auto* side : {&row.call, &row.put}) {
+      if (*side) {
+        see((*side)->bid);
+        see((*side)->ask);
+      }
+    }
+  }
+  double lots = 0.0;
+  for (const auto& leg : shape.legs) lots += std::abs(leg.quantity);
+  return 4.0 * lots * chain.multiplier * (highest + 1.0) < 4e18;
+}
+
 Candidate describe(const StrategyShape& shape, const PricedChain& priced, std::vector<Leg> legs,
                    const Choice& choice, int days_to_expiry) {
   auto payoff = payoff_at_expiry(legs);
@@ -361,6 +385,10 @@ core::Result<FinderResult> find_best(const StrategyShape& strategy, const Priced
                   [](const LegShape& leg) { return leg.kind == LegKind::stock; });
   if (needs_stock && !priced.chain.underlying_price) {
     return core::fail(core::Errc::unavailable, "the chain has no price of the underlying");
+  }
+  if (!exact_money_holds(strategy, priced.chain)) {
+    return core::fail(core::Errc::invalid_input,
+                      "prices or multiplier of the chain are too large for exact money");
   }
   const auto density = atm_density(priced);
   if (!density) {

@@ -59,6 +59,8 @@ TEST_F(ExpirySelection, RefusesWhatIsNotThereOrThereTwice) {
   snapshot.quotes.back() = option("SPXW", first, 2720, Right::call);
   snapshot.quotes.back().contract.multiplier = 10;
   EXPECT_EQ(select_expiry(snapshot, {first, "SPXW"}).error().code, core::Errc::conflict);
+  snapshot.quotes.back().contract.multiplier = 0;
+  EXPECT_EQ(select_expiry(snapshot, {first, "SPXW"}).error().code, core::Errc::corrupt_data);
 }
 
 TEST(OptionSide, HasAMiddleOnlyBetweenTwoSidesThatDoNotCross) {

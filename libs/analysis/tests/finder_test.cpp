@@ -249,6 +249,21 @@ TEST(Finder, RefusesLimitsOutOfRange) {
   EXPECT_EQ(find_best(iron_condor, priced, 60, limits).error().code, core::Errc::invalid_input);
 }
 
+TEST(Finder, RefusesPricesBeyondExactMoneyAndFindsNothingInAnEmptyChain) {
+  auto priced = priced_market(95, 110, 5);
+  auto absurd = priced;
+  absurd.chain.rows.back().strike = at(9e11);
+  EXPECT_EQ(find_best(iron_condor, absurd, 60, {}).error().code, core::Errc::invalid_input);
+  absurd = priced;
+  absurd.chain.multiplier = 0;
+  EXPECT_EQ(find_best(iron_condor, absurd, 60, {}).error().code, core::Errc::invalid_input);
+  priced.chain.rows.clear();
+  priced.rows.clear();
+  const auto found = find_best(iron_condor, priced, 60, {});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->examined, 0);
+}
+
 TEST(EntryPrice, IsNeverBetterAtNaturalThanAtMid) {
   std::mt19937 random(5);
   std::uniform_int_distribution<int> units(0, 100'000);

@@ -142,5 +142,19 @@ TEST(IvRank, IsThePlaceInTheRangeAndPercentileTheShareOfDaysBelow) {
   EXPECT_EQ(iv_percentile(flat, 12), 0.0);
 }
 
+// T26, with 250 daily returns a year: a public calculator omits the variance across trials and
+// mixes units.
+TEST(DeflatedSharpe, DiscountsTheNumberOfTrials) {
+  const MeasuredSharpe measured{2.5 / std::sqrt(250.0), 1250, -3, 10};
+  const double variance = 0.5 / 250;
+  EXPECT_NEAR(expected_best_sharpe(variance, 100) * std::sqrt(250.0), 1.789, 0.0005);
+  const auto deflated = [&](int trials) {
+    return probabilistic_sharpe(measured, expected_best_sharpe(variance, trials));
+  };
+  EXPECT_NEAR(deflated(100), 0.9004, 0.00005);
+  EXPECT_NEAR(deflated(46), 0.951, 0.0005);
+  EXPECT_NEAR(deflated(88), 0.910, 0.0005);
+}
+
 }  // namespace
 }  // namespace bifrost::analysis

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "bifrost/analysis/chain.hpp"
@@ -20,6 +21,9 @@ enum class Fill : std::uint8_t { mid, natural };
 /// What one option trades at per share. Nothing for a crossed quote, for a missing or zero side
 /// that is needed, and, selling at natural, for a zero bid. Never better at natural than at mid.
 std::optional<Price> entry_price(const OptionSide& side, bool buying, Fill fill);
+
+/// What atm_density() is, for whoever reads a probability.
+inline constexpr std::string_view atm_density_method = "lognormal_atm_forward";
 
 /// The lognormal density of a priced chain: parity forward, at-the-money vol. Nothing without that
 /// vol or without time.
