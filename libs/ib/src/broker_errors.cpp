@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker_errors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string>
+
+namespace bifrost::ib {
+namespace {
+
+using core::Errc;
+
+struct Row {
+  int code;
+  Ruling ruling;
+};
+
+constexpr Ruling refuse(Errc code) {
+  return {Meaning::refusal, code};
+}
+constexpr Ruling as(Meaning meaning, Errc code = Errc::unavailable) {
+  return {meaning, code};
+}
+
+// Sorted by code. Numbers and their handling: IB's guide and the issues named in
+// shared/reference/tws-protocol.md, 7.2.
+constexpr std::array table{
+    Row{0, as(Meaning::rate)},
+    Row{100, as(Meaning::rate)},
+    Row{101, as(Meaning::no_line)},
+    Row{102, as(Meaning::duplicate_id, Errc::conflict)},
+    Row{200, refuse(Errc::not_found)},
+    Row{300, as(Meaning::notice)},
+    Row{309, as(Meaning::notice)},
+    Row{310, as(Meaning::notice)},
+    Row{317, as(Meaning::notice)},
+    Row{320, refuse(Errc::invalid_input)},
+    Row{321, refuse(Errc::invalid_input)},
+    Row{322, refuse(Errc::invalid_input)},  // unless it says "duplicate"
+    Row{326, as(Meaning::id_in_use, Errc::conflict)},
+    Row{354, refuse(Errc::unauthorized)},
+    Row{357, refuse(Errc::unavailable)},
+    Row{414, refuse(Errc::invalid_input)},
+    Row{430, refuse(Errc::not_found)},
+    Row{502, refuse(Errc::unavailable)},
+    Row{503, refuse(Errc::unavailable)},
+    Row{504, refuse(Errc::unavailable)},
+    Row{507, refuse(Errc::unavailable)},
+    Row{1100, as(Meaning::upstream_lost)},
+    Row{1101, as(Meaning::upstream_back)},
+    Row{1102, as(Meaning::upstream_back)},
+    Row{1300, as(Meaning::notice)},  // the drop that follows is seen by itself
+    Row{2103, as(Meaning::farm_lost)},
+    Row{2104, as(Meaning::farm_back)},
+    Row{2105, as(Meaning::farm_lost)},
+    Row{2106, as(Meaning::farm_back)},
+    Row{2110, as(Meaning::upstream_lost)},
+    Row{2157, as(Meaning::farm_lost)},
+    Row{2158, as(Meaning::farm_back)},
+    Row{2186, as(Meaning::advisory, Errc::unauthorized)},
+    Row{2187, as(Meaning::advisory, Errc::unauthorized)},
+    Row{10089, as(Meaning::advisory, Errc::unauthorized)},
+    Row{10090, as(Meaning::advisory, Errc::unauthorized)},
+    Row{10091, as(Meaning::advisory, Errc::unauthorized)},
+    Row{10167, as(Meaning::advisory, Errc::unauthorized)},
+    Row{10168, refuse(Errc::unauthorized)},
+    Row{10186, refuse(Errc::unauthorized)},
+    Row{10187, refuse(Errc::unauthorized)},
+    Row{10189, refuse(Errc::unauthorized)},
+    Row{10197, as(Meaning::competing, Errc::unauthorized)},
+    Row{10285, refuse(Errc::invalid_input)},
+    Row{10314, refuse(Errc::invalid_input)},
+};
+static_assert(std::is_sorted(table.begin(), table.end(),
+                             [](const Row& a, const Row& b) { return a.code < b.code; }));
+
+bool mentions(std::string_view text, std::string_view word) {
+  const auto same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
+  };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
+}
+
+}  // namespace
+
+Ruling rule(int code, std::string_view text) {
+  if (code == 322 && mentions(text, "duplicate")) return as(Meaning::duplicate_id, Errc::conflict);
+  const auto* row = std::lower_bound(table.begin(), table.end(), code,
+                                     [](const Row& r, int wanted) { return r.code < wanted; });
+  if (row != table.end() && row->code == code) return row->ruling;
+  if ((code >= 2100 && code <= 2999) || text.starts_with("Warning")) return as(Meaning::notice);
+  return as(Meaning::advisory);
+}
+
+}  // namespace bifrost::ib

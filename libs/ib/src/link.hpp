@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "bifrost/ib/client.hpp"
+#include "bifrost/ib/wire.hpp"
+#include "bifrost/net/connection.hpp"
+#include "broker_errors.hpp"
+#include "pacing.hpp"
+
+namespace bifrost::ib {
+
+struct RequestError {
+  int req_id = 0;
+  Ruling ruling;
+  std::string text;
+};
+struct TimeAnswer {
+  core::Instant time;
+};
+/// A session is gone and every request with it.
+struct LinkLost {
+  std::uint64_t session = 0;
+};
+/// The session lives, but what was subscribed may be dead: subscribe again.
+struct StreamsLost {};
+
+using Event =
+    std::variant<std::unique_ptr<wire::ContractData>, wire::ContractDataEnd, wire::OptionParameters,
+                 wire::OptionParametersEnd, wire::MarketDataType, wire::TickPrice, wire::TickSize,
+                 wire::OptionComputation, RequestError, TimeAnswer, LinkLost, StreamsLost>;
+
+/// The socket, its reader thread and everything that outlives one request. Requests are made by
+/// the callers' threads: each owns a Mailbox, opens request ids for it, sends, and waits.
+class Link {
+ public:
+  /// Where the answers of one caller arrive. Lives on the caller's stack.
+  class Mailbox {
+   public:
+    explicit Mailbox(Link& link);
+    ~Mailbox();
+    Mailbox(const Mailbox&) = delete;
+    Mailbox& operator=(const Mailbox&) = delete;
+
+    /// An id for one request, never used before in this process; answers to it come here.
+    int open();
+    /// Answers that still come are dropped.
+    void close(int req_id);
+    /// What has arrived, at once or as soon as something does; also returns without anything when
+    /// the state of the link or of the lines changed, and at the deadline.
+    std::deque<Event> wait(Steady::time_point until);
+
+   private:
+    friend class Link;
+    Link& link_;
+    std::deque<Event> events_;
+    bool poked_ = false;
+  };
+
+  /// One life of the connection. Stale once the link is lost.
+  struct Session {
+    std::uint64_t number = 0;
+    int version = 0;
+  };
+
+  explicit Link(ClientOptions options);
+  ~Link();
+
+  /// For connect(): the first handshake, or the error of the last attempt.
+  core::Result<> await_first(core::Deadline deadline) const;
+  /// A session whose upstream is fine; unavailable at the deadline.
+  core::Result<Session> await_ready(core::Deadline deadline) const;
+  std::optional<Session> ready() const;
+  LinkState state() const;
+
+  /// Waits for a place in the message rate; timeout if there is none before the deadline.
+  core::Result<> pace(core::Deadline deadline);
+  /// How long until a message may go; zero: now.
+  Steady::duration pace_wait();
+  /// Accounts for a message that pace() did not.
+  void take_place();
+
+  /// unavailable: the session is gone (LinkLost has arrived or is about to).
+  core::Result<> send_frames(const Session& session, std::string_view frames);
+  template <class M>
+  core::Result<> send(const Session& session, const M& message) {
+    return send_frames(session, wire::encode(message, session.version));
+  }
+  /// A subscription under a market-data type, which the wire keeps per connection.
+  core::Result<> subscribe(const Session& session, const wire::MarketDataRequest& request,
+                           MarketData type);
+  core::Result<> ask_time(const Session& session, Mailbox& mailbox);
+
+  bool acquire_line();
+  void release_line(bool served);
+  void line_refused();
+
+  const ClientOptions& options() const { return options_; }
+
+ private:
+  struct End;
+  using Batch = std::vector<std::pair<int, Event>>;  // request id (0: everybody) and event
+
+  void run();
+  End run_session();
+  End converse(net::Connection& connection);
+  core::Result<std::string_view> next_payload(net::Connection& connection,
+                                              wire::FrameReader& frames, core::Deadline deadline);
+  void on_message(const wire::Fields& fields, int version, Batch& batch);
+  template <class M>
+  std::optional<M> take(const wire::Fields& fields, int version);
+  void on_time(std::chrono::microseconds unit, std::int64_t count, Batch& batch);
+  void on_error(const wire::ErrorMessage& error, Batch& batch);
+  void deliver(Batch& batch, std::uint64_t messages);
+  core::Result<> write(const Session& session, std::string_view frames,
+                       unsigned messages);  // with write_mutex_ held
+  void poke_all();                          // with mutex_ held
+  bool sleep_for(Steady::duration wait);
+
+  const ClientOptions options_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  bool stopping_ = false;
+  bool hopeless_ = false;  // another attempt would fail the same way
+  std::optional<core::Error> attempt_error_;
+  LinkState state_;
+  std::uint64_t session_number_ = 0;
+  std::shared_ptr<net::Connection> connection_;
+  std::unordered_map<int, Mailbox*> routes_;
+  std::vector<Mailbox*> mailboxes_;
+  std::vector<Mailbox*> time_waiters_;
+  TokenBucket bucket_;
+  LineBudget lines_;
+
+  std::mutex write_mutex_;           // taken before mutex_, never after it
+  std::uint64_t typed_session_ = 0;  // under write_mutex_: the session whose type was set
+  MarketData market_data_type_ = MarketData::live;  // under write_mutex_
+
+  // Only of the reader thread.
+  std::minstd_rand random_;
+  int id_offset_ = 0;
+  bool farm_broken_ = false;
+  std::uint64_t undecodable_ = 0;
+  std::uint64_t unknown_ = 0;
+  std::array<char, 65536> chunk_{};
+
+  std::thread reader_;
+};
+
+}  // namespace bifrost::ib

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "link.hpp"
+
+namespace bifrost::ib {
+
+/// Ticks of one subscription, put together. Knows what the tick numbers mean and which prices are
+/// none; times are its caller's.
+class TickBook {
+ public:
+  void add(const wire::TickPrice& tick);
+  void add(const wire::TickSize& tick);
+  void add(const wire::OptionComputation& tick);
+  void add(const wire::MarketDataType& type);
+
+  bool bid_answered() const { return bid_answered_; }
+  bool ask_answered() const { return ask_answered_; }
+  bool model_answered() const { return model_answered_; }
+  bool delayed() const { return delayed_; }
+
+  /// Sizes without a price are dropped; open interest is taken from the tick of the right.
+  core::Quote quote(core::Right right) const;
+  std::optional<core::Price> close() const { return close_; }
+
+ private:
+  core::Quote quote_;
+  std::optional<core::Price> close_;
+  std::optional<std::int64_t> call_interest_;
+  std::optional<std::int64_t> put_interest_;
+  bool bid_answered_ = false;
+  bool ask_answered_ = false;
+  bool model_answered_ = false;
+  bool delayed_ = false;
+};
+
+/// One pass over many contracts on a few lines: subscribe, wait until answered, cancel, next. Runs
+/// in the caller's thread.
+class Rotation {
+ public:
+  Rotation(Link& link, std::span<const ListedOption> options, const CollectOptions& how,
+           const core::Clock& clock);
+  CollectReport run(core::Deadline deadline);
+
+ private:
+  struct Contract {
+    TickBook book;
+    std::optional<core::Instant> observed_at;
+    std::optional<Refusal> advisory;
+    std::optional<Refusal> refusal;
+    Completeness completeness = Completeness::not_reached;
+    int duplicates = 0;
+  };
+  struct Subscription {
+    std::size_t index;
+    Steady::time_point begun;
+    std::optional<Steady::time_point> last_tick;
+  };
+
+  Steady::time_point send_what_may_go(Steady::time_point until);
+  bool subscribe(std::size_t index);
+  Steady::time_point expire(Steady::time_point now);
+  void handle(Event& event, Steady::time_point now);
+  void handle(const RequestError& error);
+  template <class Tick>
+  void on_tick(const Tick& tick, Steady::time_point now);
+  void finish(std::map<int, Subscription>::iterator at, Completeness as, Steady::time_point now);
+  void put_back_all(bool cancel);
+  void end_all();
+  CollectReport report();
+
+  Link& link_;
+  std::span<const ListedOption> options_;
+  const CollectOptions& how_;
+  const core::Clock& clock_;
+  Link::Mailbox mailbox_;
+  std::optional<Link::Session> session_;
+  std::vector<Contract> contracts_;
+  std::deque<std::size_t> queue_;
+  std::map<int, Subscription> active_;  // by request id
+  std::deque<int> cancels_;             // each still holds its line
+  Steady::time_point resume_{};         // no new subscription before this
+  std::optional<core::Instant> stamp_;  // of the batch of events in hand
+  std::vector<std::chrono::milliseconds> dwells_;
+  std::optional<std::string> stopped_;
+  int lines_used_ = 0;
+};
+
+}  // namespace bifrost::ib

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "underlying_quote.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rotation.hpp"
+
+namespace bifrost::ib {
+
+using core::Errc;
+using core::fail;
+
+namespace {
+
+/// The line and the subscription of one attempt; gives both back at the end.
+class Watch {
+ public:
+  Watch(Link& link, Link::Mailbox& mailbox, const Link::Session& session)
+      : link_(link), mailbox_(mailbox), session_(session), req_id_(mailbox.open()) {}
+  ~Watch() {
+    mailbox_.close(req_id_);
+    if (live_) {
+      link_.take_place();
+      (void)link_.send(session_, wire::CancelMarketData{.req_id = req_id_});
+    }
+    if (!refused_) link_.release_line(false);
+  }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  int req_id() const { return req_id_; }
+  void ended_by_gateway() { live_ = false; }
+  void line_refused() {
+    live_ = false;
+    refused_ = true;
+    link_.line_refused();
+  }
+
+ private:
+  Link& link_;
+  Link::Mailbox& mailbox_;
+  Link::Session session_;
+  int req_id_;
+  bool live_ = true;
+  bool refused_ = false;
+};
+
+struct Seen {
+  TickBook book;
+  std::optional<Steady::time_point> last_tick;
+};
+
+std::optional<UnderlyingQuote> best(const TickBook& book, bool wait_for_last) {
+  const auto quote = book.quote(core::Right::call);
+  UnderlyingQuote result;
+  result.bid = quote.bid;
+  result.ask = quote.ask;
+  result.delayed = book.delayed();
+  if (quote.last) {
+    result.price = *quote.last;
+    result.from = PriceFrom::last;
+    return result;
+  }
+  if (wait_for_last) return std::nullopt;
+  if (quote.bid && quote.ask) {
+    result.price = core::Price::from_units((quote.bid->units() + quote.ask->units()) / 2);
+    result.from = PriceFrom::mid;
+    return result;
+  }
+  if (!book.close()) return std::nullopt;
+  result.price = *book.close();
+  result.from = PriceFrom::close;
+  return result;
+}
+
+}  // namespace
+
+core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& underlying,
+                                               const CollectOptions& how, const core::Clock& clock,
+                                               core::Deadline deadline) {
+  const auto what = fmt::format("price of {}", underlying.symbol);
+  for (;;) {
+    Link::Mailbox mailbox{link};
+    BF_TRY(const auto session, link.await_ready(deadline));
+    BF_CHECK(link.pace(deadline));
+    while (!link.acquire_line()) {
+      if (Steady::now() >= deadline) {
+        return fail(Errc::timeout, fmt::format("{}: no market-data line is free", what));
+      }
+      (void)mailbox.wait(deadline);
+    }
+    Watch watch{link, mailbox, session};
+    const wire::MarketDataRequest request{.req_id = watch.req_id(),
+                                          .contract = {.con_id = underlying.con_id,
+                                                       .symbol = underlying.symbol,
+                                                       .sec_type = underlying.sec_type,
+                                                       .exchange = underlying.exchange,
+                                                       .currency = underlying.currency}};
+    // A failure means that the link is gone, and LinkLost says so in its turn.
+    (void)link.subscribe(session, request, how.market_data);
+
+    Seen seen;
+    std::optional<Refusal> doubt;
+    auto give_up = std::min(deadline, core::after(how.dwell_cap));
+    for (bool again = false; !again;) {
+      const auto quiet_end = seen.last_tick ? *seen.last_tick + how.quiet : give_up;
+      auto events = mailbox.wait(std::min(quiet_end, give_up));
+      for (auto& event : events) {
+        if (const auto* price = std::get_if<wire::TickPrice>(&event)) {
+          seen.book.add(*price);
+          seen.last_tick = Steady::now();
+        } else if (const auto* size = std::get_if<wire::TickSize>(&event)) {
+          seen.book.add(*size);
+        } else if (const auto* type = std::get_if<wire::MarketDataType>(&event)) {
+          seen.book.add(*type);
+        } else if (const auto* error = std::get_if<RequestError>(&event)) {
+          switch (error->ruling.meaning) {
+            case Meaning::advisory:
+              doubt = Refusal{error->ruling.code, error->text};
+              break;
+            case Meaning::no_line:
+              watch.line_refused();
+              return fail(Errc::unavailable, fmt::format("{}: {}", what, error->text));
+            case Meaning::duplicate_id:
+              watch.ended_by_gateway();
+              again = true;
+              break;
+            default:
+              watch.ended_by_gateway();
+              return fail(error->ruling.code, fmt::format("{}: {}", what, error->text));
+          }
+        } else if (const auto* lost = std::get_if<LinkLost>(&event)) {
+          if (lost->session == session.number) {
+            watch.ended_by_gateway();
+            again = true;
+          }
+        } else if (std::holds_alternative<StreamsLost>(event)) {
+          again = true;
+        }
+      }
+      if (again) break;
+      const auto now = Steady::now();
+      const bool over = now >= give_up || (seen.last_tick && now >= *seen.last_tick + how.quiet);
+      if (auto quote = best(seen.book, !over)) {
+        quote->observed_at = clock.now();
+        return *quote;
+      }
+      if (over) {
+        if (doubt) return fail(doubt->code, fmt::format("{}: {}", what, doubt->reason));
+        return fail(now >= deadline ? Errc::timeout : Errc::unavailable,
+                    fmt::format("{}: the gateway sent none", what));
+      }
+    }
+    if (Steady::now() >= deadline) return fail(Errc::timeout, what);
+  }
+}
+
+}  // namespace bifrost::ib
