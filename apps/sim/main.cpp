@@ -53,7 +53,8 @@ int failure(const core::Error& error) {
   return failed;
 }
 
-/// Restarts within one calendar year continue one and the same market, with at least a year of past.
+/// Restarts within one calendar year continue one and the same market, with at least a year of
+/// past.
 core::Date default_epoch(core::Instant start) {
   constexpr auto usual = chr::year{2025} / chr::January / 2;
   const chr::year_month_day date{core::exchange_time(start).date};
@@ -203,7 +204,8 @@ int main(int argc, char** argv) {
   core::log::start("bifrost-sim");
   Settings s;
   CLI::App app{
-      "A simulated IB Gateway: speaks the TWS wire protocol (server versions 163 to 200) over a made-up\n"
+      "A simulated IB Gateway: speaks the TWS wire protocol (server versions 163 to 200) over a "
+      "made-up\n"
       "market or recorded option chains. Nothing it serves is real; orders are refused.\n"
       "Prints `listening on HOST:PORT` when ready. SIGTERM or SIGINT ends it.",
       "bifrost-sim"};
@@ -229,8 +231,9 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"real", "manual"}));
   app.add_option("--replay", s.replay, "Option files to replay instead of a made-up market")
       ->check(CLI::ExistingFile);
-  app.add_option("--symbols", s.symbols, "Underlyings of the made-up market, default all of BFX,"
-                                         "NRTH,VALK,ODIN,FRYA")
+  app.add_option("--symbols", s.symbols,
+                 "Underlyings of the made-up market, default all of BFX,"
+                 "NRTH,VALK,ODIN,FRYA")
       ->delimiter(',');
   app.add_option("--min-version", s.gateway.min_version, "Lowest server version spoken")
       ->capture_default_str()

@@ -247,7 +247,8 @@ async function converse(label, maxVersion) {
     ["family codes", EventName.familyCodes, () => api.reqFamilyCodes()],
     ["soft dollar tiers", EventName.softDollarTiers, () => api.reqSoftDollarTiers(20)],
     ["smart components", EventName.smartComponents, () => api.reqSmartComponents(21, "9c0001")],
-    ["user info", EventName.userInfo, () => api.reqUserInfo(22)],
+    // The client itself refuses to ask an older server.
+    ...((maxVersion ?? clientMaximum) >= 167 ? [["user info", EventName.userInfo, () => api.reqUserInfo(22)]] : []),
     ["ids", EventName.nextValidId, () => api.reqIds()],
   ]) {
     await attempt(`answers ${name}`, async () => (await gather(api, [event], send, count(1))).length === 1);

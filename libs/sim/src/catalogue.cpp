@@ -26,7 +26,8 @@ bool option_fits(const ib::wire::Contract& wanted, const ListedOption& option) {
   if (wanted.strike && *wanted.strike != 0 && std::abs(*wanted.strike - c.strike.value()) > 1e-6) {
     return false;
   }
-  return (!wanted.right || *wanted.right == c.right) && fits(wanted.trading_class, c.trading_class) &&
+  return (!wanted.right || *wanted.right == c.right) &&
+         fits(wanted.trading_class, c.trading_class) &&
          fits(wanted.multiplier, std::to_string(c.multiplier)) &&
          (wanted.local_symbol.empty() || wanted.local_symbol == local_symbol(c));
 }
@@ -152,9 +153,9 @@ ib::wire::ContractData describe_instrument(const Market& market, const Instrumen
 }
 
 std::string local_symbol(const core::OptionContract& contract) {
-  return fmt::format("{:<6}{}{}{:08}", contract.trading_class,
-                     core::to_compact_date(contract.expiry).substr(2), core::to_char(contract.right),
-                     contract.strike.units() / (core::Price::units_per_one / 1000));
+  return fmt::format(
+      "{:<6}{}{}{:08}", contract.trading_class, core::to_compact_date(contract.expiry).substr(2),
+      core::to_char(contract.right), contract.strike.units() / (core::Price::units_per_one / 1000));
 }
 
 std::string_view security_type(const Underlying& underlying) {
@@ -166,7 +167,8 @@ std::string gateway_time(core::Instant t) {
   const std::chrono::hh_mm_ss time{
       std::chrono::duration_cast<std::chrono::seconds>(local.since_midnight)};
   return fmt::format("{} {:02}:{:02}:{:02} {}", core::to_compact_date(local.date),
-                     time.hours().count(), time.minutes().count(), time.seconds().count(), time_zone);
+                     time.hours().count(), time.minutes().count(), time.seconds().count(),
+                     time_zone);
 }
 
 }  // namespace bifrost::sim

@@ -30,7 +30,8 @@ constexpr auto idle_wait = 1s;
 struct Gateway::Impl {
   /// One connection with a thread for each direction, so that a slow reader delays nobody else.
   struct Client {
-    Client(net::Connection c, Floor& floor) : connection(std::move(c)), session(std::in_place, floor) {}
+    Client(net::Connection c, Floor& floor)
+        : connection(std::move(c)), session(std::in_place, floor) {}
 
     net::Connection connection;
     // Below: under the lock.
@@ -103,8 +104,8 @@ struct Gateway::Impl {
       }
       if (*got == 0) break;
       catch_up();
-      const bool stay = client.session->receive({buffer.data(), *got},
-                                                std::chrono::steady_clock::now());
+      const bool stay =
+          client.session->receive({buffer.data(), *got}, std::chrono::steady_clock::now());
       post(client);
       if (!stay) break;
       ready = client.session->ready();
@@ -168,16 +169,18 @@ struct Gateway::Impl {
 };
 
 Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Gateway::~Gateway() { stop(); }
+Gateway::~Gateway() {
+  stop();
+}
 
 core::Result<std::unique_ptr<Gateway>> Gateway::start(Market& market, const core::Clock& clock,
                                                       GatewayOptions options) {
   if (options.min_version < ib::wire::min_version || options.max_version > ib::wire::max_version ||
       options.min_version > options.max_version) {
-    return core::fail(core::Errc::invalid_input,
-                      fmt::format("server versions {} to {} are not within {} to {}",
-                                  options.min_version, options.max_version, ib::wire::min_version,
-                                  ib::wire::max_version));
+    return core::fail(
+        core::Errc::invalid_input,
+        fmt::format("server versions {} to {} are not within {} to {}", options.min_version,
+                    options.max_version, ib::wire::min_version, ib::wire::max_version));
   }
   BF_TRY(auto listener, net::Listener::bind(options.host, options.port));
   auto impl = std::make_unique<Impl>(market, clock, std::move(options), std::move(listener));
@@ -187,7 +190,9 @@ core::Result<std::unique_ptr<Gateway>> Gateway::start(Market& market, const core
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }
 
-std::uint16_t Gateway::port() const { return impl_->listener.port(); }
+std::uint16_t Gateway::port() const {
+  return impl_->listener.port();
+}
 
 void Gateway::step() {
   const std::lock_guard guard(impl_->lock);

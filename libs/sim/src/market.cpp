@@ -40,8 +40,8 @@ void assign_con_ids(std::span<ListedOption> options, std::span<const int> taken)
 
 int underlying_con_id(std::string_view symbol) {
   constexpr int first = 1'000;
-  return first + static_cast<int>(hash_text(symbol) %
-                                  static_cast<std::uint64_t>(first_option_id - first));
+  return first +
+         static_cast<int>(hash_text(symbol) % static_cast<std::uint64_t>(first_option_id - first));
 }
 
 }  // namespace bifrost::sim

@@ -76,8 +76,8 @@ struct ReplayMarket::Impl {
           listed.push_back(s.contracts[i]);
         }
       }
-      const bool relisted = !std::ranges::equal(listed, s.listed, {}, &ListedOption::con_id,
-                                                &ListedOption::con_id);
+      const bool relisted =
+          !std::ranges::equal(listed, s.listed, {}, &ListedOption::con_id, &ListedOption::con_id);
       if (relisted) s.listed = std::move(listed);
       if (relisted || current != s.current) ++revision;
       s.current = current;
@@ -173,11 +173,21 @@ Instant ReplayMarket::last() const {
   return t;
 }
 
-std::size_t ReplayMarket::rejected_lines() const { return impl_->rejected; }
-void ReplayMarket::advance_to(Instant t) { impl_->move_to(t); }
-Instant ReplayMarket::now() const { return impl_->now; }
-std::uint64_t ReplayMarket::revision() const { return impl_->revision; }
-std::span<const Underlying> ReplayMarket::underlyings() const { return impl_->underlyings; }
+std::size_t ReplayMarket::rejected_lines() const {
+  return impl_->rejected;
+}
+void ReplayMarket::advance_to(Instant t) {
+  impl_->move_to(t);
+}
+Instant ReplayMarket::now() const {
+  return impl_->now;
+}
+std::uint64_t ReplayMarket::revision() const {
+  return impl_->revision;
+}
+std::span<const Underlying> ReplayMarket::underlyings() const {
+  return impl_->underlyings;
+}
 
 std::span<const ListedOption> ReplayMarket::options(int underlying) const {
   const auto* s = impl_->find_series(underlying);
@@ -224,7 +234,11 @@ UnderlyingState ReplayMarket::underlying_state(int con_id) const {
   return state;
 }
 
-std::optional<Carry> ReplayMarket::carry(int) const { return std::nullopt; }
-std::vector<DailyBar> ReplayMarket::daily_bars(int, BarKind, std::size_t) const { return {}; }
+std::optional<Carry> ReplayMarket::carry(int) const {
+  return std::nullopt;
+}
+std::vector<DailyBar> ReplayMarket::daily_bars(int, BarKind, std::size_t) const {
+  return {};
+}
 
 }  // namespace bifrost::sim

@@ -23,8 +23,7 @@ constexpr std::size_t max_summaries = 2;
 // Breaches of the message rate within a minute of each other that end the connection.
 constexpr int tolerated_breaches = 3;
 
-constexpr std::string_view no_definition =
-    "No security definition has been found for the request";
+constexpr std::string_view no_definition = "No security definition has been found for the request";
 
 struct AccountLine {
   std::string_view tag;
@@ -32,11 +31,11 @@ struct AccountLine {
   std::string_view currency;
 };
 constexpr AccountLine account_lines[] = {
-    {"AccountType", "INDIVIDUAL", ""},          {"Cushion", "1", ""},
-    {"NetLiquidation", "1000000.00", "USD"},    {"TotalCashValue", "1000000.00", "USD"},
-    {"BuyingPower", "4000000.00", "USD"},       {"InitMarginReq", "0.00", "USD"},
-    {"MaintMarginReq", "0.00", "USD"},          {"AvailableFunds", "1000000.00", "USD"},
-    {"ExcessLiquidity", "1000000.00", "USD"},   {"GrossPositionValue", "0.00", "USD"},
+    {"AccountType", "INDIVIDUAL", ""},        {"Cushion", "1", ""},
+    {"NetLiquidation", "1000000.00", "USD"},  {"TotalCashValue", "1000000.00", "USD"},
+    {"BuyingPower", "4000000.00", "USD"},     {"InitMarginReq", "0.00", "USD"},
+    {"MaintMarginReq", "0.00", "USD"},        {"AvailableFunds", "1000000.00", "USD"},
+    {"ExcessLiquidity", "1000000.00", "USD"}, {"GrossPositionValue", "0.00", "USD"},
 };
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -124,8 +123,8 @@ bool Session::hello(std::string_view payload) {
     log::info("refused a client that speaks versions {} to {}", offered->min, offered->max);
     return false;
   }
-  output_ += wire::encode(wire::HelloReply{
-      .server_version = version_, .connection_time = gateway_time(floor_.market.now())});
+  output_ += wire::encode(wire::HelloReply{.server_version = version_,
+                                           .connection_time = gateway_time(floor_.market.now())});
   stage_ = Stage::start;
   return true;
 }
@@ -136,8 +135,9 @@ bool Session::start(const wire::Fields& fields) {
   const auto request = wire::decode<wire::StartApi>(fields, version_);
   if (!request) return false;
   if (!floor_.client_ids.insert(request->client_id).second) {
-    send_error(std::nullopt, 326,
-               "Unable to connect as the client id is already in use. Retry with a unique client id.");
+    send_error(
+        std::nullopt, 326,
+        "Unable to connect as the client id is already in use. Retry with a unique client id.");
     return false;
   }
   client_id_ = request->client_id;
@@ -173,6 +173,11 @@ bool Session::dispatch(const wire::Fields& fields, SteadyTime now) {
   const auto id = fields.id();
   if (!id) {
     send_error(std::nullopt, 320, "Error reading request. Unable to parse the message id");
+    return true;
+  }
+  if (*id == static_cast<int>(wire::Request::family_codes)) {
+    // Peers differ in whether a message version follows, and there is nothing else to read.
+    send(wire::FamilyCodes{.codes = {{.account = floor_.options.account, .code = {}}}});
     return true;
   }
   return dispatch_to(wire::Requests{}, fields, *id);
@@ -230,7 +235,9 @@ void Session::on(const wire::CurrentTimeMillisRequest&) {
   send(wire::CurrentTimeMillis{.epoch_millis = now.time_since_epoch().count()});
 }
 
-void Session::on(const wire::IdsRequest&) { send(wire::NextValidId{.order_id = 1}); }
+void Session::on(const wire::IdsRequest&) {
+  send(wire::NextValidId{.order_id = 1});
+}
 
 void Session::on(const wire::ManagedAccountsRequest&) {
   send(wire::ManagedAccounts{.accounts = {floor_.options.account}});
@@ -248,8 +255,7 @@ void Session::on(const wire::ContractDataRequest& m) {
 }
 
 void Session::on(const wire::OptionParametersRequest& m) {
-  const auto* underlying =
-      find_underlying(floor_.market, static_cast<int>(m.underlying_con_id));
+  const auto* underlying = find_underlying(floor_.market, static_cast<int>(m.underlying_con_id));
   if (!underlying || underlying->symbol != m.underlying_symbol) {
     return send_error(m.req_id, 200, std::string{no_definition});
   }
@@ -307,13 +313,12 @@ void Session::on(const wire::MarketRuleRequest& m) {
   } else if (m.rule_id == nickel_rule) {
     send(wire::MarketRule{.rule_id = m.rule_id, .increments = {{0, 0.01}, {3, 0.05}}});
   } else {
-    send_error(std::nullopt, 321,
-               fmt::format("Error validating request.-'b' : cause - Unknown market rule {}",
-                           m.rule_id));
+    send_error(
+        std::nullopt, 321,
+        fmt::format("Error validating request.-'b' : cause - Unknown market rule {}", m.rule_id));
   }
 }
 
-void Session::on(const wire::FamilyCodesRequest&) { send(wire::FamilyCodes{}); }
 void Session::on(const wire::SoftDollarTiersRequest& m) {
   send(wire::SoftDollarTiers{.req_id = m.req_id, .tiers = {}});
 }
@@ -328,12 +333,13 @@ void Session::on(const wire::UserInfoRequest& m) {
 
 // ---- market data
 
-void Session::on(const wire::MarketDataTypeRequest& m) { market_data_type_ = m.type; }
+void Session::on(const wire::MarketDataTypeRequest& m) {
+  market_data_type_ = m.type;
+}
 
 void Session::on(const wire::MarketDataRequest& m) {
   if (lines_.contains(m.req_id)) {
-    return send_error(m.req_id, 322,
-                      "Error processing request.-'b' : cause - Duplicate ticker id");
+    return send_error(m.req_id, 322, "Error processing request.-'b' : cause - Duplicate ticker id");
   }
   if (m.snapshot && !m.generic_ticks.empty()) {
     return send_error(m.req_id, 321,
@@ -456,16 +462,14 @@ void Session::tell_option(int req_id, const Line& line, const OptionState& state
     if (!told || told->quote.*price != q.*price) {
       tell_price(req_id, price_tick, size_tick, q.*price, q.*size);
     } else if (q.*size && told->quote.*size != q.*size) {
-      send(wire::TickSize{.req_id = req_id,
-                          .tick_type = size_tick,
-                          .size = static_cast<double>(*(q.*size))});
+      send(wire::TickSize{
+          .req_id = req_id, .tick_type = size_tick, .size = static_cast<double>(*(q.*size))});
     }
   };
   const auto size = [&](int tick_type, auto field) {
     if (!(q.*field) || (told && told->quote.*field == q.*field)) return;
-    send(wire::TickSize{.req_id = req_id,
-                        .tick_type = tick_type,
-                        .size = static_cast<double>(*(q.*field))});
+    send(wire::TickSize{
+        .req_id = req_id, .tick_type = tick_type, .size = static_cast<double>(*(q.*field))});
   };
   side(wire::tick::bid, wire::tick::bid_size, &core::Quote::bid, &core::Quote::bid_size);
   side(wire::tick::ask, wire::tick::ask_size, &core::Quote::ask, &core::Quote::ask_size);
@@ -497,17 +501,14 @@ void Session::tell_underlying(int req_id, const Line& line, const UnderlyingStat
     if (state.*price && (!told || told->*price != state.*price)) {
       tell_price(req_id, price_tick, size_tick, state.*price, state.*size);
     } else if (state.*size && told && told->*size != state.*size) {
-      send(wire::TickSize{.req_id = req_id,
-                          .tick_type = size_tick,
-                          .size = static_cast<double>(*(state.*size))});
+      send(wire::TickSize{
+          .req_id = req_id, .tick_type = size_tick, .size = static_cast<double>(*(state.*size))});
     }
   };
   const auto price = [&](int tick_type, auto field) {
     if (!(state.*field) || (told && told->*field == state.*field)) return;
-    send(wire::TickPrice{.req_id = req_id,
-                         .tick_type = tick_type,
-                         .price = (*(state.*field)).value(),
-                         .size = 0});
+    send(wire::TickPrice{
+        .req_id = req_id, .tick_type = tick_type, .price = (*(state.*field)).value(), .size = 0});
   };
   const auto generic = [&](int wanted, int tick_type, auto field) {
     if (!line.generics.contains(wanted) || !(state.*field)) return;
@@ -557,8 +558,9 @@ void Session::on(const wire::HistoricalDataRequest& m) {
   }
   const auto wanted = sessions_in(m.duration);
   if (!wanted) {
-    return refuse(321, "Error validating request.-'b' : cause - Historical data request: invalid "
-                       "duration");
+    return refuse(321,
+                  "Error validating request.-'b' : cause - Historical data request: invalid "
+                  "duration");
   }
   auto end = floor_.market.now();
   if (!m.end.empty()) {
@@ -586,8 +588,7 @@ void Session::on(const wire::HistoricalDataRequest& m) {
   }
   const auto start_text = gateway_time(core::session(bars.front().date)->open);
   const auto end_text = gateway_time(end);
-  wire::HistoricalData out{
-      .req_id = m.req_id, .start = start_text, .end = end_text, .bars = {}};
+  wire::HistoricalData out{.req_id = m.req_id, .start = start_text, .end = end_text, .bars = {}};
   for (const auto& bar : bars) {
     wire::Bar b{.date = core::to_compact_date(bar.date),
                 .open = bar.open,
@@ -608,7 +609,8 @@ void Session::on(const wire::HistoricalDataRequest& m) {
 
 void Session::on(const wire::CancelHistoricalData& m) {
   // Every history is answered at once, so there is never one left to cancel.
-  send_error(m.req_id, 366, fmt::format("No historical data query found for ticker id:{}", m.req_id));
+  send_error(m.req_id, 366,
+             fmt::format("No historical data query found for ticker id:{}", m.req_id));
 }
 
 namespace {
@@ -706,8 +708,12 @@ void Session::on(const wire::AccountSummaryRequest& m) {
   send(wire::AccountSummaryEnd{.req_id = m.req_id});
 }
 
-void Session::on(const wire::CancelAccountSummary& m) { summaries_.erase(m.req_id); }
-void Session::on(const wire::PositionsRequest&) { send(wire::PositionEnd{}); }
+void Session::on(const wire::CancelAccountSummary& m) {
+  summaries_.erase(m.req_id);
+}
+void Session::on(const wire::PositionsRequest&) {
+  send(wire::PositionEnd{});
+}
 void Session::on(const wire::PositionsMultiRequest& m) {
   send(wire::PositionMultiEnd{.req_id = m.req_id});
 }
@@ -741,9 +747,15 @@ void Session::on(const wire::PnlRequest& m) {
   send(wire::Pnl{.req_id = m.req_id, .daily = 0, .unrealized = 0, .realized = 0});
 }
 
-void Session::on(const wire::OpenOrdersRequest&) { send(wire::OpenOrderEnd{}); }
-void Session::on(const wire::AllOpenOrdersRequest&) { send(wire::OpenOrderEnd{}); }
-void Session::on(const wire::CompletedOrdersRequest&) { send(wire::CompletedOrdersEnd{}); }
+void Session::on(const wire::OpenOrdersRequest&) {
+  send(wire::OpenOrderEnd{});
+}
+void Session::on(const wire::AllOpenOrdersRequest&) {
+  send(wire::OpenOrderEnd{});
+}
+void Session::on(const wire::CompletedOrdersRequest&) {
+  send(wire::CompletedOrdersEnd{});
+}
 void Session::on(const wire::ExecutionsRequest& m) {
   send(wire::ExecutionDataEnd{.req_id = m.req_id});
 }

@@ -113,7 +113,6 @@ class Session {
   void on(const ib::wire::ExecutionsRequest& m);
   void on(const ib::wire::MatchingSymbolsRequest& m);
   void on(const ib::wire::MarketRuleRequest& m);
-  void on(const ib::wire::FamilyCodesRequest&);
   void on(const ib::wire::SoftDollarTiersRequest& m);
   void on(const ib::wire::SmartComponentsRequest& m);
   void on(const ib::wire::UserInfoRequest& m);

@@ -27,7 +27,9 @@ constexpr double month_years = 30.0 / 365;
 // An option an instant before its settlement still needs a positive life to be priced.
 constexpr double shortest_life_years = 30.0 / (365.0 * 86400.0);
 
-Price to_price(double value) { return *Price::from_double(value); }
+Price to_price(double value) {
+  return *Price::from_double(value);
+}
 
 Date trading_day_for(Date day) {
   return core::is_trading_day(day) ? day : core::previous_trading_day(day);
@@ -45,14 +47,14 @@ double mean_variance(const SyntheticSymbol& s, double variance, double years) {
   return long_run + (held - long_run) * -std::expm1(-kt) / kt;
 }
 
-/// SSVI with the power law eta / sqrt(theta (1 + theta)) (Gatheral and Jacquier 2014, eq. 4.1, 4.5).
+/// SSVI with the power law eta / sqrt(theta (1 + theta)) (Gatheral and Jacquier 2014,
+/// eq. 4.1, 4.5).
 double smile_vol(const SyntheticSymbol& s, double variance, double years, double log_moneyness) {
   const double theta = mean_variance(s, variance, years) * years;
   const double phi = s.smile_slope / std::sqrt(theta * (1 + theta));
   const double rho = s.spot_vol_correlation;
   const double x = phi * log_moneyness;
-  const double total =
-      theta / 2 * (1 + rho * x + std::sqrt((x + rho) * (x + rho) + 1 - rho * rho));
+  const double total = theta / 2 * (1 + rho * x + std::sqrt((x + rho) * (x + rho) + 1 - rho * rho));
   return std::sqrt(total / years);
 }
 
@@ -63,8 +65,8 @@ double volume_share(double u) {
 
 double nice_step(double target) {
   constexpr double steps[] = {0.5, 1, 2.5, 5, 10, 25, 50, 100, 250};
-  return *std::ranges::min_element(
-      steps, {}, [&](double step) { return std::abs(std::log(step / target)); });
+  return *std::ranges::min_element(steps, {},
+                                   [&](double step) { return std::abs(std::log(step / target)); });
 }
 
 // Legal ticks: 0.01 below 3.00 and 0.05 from there, or 0.01 everywhere. A hair of slack keeps exact
@@ -83,8 +85,8 @@ struct Spread {
   double ask;
 };
 
-/// Half the width grows with the value of the option alone, slower than the value itself: so bid, ask
-/// and mid keep the order of the values, strike by strike, after rounding to ticks.
+/// Half the width grows with the value of the option alone, slower than the value itself: so bid,
+/// ask and mid keep the order of the values, strike by strike, after rounding to ticks.
 Spread spread_around(double value, double years, const SyntheticSymbol& s) {
   const double width = (s.penny_options ? 0.6 : 1.0) * (1 + 0.8 * std::sqrt(years));
   const double half = 0.006 + 0.012 * width * std::pow(std::max(value, 0.0), 0.7);
@@ -165,8 +167,8 @@ struct SyntheticMarket::Impl {
     const auto into = std::min(t, day.session.close) - day.session.open;
     out.minute = static_cast<std::size_t>(into / chr::minutes{1});
     if (t < day.session.close) {
-      out.step = static_cast<std::size_t>(
-          (into % chr::minutes{1}) / (chr::minutes{1} / SyntheticPath::steps_per_minute));
+      out.step = static_cast<std::size_t>((into % chr::minutes{1}) /
+                                          (chr::minutes{1} / SyntheticPath::steps_per_minute));
     }
     return out;
   }
@@ -217,13 +219,13 @@ struct SyntheticMarket::Impl {
     const double strike = option.contract.strike.value();
     const double carry = (synthetic_rate - s.spec.dividend_yield) * out.years;
     out.vol = smile_vol(s.spec, at.variance, out.years, std::log(strike / at.spot) - carry);
-    out.value = analysis::black_scholes(option.contract.right,
-                                        analysis::SpotInputs{.spot = at.spot,
-                                                             .strike = strike,
-                                                             .years_to_expiry = out.years,
-                                                             .rate = synthetic_rate,
-                                                             .dividend_yield = s.spec.dividend_yield,
-                                                             .vol = out.vol});
+    out.value = analysis::black_scholes(
+        option.contract.right, analysis::SpotInputs{.spot = at.spot,
+                                                    .strike = strike,
+                                                    .years_to_expiry = out.years,
+                                                    .rate = synthetic_rate,
+                                                    .dividend_yield = s.spec.dividend_yield,
+                                                    .vol = out.vol});
     out.spread = spread_around(out.value.price, out.years, s.spec);
     return out;
   }
@@ -391,9 +393,9 @@ struct SyntheticMarket::Impl {
           detail.settlement = core::settlement_instant(option.contract);
           detail.listed_on = expiry.listed_on;
           const auto& days = s.path.days();
-          const double level =
-              expiry.listed_on == 0 ? s.spec.spot
-                                    : days[std::min(expiry.listed_on, days.size()) - 1].close;
+          const double level = expiry.listed_on == 0
+                                   ? s.spec.spot
+                                   : days[std::min(expiry.listed_on, days.size()) - 1].close;
           detail.open_interest_base = 12 * usual_volume(s, option.contract, level, 0.15);
           s.options.push_back(std::move(option));
           s.details.push_back(detail);
@@ -505,10 +507,18 @@ SyntheticMarket::SyntheticMarket(std::uint64_t seed, Date epoch,
 
 SyntheticMarket::~SyntheticMarket() = default;
 
-void SyntheticMarket::advance_to(Instant t) { impl_->move_to(t); }
-Instant SyntheticMarket::now() const { return impl_->now; }
-std::uint64_t SyntheticMarket::revision() const { return impl_->revision; }
-std::span<const Underlying> SyntheticMarket::underlyings() const { return impl_->underlyings; }
+void SyntheticMarket::advance_to(Instant t) {
+  impl_->move_to(t);
+}
+Instant SyntheticMarket::now() const {
+  return impl_->now;
+}
+std::uint64_t SyntheticMarket::revision() const {
+  return impl_->revision;
+}
+std::span<const Underlying> SyntheticMarket::underlyings() const {
+  return impl_->underlyings;
+}
 
 std::span<const ListedOption> SyntheticMarket::options(int underlying) const {
   const auto* s = impl_->find_series(underlying);
@@ -563,9 +573,9 @@ OptionState SyntheticMarket::option_state(int con_id) const {
   const auto listed_days =
       static_cast<double>(mornings + 1 - std::min(mornings + 1, detail.listed_on));
   NormalStream wobble(mix(impl_->key(con_id, *impl_->listed_for)));
-  quote.open_interest = static_cast<std::int64_t>(detail.open_interest_base *
-                                                  (1 - std::exp(-listed_days / 15)) *
-                                                  std::exp(0.03 * wobble.next()));
+  quote.open_interest =
+      static_cast<std::int64_t>(detail.open_interest_base * (1 - std::exp(-listed_days / 15)) *
+                                std::exp(0.03 * wobble.next()));
   quote.implied_vol = priced.vol;
   quote.delta = priced.value.delta;
   quote.gamma = priced.value.gamma;

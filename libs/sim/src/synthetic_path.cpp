@@ -128,7 +128,9 @@ std::vector<double> SyntheticPath::steps(const PathDay& day, const MinutePath& p
   return out;
 }
 
-double SyntheticPath::spot(double log_spot) { return std::round(std::exp(log_spot) * 100) / 100; }
+double SyntheticPath::spot(double log_spot) {
+  return std::round(std::exp(log_spot) * 100) / 100;
+}
 
 std::uint64_t SyntheticPath::day_key(core::Date date) const {
   return mix(key_ ^ mix(date_bits(date)));

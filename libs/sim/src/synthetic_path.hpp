@@ -29,8 +29,8 @@ struct MinutePath {
   std::vector<double> variance;
 };
 
-/// The path of one symbol, day by day. A day's draws are keyed by (seed, symbol, date), so any day can
-/// be laid out again from its opening state.
+/// The path of one symbol, day by day. A day's draws are keyed by (seed, symbol, date), so any day
+/// can be laid out again from its opening state.
 class SyntheticPath {
  public:
   static constexpr int steps_per_minute = 12;

@@ -7,8 +7,8 @@
 
 namespace bifrost::sim {
 
-/// How simulated time runs. `speed` is simulated seconds per real second, positive; with `skip_closed`
-/// the time between sessions runs 400 times faster still.
+/// How simulated time runs. `speed` is simulated seconds per real second, positive; with
+/// `skip_closed` the time between sessions runs 400 times faster still.
 struct Pace {
   double speed = 1;
   bool skip_closed = false;

@@ -17,23 +17,24 @@ struct GatewayOptions {
   std::uint16_t port = 7497;  // 0: any free one
   int min_version = 163;      // server versions offered, within 163 to 200
   int max_version = 200;
-  int max_lines = 100;                // market-data lines of all clients together; 0: no limit
-  int max_messages_per_second = 50;   // of all clients together, real seconds; 0: no limit
-  std::chrono::seconds snapshot_wait{11};    // simulated time until a snapshot ends; 0: at once
+  int max_lines = 100;                     // market-data lines of all clients together; 0: no limit
+  int max_messages_per_second = 50;        // of all clients together, real seconds; 0: no limit
+  std::chrono::seconds snapshot_wait{11};  // simulated time until a snapshot ends; 0: at once
   std::chrono::milliseconds start_wait{10'000};  // real time a client has to reach START_API
   std::string account = "SIM1000001";  // the prefix SIM tells clients that nothing here is real
 };
 
-/// A simulated IB Gateway: serves any number of clients over the TWS wire protocol with what `market`
-/// shows at the time of `clock`. Read-only: orders are refused.
+/// A simulated IB Gateway: serves any number of clients over the TWS wire protocol with what
+/// `market` shows at the time of `clock`. Read-only: orders are refused.
 ///
 /// Time moves when step() is called and when a request arrives; every client is then sent what
-/// changed. With one client and a clock that stands still the bytes sent depend on the requests alone.
+/// changed. With one client and a clock that stands still the bytes sent depend on the requests
+/// alone.
 class Gateway {
  public:
-  /// Binds and serves until stop(). `market` and `clock` must outlive the gateway, and the market must
-  /// not be touched by anybody else. Errors are those of net::Listener::bind; invalid_input: versions
-  /// out of range.
+  /// Binds and serves until stop(). `market` and `clock` must outlive the gateway, and the market
+  /// must not be touched by anybody else. Errors are those of net::Listener::bind; invalid_input:
+  /// versions out of range.
   static core::Result<std::unique_ptr<Gateway>> start(Market& market, const core::Clock& clock,
                                                       GatewayOptions options);
   ~Gateway();

@@ -22,9 +22,9 @@ struct Underlying {
   std::string symbol;
   SecurityType type = SecurityType::stock;
   std::string name;
-  std::string exchange;          // primary listing: "NYSE", "CBOE"
+  std::string exchange;  // primary listing: "NYSE", "CBOE"
   core::Price min_tick;
-  bool penny_options = false;    // options tick in 0.01 at every price
+  bool penny_options = false;  // options tick in 0.01 at every price
 };
 
 /// An option that can be traded now. `con_id` follows from the contract alone, so it survives a
@@ -117,8 +117,8 @@ class Market {
   /// Nothing where the market does not know.
   virtual std::optional<Carry> carry(int underlying_con_id) const = 0;
 
-  /// Bars of the last `count` finished sessions and the one under way, oldest first; fewer, or none,
-  /// where the market has no such past.
+  /// Bars of the last `count` finished sessions and the one under way, oldest first; fewer, or
+  /// none, where the market has no such past.
   virtual std::vector<DailyBar> daily_bars(int underlying_con_id, BarKind kind,
                                            std::size_t count) const = 0;
 };

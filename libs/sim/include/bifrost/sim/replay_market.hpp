@@ -10,14 +10,14 @@
 
 namespace bifrost::sim {
 
-/// A market that repeats recorded chains (core::ChainFileReader's format). The rows of one quote_ts are
-/// current from that instant until the next one of the same underlying; nothing is interpolated and
-/// what a file leaves empty stays absent. Listed are the contracts that have a row on the day of the
-/// current rows (New York), so that a new day brings its own strikes.
+/// A market that repeats recorded chains (core::ChainFileReader's format). The rows of one quote_ts
+/// are current from that instant until the next one of the same underlying; nothing is interpolated
+/// and what a file leaves empty stays absent. Listed are the contracts that have a row on the day
+/// of the current rows (New York), so that a new day brings its own strikes.
 class ReplayMarket final : public Market {
  public:
-  /// Stands at the first quote_ts. Lines the reader rejects are left out and counted. Fails when a file
-  /// cannot be read, is damaged, or when no row is left.
+  /// Stands at the first quote_ts. Lines the reader rejects are left out and counted. Fails when a
+  /// file cannot be read, is damaged, or when no row is left.
   static core::Result<std::unique_ptr<ReplayMarket>> open(
       std::span<const std::filesystem::path> files);
 

@@ -10,21 +10,21 @@
 
 namespace bifrost::sim {
 
-/// One made-up underlying. Volatility is Heston's, discretised with full truncation (Lord, Koekkoek,
-/// Van Dijk 2010); the smile is SSVI (Gatheral and Jacquier 2014), free of static arbitrage while
-/// smile_slope * (1 + |spot_vol_correlation|) <= 2.
+/// One made-up underlying. Volatility is Heston's, discretised with full truncation (Lord,
+/// Koekkoek, Van Dijk 2010); the smile is SSVI (Gatheral and Jacquier 2014), free of static
+/// arbitrage while smile_slope * (1 + |spot_vol_correlation|) <= 2.
 struct SyntheticSymbol {
   std::string symbol;
   std::string name;
   SecurityType type = SecurityType::stock;
   std::string exchange;
-  std::string weekly_class;   // the same as monthly_class: one class lists both
+  std::string weekly_class;  // the same as monthly_class: one class lists both
   std::string monthly_class;
   bool penny_options = false;
-  double spot = 100;             // at the epoch
-  double vol = 0.2;              // long-run, and at the epoch
+  double spot = 100;  // at the epoch
+  double vol = 0.2;   // long-run, and at the epoch
   double vol_of_vol = 0.5;
-  double reversion = 3.0;        // of variance, per year
+  double reversion = 3.0;  // of variance, per year
   double spot_vol_correlation = -0.6;
   double market_correlation = 0.7;
   double smile_slope = 1.0;
@@ -39,9 +39,9 @@ std::vector<SyntheticSymbol> default_universe();
 /// Annual, continuously compounded, for every symbol and expiry.
 inline constexpr double synthetic_rate = 0.04;
 
-/// A market made from a seed. Prices move every five seconds of a session, on a path laid out minute
-/// by minute; outside sessions the last quotes stand. Option values are European Black-Scholes on
-/// the published underlying price, so that put-call parity holds.
+/// A market made from a seed. Prices move every five seconds of a session, on a path laid out
+/// minute by minute; outside sessions the last quotes stand. Option values are European
+/// Black-Scholes on the published underlying price, so that put-call parity holds.
 class SyntheticMarket final : public Market {
  public:
   /// The path begins at the first session on or after `epoch`; before it the market stands still.
