@@ -14,7 +14,6 @@ export default defineConfig({
   },
   server: { proxy: { '/api': { target: api, ws: true } } },
   test: {
-    environment: 'jsdom',
     include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
   },

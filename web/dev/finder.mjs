@@ -24,15 +24,23 @@ function candidate(legs, greeks, density, days) {
   const kinks = [0, ...new Set(legs.flatMap((l) => (l.strike == null ? [] : [l.strike])))];
   kinks.sort((a, b) => a - b);
   const spots = [...kinks, kinks.at(-1) * 1.6];
-  const payoff = spots.map((spot) => ({ spot, profit: Number(profit_at(legs, spot).toFixed(4)) }));
+  const corners = spots.map((spot) => ({ spot, profit: Number(profit_at(legs, spot).toFixed(4)) }));
   const breakevens = [];
-  for (let i = 1; i < payoff.length; i++) {
-    const [a, b] = [payoff[i - 1], payoff[i]];
+  for (let i = 1; i < corners.length; i++) {
+    const [a, b] = [corners[i - 1], corners[i]];
     if (a.profit * b.profit < 0) {
-      breakevens.push(Number((a.spot + ((b.spot - a.spot) * a.profit) / (a.profit - b.profit)).toFixed(4)));
+      breakevens.push(
+        Number((a.spot + ((b.spot - a.spot) * a.profit) / (a.profit - b.profit)).toFixed(4)),
+      );
     }
   }
-  const profits = payoff.map((p) => p.profit);
+  const profits = corners.map((p) => p.profit);
+  const marks = [...kinks.slice(1), ...breakevens].sort((a, b) => a - b);
+  const edge = Math.max((marks.at(-1) - marks[0]) / 2, marks.at(-1) / 10);
+  const payoff = [Math.max(0, marks[0] - edge), ...marks, marks.at(-1) + edge].map((spot) => ({
+    spot,
+    profit: Number(profit_at(legs, spot).toFixed(4)),
+  }));
   const max_profit = Math.max(...profits);
   const max_loss = -Math.min(...profits);
   const width = density.implied_vol * Math.sqrt(density.years_to_expiry);
@@ -81,11 +89,24 @@ export function strategies(chain, query) {
     if (!q || q.ask == null || !(q.bid > 0) || q.implied_vol == null) return null;
     const entry_price =
       fill === 'mid' ? Number(((q.bid + q.ask) / 2).toFixed(4)) : quantity > 0 ? q.ask : q.bid;
-    return { kind, quantity, strike: row.strike, entry_price, implied_vol: q.implied_vol, delta: q.delta, q };
+    return {
+      kind,
+      quantity,
+      strike: row.strike,
+      entry_price,
+      implied_vol: q.implied_vol,
+      delta: q.delta,
+      q,
+    };
   };
   const net = (legs, shares = 0) => {
-    const sum = (name) => legs.reduce((s, l) => s + l.quantity * 100 * l.q[name], 0);
-    return { delta: sum('delta') + shares, gamma: sum('gamma'), theta: sum('theta'), vega: sum('vega') };
+    const sum = (name) => legs.reduce((s, l) => s + l.quantity * l.q[name], 0);
+    return {
+      delta: sum('delta') + shares,
+      gamma: sum('gamma'),
+      theta: sum('theta'),
+      vega: sum('vega'),
+    };
   };
   const clean = (legs) => legs.map(({ q, ...rest }) => rest);
   const found = [];
@@ -95,9 +116,16 @@ export function strategies(chain, query) {
       const call = leg('call', row, -1);
       if (!call) continue;
       examined++;
-      const stock = { kind: 'stock', quantity: 100, strike: null, entry_price: spot, implied_vol: null, delta: 1 };
+      const stock = {
+        kind: 'stock',
+        quantity: 100,
+        strike: null,
+        entry_price: spot,
+        implied_vol: null,
+        delta: 1,
+      };
       const legs = [stock, ...clean([call])];
-      found.push(candidate(legs, net([call], 100), density, chain.days_to_expiry));
+      found.push(candidate(legs, net([call], 1), density, chain.days_to_expiry));
     }
   } else {
     const puts = rows.filter((r) => r.strike < spot);
@@ -126,8 +154,20 @@ export function strategies(chain, query) {
   });
   const { symbol, trading_class, expiry, days_to_expiry, as_of, age_seconds, source } = chain;
   return {
-    symbol, trading_class, expiry, days_to_expiry, strategy: query.strategy, as_of, age_seconds, source,
-    underlying_price: spot, fill, ranked_by: 'return_on_risk', density, examined,
-    qualified: inside.length, candidates,
+    symbol,
+    trading_class,
+    expiry,
+    days_to_expiry,
+    strategy: query.strategy,
+    as_of,
+    age_seconds,
+    source,
+    underlying_price: spot,
+    fill,
+    ranked_by: 'return_on_risk',
+    density,
+    examined,
+    qualified: inside.length,
+    candidates,
   };
 }

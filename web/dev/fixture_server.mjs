@@ -5,8 +5,9 @@
 // Usage: node dev/fixture_server.mjs [--port 8090] [--every 5]   (seconds between snapshots)
 // Knobs while it runs: GET /dev/fail?status=503 (next requests fail), /dev/ok, /dev/drop (closes sockets),
 // /dev/stale, /dev/closed.
-import { createServer } from 'node:http';
+
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -22,8 +23,11 @@ const csp =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 const types = {
-  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css',
-  '.svg': 'image/svg+xml', '.woff2': 'font/woff2',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
 };
 
 // A Thursday noon in New York, so that the market is open whenever this is run.
@@ -51,7 +55,8 @@ function listed(symbol, query) {
   const found = query.trading_class
     ? of_date.find((e) => e.trading_class === query.trading_class)
     : of_date[0];
-  if (!found) throw new Refused(404, 'not_found', 'Not found', `${symbol} lists no expiry ${query.expiry}`);
+  if (!found)
+    throw new Refused(404, 'not_found', 'Not found', `${symbol} lists no expiry ${query.expiry}`);
   return chain(symbol, found.expiry, found.trading_class, cycle(), market_now());
 }
 
@@ -64,7 +69,11 @@ const routes = {
     market_open: !state.closed,
     dependencies: [
       { name: 'database', healthy: true, detail: 'PostgreSQL 15' },
-      { name: 'gateway', healthy: !state.stale, detail: state.stale ? 'connection refused' : 'simulated' },
+      {
+        name: 'gateway',
+        healthy: !state.stale,
+        detail: state.stale ? 'connection refused' : 'simulated',
+      },
       { name: 'collector', healthy: !state.stale, detail: 'cycle 300 s' },
     ],
     underlyings: Object.keys(underlyings).map((symbol) => ({
@@ -89,7 +98,10 @@ const routes = {
   }),
   chain: (symbol, query) => ({
     ...listed(known(symbol), query),
-    notice: query.from === 'any' ? 'the gateway did not answer within 5 s; this is the stored chain' : null,
+    notice:
+      query.from === 'any'
+        ? 'the gateway did not answer within 5 s; this is the stored chain'
+        : null,
   }),
   history: (symbol, query) => history(known(symbol), query, cycle()),
   strategies: (symbol, query) => strategies(listed(known(symbol), query), query),
@@ -100,7 +112,12 @@ function answer_api(url, res) {
   const request_id = Math.random().toString(16).slice(2, 14);
   try {
     if (state.fail) {
-      throw new Refused(state.fail, 'unavailable', 'Unavailable', 'the database did not answer in time');
+      throw new Refused(
+        state.fail,
+        'unavailable',
+        'Unavailable',
+        'the database did not answer in time',
+      );
     }
     const route = routes[name];
     if (!route) throw new Refused(404, 'not_found', 'Not found', `no endpoint ${url.pathname}`);
@@ -109,12 +126,17 @@ function answer_api(url, res) {
   } catch (error) {
     const status = error.status ?? 500;
     const { title, code, detail, errors } = error;
-    res
-      .writeHead(status, { 'content-type': 'application/problem+json' })
-      .end(JSON.stringify({
-        type: 'about:blank', title: title ?? 'Fixture broke', status, code: code ?? 'internal',
-        detail: detail ?? String(error), request_id, errors: errors ?? [],
-      }));
+    res.writeHead(status, { 'content-type': 'application/problem+json' }).end(
+      JSON.stringify({
+        type: 'about:blank',
+        title: title ?? 'Fixture broke',
+        status,
+        code: code ?? 'internal',
+        detail: detail ?? String(error),
+        request_id,
+        errors: errors ?? [],
+      }),
+    );
   }
 }
 

@@ -14,7 +14,8 @@ function random(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
-const hash = (text) => [...text].reduce((h, c) => Math.imul(h ^ c.charCodeAt(0), 16777619), 2166136261);
+const hash = (text) =>
+  [...text].reduce((h, c) => Math.imul(h ^ c.charCodeAt(0), 16777619), 2166136261);
 
 function cdf(x) {
   // Abramowitz & Stegun 26.2.17.
@@ -67,7 +68,12 @@ export function expirations(symbol, as_of) {
     const names = classes.length === 1 ? classes : third ? classes : [classes[0]];
     for (const trading_class of names) {
       const expiry = date_of(at.getTime());
-      found.push({ expiry, trading_class, days_to_expiry: d, contracts: 2 * strikes(symbol).length });
+      found.push({
+        expiry,
+        trading_class,
+        days_to_expiry: d,
+        contracts: 2 * strikes(symbol).length,
+      });
     }
   }
   return found;
@@ -86,13 +92,16 @@ export function spot_at(symbol, as_of) {
   const { spot } = underlyings[symbol];
   const n = Math.floor(as_of / cycle_ms);
   const h = hash(symbol);
-  const wave = 0.006 * Math.sin(n / 17 + h) + 0.004 * Math.sin(n / 5.3) + 0.0015 * Math.sin(n * 1.7 + h);
+  const wave =
+    0.006 * Math.sin(n / 17 + h) + 0.004 * Math.sin(n / 5.3) + 0.0015 * Math.sin(n * 1.7 + h);
   return Number((spot * (1 + wave)).toFixed(2));
 }
 
 const tick = (p, up) => {
   const size = p < 3 ? 0.01 : 0.05;
-  return Number(((up ? Math.ceil(p / size - 1e-9) : Math.floor(p / size + 1e-9)) * size).toFixed(2));
+  return Number(
+    ((up ? Math.ceil(p / size - 1e-9) : Math.floor(p / size + 1e-9)) * size).toFixed(2),
+  );
 };
 
 function side(symbol, right, strike, spot, expiry, as_of) {

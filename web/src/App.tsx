@@ -6,7 +6,6 @@ import { Skeleton } from './components/Skeleton';
 import { ChainPanel } from './features/chain/ChainPanel';
 import { ExpiryStrip } from './features/expiries/ExpiryStrip';
 import { Header } from './features/header/Header';
-import { KeysDialog } from './features/header/KeysDialog';
 import { HistoryDrawer } from './features/history/HistoryDrawer';
 import { StrategyPanel } from './features/strategies/StrategyPanel';
 import { parse_contract } from './lib/contract';
@@ -53,7 +52,10 @@ export function App() {
       <main className="desk">
         {topic ? (
           <>
-            <ChainPanel key={`${topic.symbol}${topic.expiry}${topic.trading_class}`} topic={topic} />
+            <ChainPanel
+              key={`${topic.symbol}${topic.expiry}${topic.trading_class}`}
+              topic={topic}
+            />
             <StrategyPanel topic={topic} url={url} />
             {contract && <HistoryDrawer topic={topic} contract={contract} />}
           </>
@@ -61,7 +63,6 @@ export function App() {
           nothing()
         )}
       </main>
-      <KeysDialog />
     </div>
   );
 

@@ -51,7 +51,15 @@ export interface StrategyQuestion {
 
 export const useStrategies = ({ topic, strategy, fill, min_pop }: StrategyQuestion) =>
   useQuery({
-    queryKey: ['strategies', topic.symbol, topic.expiry, topic.trading_class, strategy, fill, min_pop],
+    queryKey: [
+      'strategies',
+      topic.symbol,
+      topic.expiry,
+      topic.trading_class,
+      strategy,
+      fill,
+      min_pop,
+    ],
     queryFn: ({ signal }) => {
       const { symbol, expiry, trading_class } = topic;
       return api.strategies(

@@ -46,7 +46,10 @@ async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
   throw to_api_error(answer.error, answer.response);
 }
 
-export function to_api_error(body: unknown, response: Pick<Response, 'status' | 'headers'>): ApiError {
+export function to_api_error(
+  body: unknown,
+  response: Pick<Response, 'status' | 'headers'>,
+): ApiError {
   const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem>;
   return new ApiError(
     problem.title ?? (response.status >= 500 ? 'The server failed' : 'The request was refused'),
@@ -90,5 +93,6 @@ export const api = {
       limit?: number;
     },
     signal?: AbortSignal,
-  ) => unwrap(client.GET('/api/strategies/{symbol}', { params: { path: { symbol }, query }, signal })),
+  ) =>
+    unwrap(client.GET('/api/strategies/{symbol}', { params: { path: { symbol }, query }, signal })),
 };

@@ -2,7 +2,7 @@
 import type { Chain, ChainRow, ChainSide } from '../api/types';
 
 /** Which numbers of a side the page marks when a snapshot moves them. */
-export const tracked = ['bid', 'ask', 'last', 'implied_vol', 'delta'] as const;
+export const tracked = ['bid', 'ask', 'last'] as const;
 export type Tracked = (typeof tracked)[number];
 export type Moves = Partial<Record<Tracked, 'up' | 'down'>>;
 

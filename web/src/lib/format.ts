@@ -36,6 +36,13 @@ export const percent = (v: Maybe, digits: 0 | 1 | 2 = 1) =>
   v == null ? '' : `${decimal(v * 100, digits)}\u202f%`;
 export const percent_number = (v: Maybe) => (v == null ? '' : decimal(v * 100, 1));
 
+/** Three digits that count: greeks per share span four orders of magnitude. */
+export function greek(v: Maybe): string {
+  if (v == null) return '';
+  const size = Math.abs(v);
+  return signed(v, size >= 100 ? 1 : size >= 0.995 ? 2 : size >= 0.0995 ? 3 : 4);
+}
+
 /** Whole currency from 1,000 on, cents below it. */
 export function money(v: Maybe): string {
   if (v == null) return '';
@@ -101,7 +108,10 @@ const expiry_full = new Intl.DateTimeFormat('en-US', {
 export const exchange_clock = (iso: string) => `${clock.format(new Date(iso))} ET`;
 /** "Thu 5 Jun, 15:35 ET". */
 export const exchange_moment = (t: string | number) =>
-  `${day_and_clock.format(new Date(t)).replace(/,\s*/, ' ').replace(/,?\s(\d\d:)/, ', $1')} ET`;
+  `${day_and_clock
+    .format(new Date(t))
+    .replace(/,\s*/, ' ')
+    .replace(/,?\s(\d\d:)/, ', $1')} ET`;
 /** "2014-06-05": the New York day of an instant. */
 export const exchange_day = (t: string | number) => exchange_days.format(new Date(t));
 /** "Jun 21"; an expiry is a calendar day and has no zone. */

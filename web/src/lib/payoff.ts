@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Density, PayoffPoint, StrategyCandidate } from '../api/types';
+import type { Density, PayoffPoint, StrategyCandidate, StrategyLeg } from '../api/types';
 
 /** Profit at `spot` on the straight lines between the points; null outside them. */
 export function profit_at(points: readonly PayoffPoint[], spot: number): number | null {
@@ -11,6 +11,27 @@ export function profit_at(points: readonly PayoffPoint[], spot: number): number 
     return a.profit + ((b.profit - a.profit) * (spot - a.spot)) / (b.spot - a.spot);
   }
   return null;
+}
+
+/**
+ * The points with the two outer lines drawn on, down to zero and far up. The API ends its points beyond the last
+ * strikes, where the payoff stays straight; points that end inside the strikes are left as they are.
+ */
+export function extend(
+  points: readonly PayoffPoint[],
+  legs: readonly Pick<StrategyLeg, 'strike'>[],
+): readonly PayoffPoint[] {
+  const [a, b] = points;
+  const [y, z] = points.slice(-2);
+  const strikes = legs.flatMap((leg) => (leg.strike == null ? [] : [leg.strike]));
+  if (!a || !b || !y || !z || strikes.length === 0) return points;
+  const on = (from: PayoffPoint, to: PayoffPoint, spot: number) => ({
+    spot,
+    profit: from.profit + ((to.profit - from.profit) * (spot - from.spot)) / (to.spot - from.spot),
+  });
+  const left = a.spot > 0 && a.spot < Math.min(...strikes) ? [on(a, b, 0)] : [];
+  const right = z.spot > Math.max(...strikes) ? [on(y, z, z.spot * 2)] : [];
+  return [...left, ...points, ...right];
 }
 
 /** The one-standard-deviation band of a lognormal density around its median, in underlying prices. */
@@ -40,7 +61,9 @@ export function spot_frame(
     ...candidate.legs.flatMap((leg) => (leg.strike == null ? [] : [leg.strike])),
     ...candidate.breakevens,
     ...(spot == null ? [] : [spot]),
-    ...(band ? [band.low - (band.high - band.low) / 3, band.high + (band.high - band.low) / 3] : []),
+    ...(band
+      ? [band.low - (band.high - band.low) / 3, band.high + (band.high - band.low) / 3]
+      : []),
   ].filter((m) => m >= first.spot && m <= last.spot);
   if (marks.length === 0) return { low: first.spot, high: last.spot };
   const low = Math.min(...marks);

@@ -3,13 +3,15 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, type MouseEvent, useEffect, useRef, useState } from 'react';
 import type { Right } from '../../api/types';
 import { usePageKey, useWidth } from '../../components/hooks';
-import { useChainHead, useStrikes } from '../../live';
 import { at_the_money, type ChainStore, spot_index } from '../../lib/chain_store';
 import { spot as spot_text } from '../../lib/format';
+import { useChainHead, useStrikes } from '../../live';
 import { ChainGridRow, cell_id } from './ChainRow';
 import { type Column, columns_for } from './columns';
 
 const header_height = 50;
+/** Room between two rows in which the spot line is drawn. */
+const spot_gap = 20;
 
 /** Calls, strikes, puts. Only the rows in view exist; aria-rowindex tells the true place of each. */
 export function ChainGrid(props: {
@@ -30,16 +32,18 @@ export function ChainGrid(props: {
     getScrollElement: () => scroller.current,
     estimateSize: () => columns.row_height,
     scrollMargin: header_height,
-    scrollPaddingStart: header_height,
     overscan: 8,
   });
 
   const middle = spot === null ? strikes.length >> 1 : at_the_money(strikes, spot);
+  const below_spot = spot === null ? strikes.length : spot_index(strikes, spot);
+  const gap = spot === null ? 0 : spot_gap;
+  const top_of = (index: number) => index * columns.row_height + (index >= below_spot ? gap : 0);
   const centre = () => {
     const box = scroller.current;
     if (!box || middle < 0) return;
     const room = box.clientHeight - header_height;
-    box.scrollTop = (middle + 0.5) * columns.row_height - room / 2;
+    box.scrollTop = top_of(middle) + columns.row_height / 2 - room / 2;
   };
   usePageKey('.', centre);
 
@@ -58,7 +62,10 @@ export function ChainGrid(props: {
   const move = (index: number, right: Right) => {
     const to = Math.max(0, Math.min(strikes.length - 1, index));
     set_active({ index: to, right });
-    rows.scrollToIndex(to, { align: 'auto' });
+    const box = scroller.current;
+    if (!box) return;
+    const room = box.clientHeight - header_height - columns.row_height;
+    box.scrollTop = Math.min(top_of(to), Math.max(box.scrollTop, top_of(to) - room));
   };
   const pressed = (event: KeyboardEvent) => {
     const at = active ?? { index: middle, right: 'call' as Right };
@@ -113,6 +120,7 @@ export function ChainGrid(props: {
   const template = {
     '--calls': columns.calls.length,
     '--puts': columns.puts.length,
+    '--columns': columns.template,
     '--row': `${columns.row_height}px`,
   } as React.CSSProperties;
 
@@ -153,7 +161,7 @@ export function ChainGrid(props: {
       <div
         role="rowgroup"
         className="chain-body"
-        style={{ height: strikes.length * columns.row_height }}
+        style={{ height: strikes.length * columns.row_height + gap }}
       >
         {visible.map((item) => {
           const strike = strikes[item.index] as number;
@@ -163,9 +171,11 @@ export function ChainGrid(props: {
               store={store}
               strike={strike}
               index={item.index}
-              top={item.index * columns.row_height}
+              top={top_of(item.index)}
               columns={columns}
-              in_the_money={spot === null || strike === spot ? null : strike < spot ? 'call' : 'put'}
+              in_the_money={
+                spot === null || strike === spot ? null : strike < spot ? 'call' : 'put'
+              }
               at_the_money={item.index === middle && spot !== null}
               active={active?.index === item.index ? active.right : null}
             />
@@ -175,7 +185,7 @@ export function ChainGrid(props: {
           <div
             className="spot-line"
             aria-hidden="true"
-            style={{ top: spot_index(strikes, spot) * columns.row_height }}
+            style={{ top: below_spot * columns.row_height + gap / 2 }}
           >
             <span>{spot_text(spot)}</span>
           </div>

@@ -40,9 +40,7 @@ export const ChainGridRow = memo(function ChainGridRow(props: Props) {
         data-itm={in_the_money === right || undefined}
         data-active={active === right || undefined}
       >
-        {quote && (
-          <Value column={column} quote={quote} moves={moves} version={state.version} />
-        )}
+        {quote && <Value column={column} quote={quote} moves={moves} version={state.version} />}
       </div>
     ));
 

@@ -34,7 +34,6 @@ const implied_vol: Column = {
   label: 'IV %',
   title: 'Implied volatility, percent a year',
   text: (s) => percent_number(s.implied_vol),
-  tracked: 'implied_vol',
 };
 const last: Column = {
   id: 'last',
@@ -73,23 +72,30 @@ const ask_size: Column = {
 export interface ColumnSet {
   readonly calls: readonly Column[];
   readonly puts: readonly Column[];
+  /** Widths in proportion, calls then strike then puts. */
+  readonly template: string;
   readonly row_height: number;
 }
 
 const full: ColumnSet = {
   calls: [open_interest, volume, delta, implied_vol, last, bid_size, bid, ask, ask_size],
   puts: [bid_size, bid, ask, ask_size, last, implied_vol, delta, volume, open_interest],
+  template:
+    '1.2fr 1.05fr 1fr .92fr 1.12fr .72fr 1.12fr 1.12fr .84fr 1.3fr ' +
+    '.72fr 1.12fr 1.12fr .84fr 1.12fr .92fr 1fr 1.05fr 1.2fr',
   row_height: 25,
 };
 const medium: ColumnSet = {
   calls: [open_interest, delta, implied_vol, bid, ask],
   puts: [bid, ask, implied_vol, delta, open_interest],
+  template: 'repeat(5, 1fr) 1.25fr repeat(5, 1fr)',
   row_height: 28,
 };
 /** For a phone: rows are tall enough for a finger. */
 const narrow: ColumnSet = {
   calls: [delta, bid, ask],
   puts: [bid, ask, delta],
+  template: 'repeat(3, 1fr) 1.15fr repeat(3, 1fr)',
   row_height: 40,
 };
 

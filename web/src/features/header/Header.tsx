@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ChainTopic, UnderlyingItem } from '../../api/types';
-import { useChainHead, useChainStore } from '../../live';
 import { spot } from '../../lib/format';
+import { useChainHead, useChainStore } from '../../live';
 import { useHealth } from '../../queries';
 import { Connection } from './Connection';
 import { FreshnessLight } from './FreshnessLight';
+import { KeysDialog } from './KeysDialog';
 import { SymbolBox } from './SymbolBox';
 
 interface Props {
@@ -38,6 +39,7 @@ export function Header({ symbol, topic, underlyings }: Props) {
           <FreshnessLight topic={topic} health={health} reachable={reachable} clock={clock} />
         )}
         <Connection reachable={reachable} retry={() => query.refetch()} />
+        <KeysDialog />
       </div>
     </header>
   );

@@ -79,8 +79,16 @@ export function SymbolBox(props: {
         }}
         onKeyDown={pressed}
       />
-      <kbd aria-hidden="true">/</kbd>
-      <div className="symbol-list" id={`${id}-list`} role="listbox" aria-label="Symbols" hidden={!open}>
+      <span className="key-hint" aria-hidden="true">
+        /
+      </span>
+      <div
+        className="symbol-list"
+        id={`${id}-list`}
+        role="listbox"
+        aria-label="Symbols"
+        hidden={!open}
+      >
         {found.map((u) => (
           <div
             key={u.symbol}
@@ -98,7 +106,13 @@ export function SymbolBox(props: {
           </div>
         ))}
         {open && found.length === 0 && (
-          <p className="faint" role="option" aria-selected="false" aria-disabled="true" tabIndex={-1}>
+          <p
+            className="faint"
+            role="option"
+            aria-selected="false"
+            aria-disabled="true"
+            tabIndex={-1}
+          >
             {underlyings.length === 0
               ? 'Nothing is collected yet.'
               : `Nothing collected matches. There is ${underlyings.map((u) => u.symbol).join(', ')}.`}

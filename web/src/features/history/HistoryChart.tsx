@@ -8,7 +8,6 @@ import { make_timeline, stretches } from '../../lib/timeline';
 
 export type Measure = 'price' | 'implied_vol';
 
-const height = 280;
 const margin = { left: 48, right: 12, top: 12, bottom: 28 };
 
 const both = ({ quote: { bid, ask } }: HistoryPoint) =>
@@ -18,6 +17,7 @@ const both = ({ quote: { bid, ask } }: HistoryPoint) =>
 export function HistoryChart({ points, measure }: { points: HistoryPoint[]; measure: Measure }) {
   const [box, width] = useWidth<HTMLDivElement>();
   const [at, set_at] = useState<number | null>(null);
+  const height = width > 500 ? 380 : 280;
 
   const data = useMemo(() => {
     const line = make_timeline(points);
@@ -164,5 +164,4 @@ export function HistoryChart({ points, measure }: { points: HistoryPoint[]; meas
   );
 }
 
-const value_text = (v: number, measure: Measure) =>
-  measure === 'price' ? price(v) : percent(v);
+const value_text = (v: number, measure: Measure) => (measure === 'price' ? price(v) : percent(v));

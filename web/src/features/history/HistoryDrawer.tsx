@@ -6,7 +6,14 @@ import { Empty, ProblemNote } from '../../components/notes';
 import { Skeleton } from '../../components/Skeleton';
 import type { ContractChoice } from '../../lib/contract';
 import {
-  count, decimal, exchange_moment, expiry_long, percent, price, signed, strike,
+  count,
+  decimal,
+  exchange_moment,
+  expiry_long,
+  percent,
+  price,
+  signed,
+  strike,
 } from '../../lib/format';
 import { change_url } from '../../lib/url_state';
 import { useChainHead, useChainStore } from '../../live';
@@ -21,7 +28,13 @@ const ranges = [
   { label: 'All', days: null },
 ] as const;
 
-export function HistoryDrawer({ topic, contract }: { topic: ChainTopic; contract: ContractChoice }) {
+export function HistoryDrawer({
+  topic,
+  contract,
+}: {
+  topic: ChainTopic;
+  contract: ContractChoice;
+}) {
   const store = useChainStore(topic);
   const head = useChainHead(store);
   const [range, set_range] = useState<number | null>(7);

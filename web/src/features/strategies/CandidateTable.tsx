@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type KeyboardEvent, useEffect, useId, useRef } from 'react';
 import type { Strategies, StrategyCandidate } from '../../api/types';
-import { money, percent, price, signed, strike } from '../../lib/format';
+import { greek, money, percent, price, strike } from '../../lib/format';
 import { position_key } from '../../lib/legs';
 import { density_words } from './words';
 
@@ -87,19 +87,19 @@ const columns_of = (strategies: Strategies): readonly Column[] => [
     title: 'Underlying prices at which the profit at expiry is zero',
     cell: (c) => c.breakevens.map((b) => price(b)).join('  '),
   },
-  { id: 'delta', label: 'Delta', title: 'Net delta', cell: (c) => signed(c.delta, 2) },
-  { id: 'gamma', label: 'Gamma', title: 'Net gamma', cell: (c) => signed(c.gamma, 3) },
+  { id: 'delta', label: 'Delta', title: 'Net delta, per share', cell: (c) => greek(c.delta) },
+  { id: 'gamma', label: 'Gamma', title: 'Net gamma, per share', cell: (c) => greek(c.gamma) },
   {
     id: 'theta',
     label: 'Theta',
-    title: 'Net theta, per calendar day',
-    cell: (c) => signed(c.theta, 2),
+    title: 'Net theta, per share and calendar day',
+    cell: (c) => greek(c.theta),
   },
   {
     id: 'vega',
     label: 'Vega',
-    title: 'Net vega, per point of volatility',
-    cell: (c) => signed(c.vega / 100, 2),
+    title: 'Net vega, per share and point of volatility',
+    cell: (c) => greek(c.vega === null ? null : c.vega / 100),
   },
 ];
 

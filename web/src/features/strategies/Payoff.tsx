@@ -3,9 +3,16 @@ import { type PointerEvent, useId, useState } from 'react';
 import type { Density, PayoffPoint, StrategyCandidate } from '../../api/types';
 import { useWidth } from '../../components/hooks';
 import { decimal, money, percent, price, signed_money, spot as spot_text } from '../../lib/format';
-import { areas, line_inside, profit_at, sigma_band, spot_frame, ticks } from '../../lib/payoff';
+import {
+  areas,
+  extend,
+  line_inside,
+  profit_at,
+  sigma_band,
+  spot_frame,
+  ticks,
+} from '../../lib/payoff';
 
-const height = 250;
 const margin = { left: 58, right: 14, top: 26, bottom: 40 };
 
 function summary(c: StrategyCandidate, spot: number | null | undefined): string {
@@ -26,9 +33,11 @@ export function Payoff(props: {
   const [box, width] = useWidth<HTMLDivElement>();
   const [reading, set_reading] = useState<number | null>(null);
   const clip = useId();
+  const height = width > 400 ? 300 : 240;
   const band = sigma_band(density);
-  const frame = spot_frame(candidate, spot, band);
-  const line = frame ? line_inside(candidate.payoff, frame) : [];
+  const points = extend(candidate.payoff, candidate.legs);
+  const frame = spot_frame({ ...candidate, payoff: [...points] }, spot, band);
+  const line = frame ? line_inside(points, frame) : [];
 
   if (!frame || line.length < 2) {
     return <p className="caption">No payoff was served for this position.</p>;
@@ -43,12 +52,14 @@ export function Payoff(props: {
   const tall = height - margin.top - margin.bottom;
   const y = (p: number) => margin.top + ((high + air - p) / (high - low + 2 * air)) * tall;
   const path = (points: readonly PayoffPoint[]) =>
-    points.map((p, i) => `${i ? 'L' : 'M'}${x(p.spot).toFixed(2)} ${y(p.profit).toFixed(2)}`).join('');
+    points
+      .map((p, i) => `${i ? 'L' : 'M'}${x(p.spot).toFixed(2)} ${y(p.profit).toFixed(2)}`)
+      .join('');
   const bottom = height - margin.bottom;
   const text = summary(candidate, spot);
 
   const at = reading === null ? null : Math.max(frame.low, Math.min(frame.high, reading));
-  const profit = at === null ? null : profit_at(candidate.payoff, at);
+  const profit = at === null ? null : profit_at(points, at);
   const digits = frame.high - frame.low > 200 ? 0 : frame.high - frame.low > 20 ? 1 : 2;
   const pointed = (event: PointerEvent<SVGSVGElement>) => {
     const left = event.currentTarget.getBoundingClientRect().left;
@@ -97,14 +108,18 @@ export function Payoff(props: {
           )}
           {(['gain', 'loss'] as const).map((side) =>
             areas(line, side).map((area) => (
-              <path key={`${side}${area[0]?.spot}`} className={`area ${side}`} d={`${path(area)}Z`} />
+              <path
+                key={`${side}${area[0]?.spot}`}
+                className={`area ${side}`}
+                d={`${path(area)}Z`}
+              />
             )),
           )}
           <line className="zero" x1={margin.left} x2={margin.left + inner} y1={y(0)} y2={y(0)} />
           <path className="line" d={path(line)} />
         </g>
         {band && band.low > frame.low && band.high < frame.high && (
-          <text className="sigma-label" x={x(band.low) + 5} y={bottom - 6}>
+          <text className="sigma-label" x={x(band.low) + 5} y={margin.top + 14}>
             {'\u00b11\u03c3'}
           </text>
         )}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Strategies, StrategyCandidate } from '../../api/types';
-import { money, percent, price, signed, signed_money } from '../../lib/format';
+import { greek, money, percent, price, signed_money } from '../../lib/format';
 import { leg_words } from '../../lib/legs';
 import { Payoff } from './Payoff';
 import { density_words } from './words';
@@ -13,7 +13,7 @@ export function Position(props: { candidate: StrategyCandidate; strategies: Stra
       <div className="position-drawing">
         <h2>
           Profit at expiry
-          <span>one unit, {strategies.fill} fill, fees not included</span>
+          <span>one unit at {strategies.fill}, before fees</span>
         </h2>
         <Payoff
           candidate={c}
@@ -24,30 +24,34 @@ export function Position(props: { candidate: StrategyCandidate; strategies: Stra
       </div>
       <div className="position-numbers">
         <dl className="numbers">
-          <Number label="Max profit" tone="gain">
+          <Figure label="Max profit" tone="gain">
             {c.max_profit === null ? 'unlimited' : signed_money(c.max_profit)}
-          </Number>
-          <Number label="Max loss" tone="loss">
+          </Figure>
+          <Figure label="Max loss" tone="loss">
             {c.max_loss === null ? 'unlimited' : money(-c.max_loss)}
-          </Number>
-          <Number label="POP" title={density_words(strategies.density)}>
+          </Figure>
+          <Figure label="POP" title={density_words(strategies.density)}>
             {percent(c.pop)}
-          </Number>
-          <Number label={c.credit < 0 ? 'Debit' : 'Credit'} title="Per share, options only">
+          </Figure>
+          <Figure label={c.credit < 0 ? 'Debit' : 'Credit'} title="Per share, options only">
             {price(Math.abs(c.credit))}
-          </Number>
-          <Number label="Return on risk">{percent(c.return_on_risk)}</Number>
-          <Number label="Annualised">{percent(c.annualised_return, 0)}</Number>
+          </Figure>
+          <Figure label="Return on risk">{percent(c.return_on_risk)}</Figure>
+          <Figure label="Annualised">{percent(c.annualised_return, 0)}</Figure>
         </dl>
         <dl className="numbers greeks">
-          <Number label="Delta">{signed(c.delta, 2)}</Number>
-          <Number label="Gamma">{signed(c.gamma, 3)}</Number>
-          <Number label="Theta" title="Per calendar day">
-            {signed(c.theta, 2)}
-          </Number>
-          <Number label="Vega" title="Per point of volatility">
-            {signed(c.vega / 100, 2)}
-          </Number>
+          <Figure label="Delta" title="Per share">
+            {greek(c.delta)}
+          </Figure>
+          <Figure label="Gamma" title="Per share">
+            {greek(c.gamma)}
+          </Figure>
+          <Figure label="Theta" title="Per share and calendar day">
+            {greek(c.theta)}
+          </Figure>
+          <Figure label="Vega" title="Per share and point of volatility">
+            {greek(c.vega === null ? null : c.vega / 100)}
+          </Figure>
         </dl>
         <ul className="leg-list" aria-label="Legs">
           {c.legs.map((leg) => (
@@ -63,7 +67,7 @@ export function Position(props: { candidate: StrategyCandidate; strategies: Stra
   );
 }
 
-function Number(props: {
+function Figure(props: {
   label: string;
   tone?: 'gain' | 'loss';
   title?: string;

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trader's way through the page, in a real browser, against a running stack.
+//
+// Usage: node browser.mjs BASE_URL [--screenshot FILE.png] [--snapshot-seconds 90] [--source simulated]
+// --snapshot-seconds: within which the stack must push a new snapshot. Exit: 0 all passed, 1 a check failed,
+// 2 wrong usage. Needs `npm ci` in web/ and Chromium (CHROMIUM, default /usr/bin/chromium).
+import { parseArgs } from 'node:util';
+import { check, expect, expect_accessible, finish, launch, open_page, until } from './harness.mjs';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    screenshot: { type: 'string' },
+    'snapshot-seconds': { type: 'string', default: '90' },
+    source: { type: 'string', default: 'simulated' },
+  },
+});
+const [base] = positionals;
+if (!base) {
+  console.error('usage: node browser.mjs BASE_URL [--screenshot FILE.png] [--snapshot-seconds 90]');
+  process.exit(2);
+}
+const link = (search) => new URL(search, base).href;
+const snapshot_ms = Number(options['snapshot-seconds']) * 1000;
+
+const browser = await launch();
+const page = await open_page(browser, { width: 1600, height: 1000 });
+
+const ranking = '.candidates tbody tr';
+const chosen = '.candidates tr[aria-selected="true"]';
+const as_of = () => page.getByTestId('freshness').getAttribute('data-as-of');
+const numbers_of = (text) => text.match(/\d[\d,]*(\.\d+)?/g)?.map((n) => Number(n.replaceAll(',', ''))) ?? [];
+
+await check('the page loads and fills', async () => {
+  await page.goto(link('/'));
+  await page.waitForSelector('.chain-row');
+  await page.waitForSelector(`${ranking}, .strategy-body .note`);
+});
+
+await check('symbols are offered with their prices', async () => {
+  await page.keyboard.press('/');
+  const offered = page.getByRole('listbox', { name: 'Symbols' }).getByRole('option');
+  await offered.first().waitFor();
+  const count = await offered.count();
+  expect(/^[A-Z0-9. -]+\s+\d/.test(await offered.first().innerText()), 'no price beside the symbol');
+  await page.keyboard.press('Escape');
+  return `${count} symbols`;
+});
+
+await check('expiries are offered, one of them chosen', async () => {
+  const strip = page.getByTestId('expiries').getByRole('radio');
+  expect((await strip.count()) > 0, 'no expiry');
+  expect((await page.locator('.expiries input:checked').count()) === 1, 'not exactly one chosen');
+  return `${await strip.count()} expiries`;
+});
+
+await check('the chain shows bids and asks on both sides', async () => {
+  for (const cell of ['.call.bid', '.call.ask', '.put.bid', '.put.ask']) {
+    const texts = await page.locator(`.chain-row ${cell}`).allInnerTexts();
+    const quoted = texts.filter((t) => /^\d[\d,]*\.\d{2,4}$/.test(t.trim()));
+    expect(quoted.length >= 3, `${quoted.length} of ${texts.length} cells ${cell} hold a price`);
+  }
+  return `${await page.locator('.chain-row').count()} rows mounted`;
+});
+
+await check('only rows near the view exist, each knowing its place', async () => {
+  const grid = page.locator('.chain-grid');
+  const total = Number(await grid.getAttribute('aria-rowcount'));
+  const mounted = await page.locator('.chain-row').count();
+  expect(mounted <= 70 && mounted <= total - 2, `${mounted} of ${total} rows mounted`);
+  const first = Number(await page.locator('.chain-row').first().getAttribute('aria-rowindex'));
+  expect(first >= 3 && first <= total, `aria-rowindex ${first} of ${total}`);
+});
+
+await check('every cell says what the API says: unknown blank, zero as zero', async () => {
+  await until(
+    page,
+    async () => {
+      const q = new URLSearchParams(location.search);
+      const shown = document.querySelector('[data-testid="freshness"]').dataset.asOf;
+      const wanted = new URLSearchParams({
+        expiry: q.get('expiry'), trading_class: q.get('trading_class'),
+      });
+      const reply = await fetch(`/api/chain/${encodeURIComponent(q.get('symbol'))}?${wanted}`);
+      const chain = await reply.json();
+      // A snapshot may arrive between the two readings; then this asks again.
+      if (chain.as_of !== shown) return false;
+      const by_strike = new Map(chain.rows.map((r) => [r.strike, r]));
+      const wrong = [];
+      let blank = 0;
+      for (const row of document.querySelectorAll('.chain-row')) {
+        for (const right of ['call', 'put']) {
+          const side = by_strike.get(Number(row.dataset.strike))?.[right];
+          for (const field of ['bid', 'ask', 'last', 'volume', 'open_interest', 'bid_size', 'ask_size', 'implied_vol', 'delta']) {
+            const text = row.querySelector(`.${right}.${field}`).innerText.trim();
+            const value = side?.[field] ?? null;
+            if (value === null) blank++;
+            const read = Number(text.replaceAll(',', '').replace('\u2212', '-').replace('+', ''));
+            const scaled = field === 'implied_vol' ? value * 100 : value;
+            const near = field === 'implied_vol' ? 0.051 : field === 'delta' ? 0.0051 : 1e-6;
+            const short = /[kM]$/.test(text);
+            const good =
+              value === null ? text === '' : text !== '' && (short || Math.abs(read - scaled) <= near);
+            if (!good) wrong.push(`${row.dataset.strike} ${right} ${field}: "${text}" for ${value}`);
+          }
+        }
+      }
+      if (document.querySelector('[data-testid="freshness"]').dataset.asOf !== shown) return false;
+      if (wrong.length > 0) throw new Error(`${wrong.length} cells differ: ${wrong.slice(0, 3).join('; ')}`);
+      window.blank_cells = blank;
+      return true;
+    },
+    null,
+    { what: 'the same snapshot on screen and from the API' },
+  );
+  return `${await page.evaluate(() => window.blank_cells)} blank cells seen`;
+});
+
+await check('the at-the-money row is in the middle of the table', async () => {
+  const off = await page.evaluate(() => {
+    const grid = document.querySelector('.chain-grid').getBoundingClientRect();
+    const row = document.querySelector('.chain-row[data-atm]')?.getBoundingClientRect();
+    return row ? Math.abs((row.top + row.bottom) / 2 - (grid.top + grid.bottom) / 2) / grid.height : null;
+  });
+  expect(off !== null, 'no at-the-money row');
+  const all_fit = await page.evaluate(() => {
+    const g = document.querySelector('.chain-grid');
+    return g.scrollHeight <= g.clientHeight * 1.5;
+  });
+  expect(off < 0.2 || all_fit, `off by ${off} of the height`);
+});
+
+await check('freshness names the source and an age that counts', async () => {
+  const light = page.getByTestId('freshness');
+  const source = await light.getAttribute('data-source');
+  expect(source === options.source, `source is ${source}`);
+  const before = await light.locator('.freshness-age').innerText();
+  expect(/^\d+ (s|min|h|d)/.test(before), `age reads "${before}"`);
+  await until(
+    page,
+    (text) => document.querySelector('.freshness-age').innerText !== text,
+    before,
+    { what: 'a second on the age' },
+  );
+  return `${source}, ${before}`;
+});
+
+if (options.source === 'simulated') {
+  await check('a simulated market is marked as such', async () => {
+    await page.getByText('SIMULATED', { exact: true }).waitFor();
+  });
+}
+
+await check('the session and the connection are told', async () => {
+  await page.getByText(/^Market (open|closed)$/).waitFor();
+  await page.getByText('Connected', { exact: true }).waitFor();
+});
+
+await check('iron condors are ranked', async () => {
+  await page.waitForSelector(ranking);
+  const caption = await page.locator('.strategy-body > .caption').innerText();
+  const returns = (await page.locator('.candidates td.return_on_risk').allInnerTexts()).map(
+    (t) => numbers_of(t)[0],
+  );
+  const by_return = caption.includes('ranked by return on risk');
+  const ordered = returns.every((r, i) => i === 0 || r <= returns[i - 1] + 1e-9);
+  expect(!by_return || ordered, `return on risk out of order: ${returns.slice(0, 8)}`);
+  expect(/lognormal/i.test(caption), 'the method behind POP is not named');
+  return `${returns.length} candidates`;
+});
+
+const same_breakevens = async () => {
+  const table = numbers_of(await page.locator(`${chosen} td.breakevens`).innerText());
+  const drawn = await page.locator('.payoff [data-breakeven] text').allTextContents();
+  const drawing = drawn.flatMap(numbers_of);
+  expect(table.length > 0, 'no breakeven in the table');
+  expect(String(table) === String(drawing), `table ${table}, drawing ${drawing}`);
+  return table.join(', ');
+};
+
+await check('choosing a condor draws its payoff with the breakevens of the table', async () => {
+  const rows = await page.locator(ranking).count();
+  await page.locator(ranking).nth(Math.min(1, rows - 1)).click();
+  await page.waitForSelector(`${ranking}:nth-child(${Math.min(2, rows)})[aria-selected="true"]`);
+  const label = await page.getByTestId('payoff').getByRole('img').getAttribute('aria-label');
+  expect(/breakeven at \d/.test(label), `the drawing says: ${label}`);
+  return same_breakevens();
+});
+
+await check('the arrow keys read the payoff off the line', async () => {
+  const slider = page.getByRole('slider', { name: 'Underlying at expiry' });
+  await slider.focus();
+  await page.keyboard.press('ArrowRight');
+  await page.waitForSelector('.read-out');
+  const told = await slider.getAttribute('aria-valuetext');
+  expect(/(profit|loss) \$/.test(told), `it reads "${told}"`);
+  return told;
+});
+
+await check('mid pays at least what natural does', async () => {
+  const best = async () => numbers_of(await page.locator('.candidates td.return_on_risk').first().innerText())[0];
+  const natural = await best();
+  const reply = page.waitForResponse((r) => r.url().includes('/api/strategies/') && r.url().includes('fill=mid'));
+  await page.getByRole('radio', { name: 'Mid' }).check();
+  await reply;
+  await page.waitForSelector('.strategy-body:not([data-waiting])');
+  await page.waitForFunction(() => document.querySelector('.position-drawing h2').innerText.includes('mid'));
+  const mid = await best();
+  await page.getByRole('radio', { name: 'Natural' }).check();
+  await page.waitForFunction(() => document.querySelector('.position-drawing h2').innerText.includes('natural'));
+  expect(mid >= natural, `mid ${mid} %, natural ${natural} %`);
+});
+
+await check('covered calls are one key away', async () => {
+  await page.getByRole('tab', { name: 'Covered calls' }).click();
+  await page.waitForFunction(() => document.querySelector('.leg-list')?.innerText.includes('shares'));
+  return same_breakevens();
+});
+
+await check('a new snapshot arrives without a reload, and the ranking follows', async () => {
+  await page.evaluate(() => {
+    window.never_reloaded = true;
+  });
+  const before = await as_of();
+  const search = page.waitForResponse((r) => r.url().includes('/api/strategies/'), {
+    timeout: snapshot_ms,
+  });
+  search.catch(() => {});
+  await until(
+    page,
+    (old) => document.querySelector('[data-testid="freshness"]').dataset.asOf > old,
+    before,
+    { what: 'a pushed snapshot', timeout: snapshot_ms },
+  );
+  await search;
+  expect(await page.evaluate(() => window.never_reloaded), 'the page was reloaded');
+  return `${before} to ${await as_of()}`;
+});
+
+await check('a copied link brings the same desk back', async () => {
+  await page.locator(ranking).last().click();
+  const url = page.url();
+  const read = (p) =>
+    p.evaluate(() => ({
+      symbol: document.querySelector('.symbol-box input').value,
+      expiry: document.querySelector('.expiries input:checked').ariaLabel,
+      tab: document.querySelector('[role="tab"][aria-selected="true"]').innerText,
+    }));
+  const second = await open_page(browser, { width: 1600, height: 1000 });
+  await second.goto(url);
+  await second.waitForSelector(chosen);
+  const [here, there] = [await read(page), await read(second)];
+  expect(JSON.stringify(here) === JSON.stringify(there), `${JSON.stringify(here)} / ${JSON.stringify(there)}`);
+  expect(second.url() === url, `the link became ${second.url()}`);
+  await second.context().close();
+});
+
+await check('Back returns to what was before', async () => {
+  await page.getByRole('tab', { name: 'Iron condors' }).click();
+  await page.waitForSelector('#tab-iron_condor[aria-selected="true"]');
+  await page.goBack();
+  await page.waitForSelector('#tab-covered_call[aria-selected="true"]');
+  await page.goForward();
+  await page.waitForSelector('#tab-iron_condor[aria-selected="true"]');
+});
+
+await check('the desk works from the keyboard alone', async () => {
+  const symbol = await page.locator('.symbol-box input').inputValue();
+  await page.keyboard.press('/');
+  await page.keyboard.type(symbol.toLowerCase());
+  await page.keyboard.press('Enter');
+  const expiries = await page.getByTestId('expiries').getByRole('radio').count();
+  if (expiries > 1) {
+    const before = page.url();
+    await page.keyboard.press(']');
+    const forth = page.url() !== before;
+    if (!forth) await page.keyboard.press('[');
+    await page.waitForFunction((old) => location.href !== old, before);
+    await page.keyboard.press(forth ? '[' : ']');
+    await page.waitForFunction((old) => location.search.includes(new URL(old).searchParams.get('expiry')), before);
+  }
+  await page.waitForSelector('.chain-row');
+  await page.locator('.chain-grid').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowRight');
+  const active = await page.locator('.chain-grid').getAttribute('aria-activedescendant');
+  expect(/-put$/.test(active ?? ''), `the cursor is at ${active}`);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog[open] .history-chart, dialog[open] .note');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  const focused = await page.evaluate(() => document.activeElement.className);
+  expect(focused === 'chain-grid', `the focus went to "${focused}"`);
+  await page.waitForSelector(ranking);
+  const first = await page.locator(chosen).getAttribute('data-position');
+  if ((await page.locator(ranking).count()) > 1) {
+    await page.keyboard.press('j');
+    await page.waitForFunction(
+      ([selector, old]) => document.querySelector(selector)?.dataset.position !== old,
+      [chosen, first],
+    );
+  }
+  await page.keyboard.press('t');
+  await page.waitForSelector('#tab-covered_call[aria-selected="true"]');
+  await page.keyboard.press('t');
+  await page.keyboard.press('?');
+  await page.waitForSelector('dialog.keys[open]');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
+});
+
+await check('a contract has a history', async () => {
+  await page.locator('.chain-row[data-atm] .call.bid').click();
+  await page.waitForSelector('dialog[open] .history-chart path.quote-mid');
+  return page.locator('dialog .caption').innerText();
+});
+
+await check('axe finds nothing serious in the open drawer', () => expect_accessible(page));
+
+await check('axe finds nothing serious on the desk', async () => {
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  await page.waitForSelector(ranking);
+  return expect_accessible(page);
+});
+
+if (options.screenshot) await page.screenshot({ path: options.screenshot });
+
+await check('all this without a console error or a CSP violation', async () => {
+  const faults = await page.faults();
+  expect(faults.length === 0, faults.join('; '));
+  const reply = await page.request.get(link('/'));
+  const csp = reply.headers()['content-security-policy'] ?? '';
+  expect(/script-src 'self'/.test(csp), `the page came with the policy "${csp}"`);
+});
+
+for (const width of [1024, 390]) {
+  await check(`at ${width} px nothing sticks out, and axe agrees`, async () => {
+    const small = await open_page(browser, { width });
+    await small.goto(link('/'));
+    await small.waitForSelector('.chain-row');
+    await small.waitForSelector(`${ranking}, .strategy-body .note`);
+    const wide = await small.evaluate(() => document.documentElement.scrollWidth);
+    expect(wide <= width, `the page is ${wide} px wide`);
+    await expect_accessible(small);
+    const faults = await small.faults();
+    expect(faults.length === 0, faults.join('; '));
+    await small.context().close();
+  });
+}
+
+await check('a lost connection is told, and comes back by itself', async () => {
+  const other = await open_page(browser, { width: 1600 });
+  let socket;
+  await other.routeWebSocket(/\/api\/ws$/, (ws) => {
+    socket = ws;
+    ws.connectToServer();
+  });
+  await other.goto(link('/'));
+  await other.getByText('Connected', { exact: true }).waitFor();
+  const resubscribed = other.waitForResponse((r) => r.url().includes('/api/chain/'));
+  await socket.close({ code: 1012 });
+  await other.getByText('Reconnecting', { exact: true }).waitFor();
+  await other.getByText('Connected', { exact: true }).waitFor();
+  await resubscribed;
+  await other.context().close();
+});
+
+await check('a symbol that is not collected is refused in words', async () => {
+  const other = await open_page(browser, { width: 1024 });
+  await other.goto(link('/?symbol=ZZZZ'));
+  const alert = other.getByRole('alert');
+  await alert.waitFor();
+  const words = await alert.innerText();
+  expect(/Request \S+/.test(words), `no request id in "${words}"`);
+  await alert.getByRole('button', { name: 'Try again' }).waitFor();
+  await other.context().close();
+});
+
+await browser.close();
+process.exitCode = finish();
