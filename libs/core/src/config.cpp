@@ -50,6 +50,7 @@ constexpr std::array keys{
               "Where time comes from: system, or gateway for simulated and replayed markets."},
     ConfigKey{"BIFROST_WEB_ROOT", "",
               "Folder with the built page that the API serves; unset: none."},
+    ConfigKey{"BIFROST_DOCS_ROOT", "", "Folder with Swagger UI, served under /docs; unset: none."},
     ConfigKey{"BIFROST_LOG_LEVEL", "info", "debug, info, warning or error."},
 };
 
@@ -176,6 +177,7 @@ Result<Config> Config::from_text(std::string_view env_file, std::string_view fil
   config.app_host = in.text("APP_HOST");
   config.app_port = in.number<std::uint16_t>("APP_PORT", 0, 65535);
   config.web_root = in.text("BIFROST_WEB_ROOT");
+  config.docs_root = in.text("BIFROST_DOCS_ROOT");
   config.collection_interval =
       std::chrono::seconds{in.number<int>("COLLECTION_INTERVAL", 1, 86400)};
   if (config.collection_interval.count() > 0 && 86400 % config.collection_interval.count() != 0) {

@@ -271,7 +271,7 @@ struct StrategyCandidate {
   std::optional<double> vega;
   double pop;
   double return_on_risk;
-  double annualised_return;
+  std::optional<double> annualised_return;
   std::vector<PayoffPoint> payoff;
 };
 BF_DESCRIBE(StrategyCandidate, "One structure, with everything that follows from its legs. Greeks are per unit.",
@@ -281,7 +281,7 @@ BF_DESCRIBE(StrategyCandidate, "One structure, with everything that follows from
             (delta), (gamma), (theta), (vega),
             (pop, .doc = "probability of profit at expiry under the density of the reply"),
             (return_on_risk, .doc = "max_profit / max_loss"),
-            (annualised_return, .doc = "return_on_risk * 365 / days_to_expiry, not compounded"),
+            (annualised_return, .doc = "return_on_risk * 365 / days_to_expiry, not compounded; null on the last day"),
             (payoff, .doc = "at expiry; straight lines between the points"))
 
 struct Density {
@@ -343,6 +343,6 @@ struct SnapshotEvent {
   Chain chain;
 };
 BF_DESCRIBE(SnapshotEvent, "Server to client on /api/ws: at once after subscribing, then after every collection cycle.",
-            (type, .doc = "snapshot"), (sequence, .doc = "rises by one per event of this server"), (chain))
+            (type, .doc = "snapshot"), (sequence, .doc = "rises by one per event of this chain; a gap means that some were left out"), (chain))
 
 }  // namespace bifrost::api

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "bifrost/api/types.hpp"
+#include "bifrost/core/clock.hpp"
+#include "bifrost/core/result.hpp"
+#include "bifrost/ib/client.hpp"
+#include "bifrost/store/history.hpp"
+
+namespace bifrost::api {
+
+/// Answers the questions of the API. Every call gives up within seconds. Safe to call from any thread; what it is given
+/// must outlive it.
+class Service {
+ public:
+  /// `client` may be without a link, now or later: chains then come from the history, and say so.
+  Service(store::History& history, ib::Client& client, const core::Clock& clock, std::chrono::seconds collection_interval);
+  ~Service();
+
+  /// Never fails: what is wrong is in the answer.
+  Health health();
+  core::Result<Underlyings> underlyings();
+  core::Result<Expirations> expirations(const SymbolQuery& query);
+  /// invalid_input: the date lists two classes and none was named. not_found: nothing known of it.
+  core::Result<Chain> chain(const ChainQuery& query);
+  core::Result<History> history(const HistoryQuery& query);
+  /// unavailable: the quotes of this expiry pin down no forward or no volatility.
+  core::Result<Strategies> strategies(const StrategiesQuery& query);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bifrost::api

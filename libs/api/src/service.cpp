@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/api/service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "bifrost/analysis/chain.hpp"
+#include "bifrost/analysis/finder.hpp"
+#include "bifrost/core/calendar.hpp"
+
+namespace bifrost::api {
+
+using core::Errc;
+using core::Result;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto history_patience = 5s;
+constexpr auto gateway_patience = 8s;
+
+/// Calendar days in New York from a moment to an expiry.
+int days_to(Date expiry, Instant from) {
+  return static_cast<int>((expiry - core::exchange_time(from).date).count());
+}
+
+double years_to_settlement(const core::ChainSnapshot& snapshot, const std::string& trading_class, Date expiry) {
+  const core::OptionContract any{snapshot.underlying, trading_class, expiry, {}, Right::call};
+  return core::years_act365f(snapshot.as_of, core::settlement_instant(any));
+}
+
+ChainSide to_side(const core::Quote& quote) {
+  ChainSide side{quote.bid,         quote.ask,   quote.last,  quote.bid_size, quote.ask_size, quote.volume,
+                 quote.open_interest, quote.implied_vol, quote.delta, quote.gamma,    quote.theta,    quote.vega,
+                 std::nullopt,      quote.observed_at};
+  if (quote.implied_vol || quote.delta) side.greeks_from = GreeksFrom::gateway;
+  return side;
+}
+
+/// Fills in what the broker's model did not say, from the middle of bid and ask.
+void add_computed(std::optional<ChainSide>& side, const std::optional<analysis::OptionAnalytics>& priced) {
+  if (!side || side->greeks_from || !priced) return;
+  if (priced->implied_vol) side->implied_vol = *priced->implied_vol;
+  if (priced->greeks) {
+    side->delta = priced->greeks->delta;
+    side->gamma = priced->greeks->gamma;
+    side->theta = priced->greeks->theta;
+    side->vega = priced->greeks->vega;
+  }
+  if (side->implied_vol || side->delta) side->greeks_from = GreeksFrom::computed;
+}
+
+/// The rows of one expiry, with greeks where they can be had.
+std::vector<ChainRow> to_rows(const core::ChainSnapshot& snapshot, const std::string& trading_class, Date expiry) {
+  std::map<Price, ChainRow> rows;
+  for (const auto& option : snapshot.quotes) {
+    if (option.contract.expiry != expiry || option.contract.trading_class != trading_class) continue;
+    auto& row = rows[option.contract.strike];
+    row.strike = option.contract.strike;
+    (option.contract.right == Right::call ? row.call : row.put) = to_side(option.quote);
+  }
+  const double years = years_to_settlement(snapshot, trading_class, expiry);
+  if (auto chain = analysis::select_expiry(snapshot, {expiry, trading_class}); chain && years > 0) {
+    if (const auto priced = analysis::refresh(std::move(*chain), years, std::nullopt)) {
+      for (const auto& strike : priced->rows) {
+        if (const auto found = rows.find(strike.strike); found != rows.end()) {
+          add_computed(found->second.call, strike.call);
+          add_computed(found->second.put, strike.put);
+        }
+      }
+    }
+  }
+  std::vector<ChainRow> ordered;
+  ordered.reserve(rows.size());
+  for (auto& [strike, row] : rows) ordered.push_back(std::move(row));
+  return ordered;
+}
+
+/// The class meant: the one named, or the only one there is.
+Result<std::string> pick_class(const std::set<std::string>& classes, const std::optional<std::string>& named,
+                               std::string_view symbol, Date expiry) {
+  if (named) {
+    if (classes.contains(*named)) return *named;
+  } else if (classes.size() == 1) {
+    return *classes.begin();
+  } else if (classes.size() > 1) {
+    return core::fail(Errc::invalid_input, fmt::format("{} lists {} classes on {}; name one with trading_class: {}", symbol,
+                                                       classes.size(), core::to_iso_date(expiry),
+                                                       fmt::join(classes, ", ")));
+  }
+  return core::fail(Errc::not_found, fmt::format("no {} options of {} expire on {}", symbol, named.value_or("any class"),
+                                                 core::to_iso_date(expiry)));
+}
+
+Result<std::string> pick_class(const core::ChainSnapshot& snapshot, const std::optional<std::string>& named, Date expiry) {
+  std::set<std::string> classes;
+  for (const auto& option : snapshot.quotes) {
+    if (option.contract.expiry == expiry) classes.insert(option.contract.trading_class);
+  }
+  return pick_class(classes, named, snapshot.underlying, expiry);
+}
+
+LegKind to_leg_kind(analysis::LegKind kind) {
+  switch (kind) {
+    case analysis::LegKind::call: return LegKind::call;
+    case analysis::LegKind::put: return LegKind::put;
+    case analysis::LegKind::stock: return LegKind::stock;
+  }
+  return LegKind::stock;
+}
+
+StrategyCandidate to_candidate(const analysis::Candidate& found, int rank, int multiplier) {
+  StrategyCandidate candidate{};
+  candidate.rank = rank;
+  for (const auto& [leg, implied_vol, delta] : found.legs) {
+    const bool stock = leg.kind == analysis::LegKind::stock;
+    candidate.legs.push_back({to_leg_kind(leg.kind), leg.quantity, stock ? std::nullopt : std::optional{leg.strike},
+                              leg.entry_price, implied_vol, delta});
+  }
+  candidate.credit = found.credit.value();
+  if (found.payoff.max_profit) candidate.max_profit = found.payoff.max_profit->value();
+  if (found.payoff.max_loss) candidate.max_loss = found.payoff.max_loss->value();
+  candidate.breakevens = found.payoff.breakevens;
+  if (found.greeks) {
+    candidate.delta = found.greeks->delta * multiplier;
+    candidate.gamma = found.greeks->gamma * multiplier;
+    candidate.theta = found.greeks->theta * multiplier;
+    candidate.vega = found.greeks->vega * multiplier;
+  }
+  candidate.pop = found.pop;
+  candidate.return_on_risk = found.return_on_risk;
+  candidate.annualised_return = found.annualised_return_simple;
+  for (const auto& point : analysis::drawing_points(found.payoff)) candidate.payoff.push_back({point.spot, point.profit});
+  return candidate;
+}
+
+const analysis::StrategyShape& shape_of(StrategyName name) {
+  return name == StrategyName::covered_call ? analysis::covered_call : analysis::iron_condor;
+}
+
+}  // namespace
+
+struct Service::Impl {
+  store::History& history;
+  ib::Client& client;
+  const core::Clock& clock;
+  std::chrono::seconds interval;
+
+  // One live chain at a time: the gateway's lines are few, and whoever waits is served from what the first one brings.
+  std::timed_mutex gateway_turn;
+  std::map<std::string, ib::Underlying> underlyings;
+  struct Listing {
+    Date day;
+    std::set<std::pair<std::string, Date>> classes;  // trading class, expiry
+    std::map<std::pair<std::string, Date>, std::vector<ib::ListedOption>> options;
+  };
+  std::map<std::string, Listing> listings;
+
+  std::int64_t age_of(Instant as_of) const {
+    return std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(clock.now() - as_of).count());
+  }
+
+  bool market_open(Instant now) const {
+    const auto hours = core::session(core::exchange_time(now).date);
+    return hours && now >= hours->open && now <= hours->close;
+  }
+
+  Result<Chain> stored(const ChainQuery& query) {
+    const store::ChainFilter filter{query.at, query.expiry, query.trading_class};
+    BF_TRY(const auto found, history.chain(query.symbol, filter, core::after(history_patience)));
+    BF_TRY(const auto trading_class, pick_class(found.snapshot, query.trading_class, query.expiry));
+    Chain chain = to_chain(found.snapshot, trading_class, query.expiry);
+    chain.served_from = ServedFrom::history;
+    chain.complete = found.run.status == store::RunStatus::complete;
+    return chain;
+  }
+
+  Chain to_chain(const core::ChainSnapshot& snapshot, const std::string& trading_class, Date expiry) const {
+    Chain chain{};
+    chain.symbol = snapshot.underlying;
+    chain.trading_class = trading_class;
+    chain.expiry = expiry;
+    chain.days_to_expiry = days_to(expiry, snapshot.as_of);
+    chain.as_of = snapshot.as_of;
+    chain.age_seconds = age_of(snapshot.as_of);
+    chain.source = snapshot.source;
+    chain.underlying_price = snapshot.underlying_price;
+    chain.rows = to_rows(snapshot, trading_class, expiry);
+    return chain;
+  }
+
+  Result<Chain> live(const ChainQuery& query) {
+    const core::Deadline deadline = core::after(gateway_patience);
+    const std::unique_lock turn{gateway_turn, deadline};
+    if (!turn) return core::fail(Errc::timeout, "other live chains are being fetched");
+    if (!client.wait_ready(std::min(deadline, core::after(500ms)))) {
+      const auto problem = client.link().last_problem;
+      return core::fail(Errc::unavailable, fmt::format("gateway not available{}{}", problem.empty() ? "" : ": ", problem));
+    }
+    auto known = underlyings.find(query.symbol);
+    if (known == underlyings.end()) {
+      BF_TRY(auto found, client.underlying(query.symbol, deadline));
+      known = underlyings.emplace(query.symbol, std::move(found)).first;
+    }
+    core::ChainSnapshot snapshot;
+    snapshot.underlying = query.symbol;
+    snapshot.as_of = std::chrono::floor<std::chrono::seconds>(clock.now());
+    BF_TRY(const auto options, listed(known->second, query, core::exchange_time(snapshot.as_of).date, deadline));
+    bool delayed = false;
+    if (const auto spot = client.underlying_quote(known->second, {}, clock, std::min(deadline, core::after(2s)))) {
+      snapshot.underlying_price = spot->price;
+      delayed = spot->delayed;
+    }
+    BF_TRY(const auto report, client.quotes(*options, {}, clock, deadline));
+    for (const auto& collected : report.quotes) {
+      if (collected.completeness == ib::Completeness::complete || collected.completeness == ib::Completeness::partial) {
+        snapshot.quotes.push_back(collected.option);
+        delayed = delayed || collected.delayed;
+      }
+    }
+    if (snapshot.quotes.empty()) {
+      return core::fail(Errc::unavailable, fmt::format("the gateway answered for none of {} contracts{}{}", options->size(),
+                                                       report.stopped ? ": " : "", report.stopped.value_or("")));
+    }
+    snapshot.source = client.link().simulated ? Source::simulated : delayed ? Source::delayed : Source::live;
+    const auto& contract = snapshot.quotes.front().contract;
+    Chain chain = to_chain(snapshot, contract.trading_class, contract.expiry);
+    chain.served_from = ServedFrom::gateway;
+    chain.complete = snapshot.quotes.size() == options->size();
+    return chain;
+  }
+
+  /// The contracts of one expiry and class, asked for once a day.
+  Result<const std::vector<ib::ListedOption>*> listed(const ib::Underlying& underlying, const ChainQuery& query, Date day,
+                                                      core::Deadline deadline) {
+    auto& listing = listings[query.symbol];
+    if (listing.day != day || listing.classes.empty()) {
+      BF_TRY(const auto parameters, client.option_parameters(underlying, deadline));
+      listing = {day, {}, {}};
+      for (const auto& offered : parameters) {
+        for (const Date expiry : offered.expiries) listing.classes.emplace(offered.trading_class, expiry);
+      }
+    }
+    std::set<std::string> classes;
+    for (const auto& [trading_class, expiry] : listing.classes) {
+      if (expiry == query.expiry) classes.insert(trading_class);
+    }
+    BF_TRY(const auto trading_class, pick_class(classes, query.trading_class, query.symbol, query.expiry));
+    auto& options = listing.options[{trading_class, query.expiry}];
+    if (options.empty()) {
+      BF_TRY(options, client.listed_options(underlying, trading_class, query.expiry, deadline));
+    }
+    if (options.empty()) {
+      return core::fail(Errc::not_found, fmt::format("no {} options expire on {}", trading_class, core::to_iso_date(query.expiry)));
+    }
+    return &options;
+  }
+};
+
+Service::Service(store::History& history, ib::Client& client, const core::Clock& clock, std::chrono::seconds collection_interval)
+    : impl_(new Impl{history, client, clock, collection_interval, {}, {}, {}}) {}
+Service::~Service() = default;
+
+Health Service::health() {
+  Health health{};
+  health.version = BIFROST_VERSION;
+  health.now = impl_->clock.now();
+  health.market_open = impl_->market_open(health.now);
+  const auto link = impl_->client.link();
+  health.simulated = link.simulated;
+
+  DependencyHealth database{"database", true, "answers"};
+  bool collecting = true;
+  const auto summaries = impl_->history.underlyings(core::after(history_patience));
+  if (summaries) {
+    for (const auto& summary : *summaries) {
+      UnderlyingHealth underlying{summary.symbol, summary.last.as_of, impl_->age_of(summary.last.as_of), false};
+      const bool collected = summary.last.source && *summary.last.source != Source::imported;
+      underlying.stale = health.market_open && *underlying.age_seconds > 2 * impl_->interval.count();
+      if (collected && underlying.stale) collecting = false;
+      health.underlyings.push_back(std::move(underlying));
+    }
+  } else {
+    database = {"database", false, std::string{core::to_string(summaries.error().code)}};
+  }
+  health.dependencies.push_back(std::move(database));
+  health.dependencies.push_back(
+      {"gateway", link.connected && link.upstream_ok,
+       link.connected ? fmt::format("protocol version {}{}", link.server_version, link.upstream_ok ? "" : ", broker not reachable")
+                      : fmt::format("not connected{}{}", link.last_problem.empty() ? "" : ": ", link.last_problem)});
+  health.dependencies.push_back({"collector", summaries && collecting,
+                                 !summaries    ? "unknown while the database is away"
+                                 : !collecting ? "no snapshot for two intervals while the market is open"
+                                 : health.market_open ? "on time"
+                                                      : "the market is closed"});
+  const bool all = std::ranges::all_of(health.dependencies, &DependencyHealth::healthy);
+  health.status = all ? "ok" : "degraded";
+  return health;
+}
+
+Result<Underlyings> Service::underlyings() {
+  BF_TRY(const auto summaries, impl_->history.underlyings(core::after(history_patience)));
+  Underlyings reply;
+  for (const auto& summary : summaries) {
+    reply.underlyings.push_back({summary.symbol, summary.last.underlying_price, summary.last.as_of,
+                                 summary.last.source.value_or(Source::imported)});
+  }
+  return reply;
+}
+
+Result<Expirations> Service::expirations(const SymbolQuery& query) {
+  BF_TRY(const auto stored, impl_->history.expirations(query.symbol, std::nullopt, core::after(history_patience)));
+  Expirations reply{query.symbol, stored.run.as_of, {}};
+  for (const auto& listed : stored.expirations) {
+    reply.expirations.push_back({listed.expiry, listed.trading_class, days_to(listed.expiry, stored.run.as_of), listed.contracts});
+  }
+  return reply;
+}
+
+Result<Chain> Service::chain(const ChainQuery& query) {
+  const auto from = query.at ? ChainFrom::history : query.from.value_or(ChainFrom::any);
+  if (query.at && query.from == ChainFrom::gateway) {
+    return core::fail(Errc::invalid_input, "the gateway knows no past: leave out either 'at' or 'from'");
+  }
+  if (from == ChainFrom::history) return impl_->stored(query);
+  auto live = impl_->live(query);
+  if (live || from == ChainFrom::gateway || live.error().code == Errc::invalid_input) return live;
+  auto stored = impl_->stored(query);
+  if (stored) stored->notice = live.error().message;
+  return stored;
+}
+
+Result<History> Service::history(const HistoryQuery& query) {
+  const Instant end = query.end.value_or(impl_->clock.now());
+  const Instant start = query.start.value_or(end - std::chrono::days{30});
+  if (start > end) return core::fail(Errc::invalid_input, "start lies after end");
+  const core::OptionContract contract{query.symbol, query.trading_class, query.expiry, query.strike, query.right};
+  BF_TRY(const auto points, impl_->history.contract_history(contract, start, end, core::after(history_patience)));
+  History reply{query.symbol, query.trading_class, query.expiry, query.strike, query.right, {}};
+  for (const auto& point : points) {
+    reply.points.push_back({point.as_of, point.underlying_price, to_side(point.quote)});
+  }
+  return reply;
+}
+
+Result<Strategies> Service::strategies(const StrategiesQuery& query) {
+  const store::ChainFilter filter{std::nullopt, query.expiry, query.trading_class};
+  BF_TRY(const auto stored, impl_->history.chain(query.symbol, filter, core::after(history_patience)));
+  const auto& snapshot = stored.snapshot;
+  BF_TRY(const auto trading_class, pick_class(snapshot, query.trading_class, query.expiry));
+  BF_TRY(auto chain, analysis::select_expiry(snapshot, {query.expiry, trading_class}));
+  const int multiplier = chain.multiplier;
+  const double years = years_to_settlement(snapshot, trading_class, query.expiry);
+  if (years <= 0) {
+    return core::fail(Errc::unavailable, fmt::format("{} of {} have settled", trading_class, core::to_iso_date(query.expiry)));
+  }
+  const auto priced = analysis::refresh(std::move(chain), years, std::nullopt);
+  if (!priced) {
+    return core::fail(Errc::unavailable, fmt::format("the quotes of {} pin down no forward: {}", core::to_iso_date(query.expiry),
+                                                     analysis::to_string(priced.error())));
+  }
+  analysis::FinderLimits limits;
+  limits.fill = query.fill.value_or(Fill::natural) == Fill::mid ? analysis::Fill::mid : analysis::Fill::natural;
+  limits.min_pop = query.min_pop.value_or(0.6);
+  limits.max_loss = query.max_loss;
+  limits.keep = static_cast<std::size_t>(query.limit.value_or(20));
+  const int days = days_to(query.expiry, snapshot.as_of);
+  BF_TRY(const auto found, analysis::find_best(shape_of(query.strategy), *priced, days, limits));
+
+  Strategies reply{};
+  reply.symbol = query.symbol;
+  reply.trading_class = trading_class;
+  reply.expiry = query.expiry;
+  reply.days_to_expiry = days;
+  reply.strategy = query.strategy;
+  reply.as_of = snapshot.as_of;
+  reply.age_seconds = impl_->age_of(snapshot.as_of);
+  reply.source = snapshot.source;
+  reply.underlying_price = snapshot.underlying_price;
+  reply.fill = query.fill.value_or(Fill::natural);
+  reply.ranked_by = "return_on_risk";
+  reply.density = {"lognormal_atm_vol",
+                   std::string{analysis::to_string(found.density.anchor)},
+                   std::string{analysis::to_string(found.density.day_count)},
+                   found.density.forward,
+                   priced->parity.discount_factor,
+                   std::string{analysis::to_string(priced->parity.discount_source)},
+                   found.density.vol,
+                   found.density.years_to_expiry};
+  reply.examined = found.examined;
+  reply.qualified = found.qualified;
+  int rank = 0;
+  for (const auto& candidate : found.candidates) reply.candidates.push_back(to_candidate(candidate, ++rank, multiplier));
+  return reply;
+}
+
+}  // namespace bifrost::api
