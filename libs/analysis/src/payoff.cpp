@@ -154,7 +154,7 @@ core::Result<Payoff> payoff_at_expiry(std::span<const Leg> legs) {
     payoff.max_loss_at = stretches_at(line, worst);
   }
 
-  bool inside = line[0].profit > Money{} || (line[0].profit == Money{} && line[0].slope > 0);
+  bool inside = line[0].profit > Money{};
   double entered = 0.0;
   const auto cross = [&](double spot, bool profitable_after) {
     append(payoff.breakevens, spot);
@@ -166,9 +166,7 @@ core::Result<Payoff> payoff_at_expiry(std::span<const Leg> legs) {
     const Kink& kink = line[i];
     const bool last = i + 1 == line.size();
     if (kink.profit == Money{}) {
-      // Only the ends of a stretch of zeros are breakevens.
-      const bool flat_before = i > 0 && line[i - 1].profit == Money{} && line[i - 1].slope == 0;
-      if (!flat_before || kink.slope != 0) cross(kink.spot.value(), kink.slope > 0);
+      cross(kink.spot.value(), kink.slope > 0);
       continue;
     }
     if (kink.slope == 0) continue;

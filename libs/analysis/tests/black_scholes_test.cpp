@@ -295,5 +295,14 @@ TEST(ImpliedVol, SaysWhyThereIsNone) {
   EXPECT_EQ(why(Right::call, {11.0, 100, 90, 0.5, nan_value}), NoImpliedVol::not_finite);
 }
 
+TEST(ImpliedVol, TakesRoundingOfADeepPriceForNoTimeValueAtAll) {
+  for (double strike = 3.3; strike < 99; strike *= 1.07) {
+    const double price = 0.9731 * (100.1 - strike);
+    const auto found = implied_vol(Right::call, {price, 100.1, strike, 0.1, 0.9731});
+    ASSERT_FALSE(found) << strike << " " << *found;
+    EXPECT_EQ(found.error(), NoImpliedVol::no_time_value);
+  }
+}
+
 }  // namespace
 }  // namespace bifrost::analysis

@@ -121,6 +121,47 @@ TEST(ForwardAndDiscount, IsNotMovedByBrokenQuotes) {
   EXPECT_NEAR(found->forward, market.forward, 0.02);
 }
 
+TEST(ForwardAndDiscount, BelievesTightQuotesBeforeWideOnes) {
+  const SyntheticMarket market;
+  auto chain = market.chain(96, 105, 1);
+  for (std::size_t i = 0; i < chain.rows.size(); ++i) {
+    if (i % 3 == 0) continue;
+    // Two thirds of the strikes are quoted two wide, their middles half a unit too high.
+    chain.rows[i].call->bid = *chain.rows[i].call->bid - at(0.5);
+    chain.rows[i].call->ask = *chain.rows[i].call->ask + at(1.5);
+  }
+  const auto found = forward_and_discount(chain, market.years, market.rate);
+  ASSERT_TRUE(found);
+  EXPECT_NEAR(found->forward, market.forward, 0.05);
+}
+
+TEST(ForwardAndDiscount, DoesNotFitARateThroughNoise) {
+  const SyntheticMarket market;
+  auto chain = market.chain(90, 110, 1);
+  for (std::size_t i = 0; i < chain.rows.size(); ++i) {
+    const Price noise = at(i % 2 == 0 ? 0.1 : -0.1);
+    for (auto* quote : {&chain.rows[i].call->bid, &chain.rows[i].call->ask}) {
+      *quote = **quote + at(0.2) + noise;
+    }
+    chain.rows[i].put->ask = *chain.rows[i].put->ask + at(0.4);
+  }
+  const auto found = forward_and_discount(chain, market.years, std::nullopt);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->discount_source, DiscountSource::assumed_zero);
+}
+
+TEST(ForwardAndDiscount, FitsTheRateWithoutAStaleQuote) {
+  SyntheticMarket market;
+  market.years = 1.0;
+  auto chain = market.chain(50, 160, 2.5);
+  auto& stale = chain.rows[40];
+  for (auto* quote : {&stale.call->bid, &stale.call->ask}) *quote = **quote + at(1.0);
+  const auto found = forward_and_discount(chain, market.years, std::nullopt);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->discount_source, DiscountSource::fitted);
+  EXPECT_NEAR(-std::log(found->discount_factor), market.rate, 5e-4);
+}
+
 TEST(ForwardAndDiscount, RefusesFewerThanTwoPairs) {
   const SyntheticMarket market;
   auto chain = market.chain(99, 101, 1);

@@ -165,6 +165,41 @@ TEST(Finder, ReturnsWhatTheNaiveSearchReturns) {
   }
 }
 
+// Coarse ticks make many combinations score the same.
+TEST(Finder, BreaksTiesAlikeHoweverManyAreKept) {
+  SyntheticMarket market;
+  market.tick = 0.5;
+  const auto priced = refresh(market.chain(90, 112, 1), market.years, market.rate);
+  ASSERT_TRUE(priced && priced->atm_implied_vol);
+  for (const std::size_t keep : {1, 2, 3, 5, 8, 13, 21, 34, 55}) {
+    expect_same(iron_condor, *priced,
+                {.fill = Fill::mid, .min_pop = 0.7, .max_loss = {}, .keep = keep});
+  }
+}
+
+TEST(Finder, TakesALossOfExactlyTheLimit) {
+  SyntheticMarket market;
+  market.multiplier = 10;  // so that losses have cents, which doubles do not hold exactly
+  const auto priced = *refresh(market.chain(92, 110, 1.5), market.years, market.rate);
+  const auto all =
+      find_best(iron_condor, priced, 60, {.fill = Fill::mid, .max_loss = {}, .keep = 200});
+  ASSERT_TRUE(all);
+  ASSERT_FALSE(all->candidates.empty());
+  for (const auto& candidate : all->candidates) {
+    const auto within = [&](double limit) {
+      const auto found =
+          find_best(iron_condor, priced, 60,
+                    {.fill = Fill::mid, .min_pop = 0, .max_loss = limit, .keep = 200});
+      return found && std::any_of(found->candidates.begin(), found->candidates.end(),
+                                  [&](const Candidate& other) {
+                                    return strikes_of(other) == strikes_of(candidate);
+                                  });
+    };
+    EXPECT_TRUE(within(candidate.payoff.max_loss->value()));
+    EXPECT_FALSE(within(candidate.payoff.max_loss->value() - 0.001));
+  }
+}
+
 // A strategy the catalogue does not hold, with a payoff that crosses zero in steeper places.
 TEST(Finder, SearchesAnyStrategyOfLimitedRisk) {
   static constexpr std::array butterfly_legs{LegShape{LegKind::call, +1, 0},
@@ -281,6 +316,9 @@ TEST(EntryPrice, IsNeverBetterAtNaturalThanAtMid) {
       EXPECT_LE(*sell, *mid);
     }
   }
+  const OptionSide crossed{at(1.2), at(1.1), {}, {}, {}};
+  EXPECT_EQ(entry_price(crossed, true, Fill::natural), std::nullopt);
+  EXPECT_EQ(entry_price(crossed, false, Fill::natural), std::nullopt);
   const OptionSide zero_bid{Price{}, at(0.05), {}, {}, {}};
   EXPECT_EQ(entry_price(zero_bid, false, Fill::natural), std::nullopt);
   EXPECT_EQ(entry_price(zero_bid, true, Fill::natural), at(0.05));

@@ -163,6 +163,14 @@ TEST(Payoff, GivesTheEndsOfAStretchOfZeros) {
   EXPECT_EQ(payoff.profitable[0].high, 110);
 }
 
+TEST(Payoff, HasNoKinkWhereLegsCancel) {
+  const auto payoff =
+      payoff_of({call(1, 95, 7), call(1, 100, 4), call(-1, 100, 3), call(-1, 110, 1)});
+  ASSERT_EQ(payoff.kinks.size(), 3u);
+  EXPECT_EQ(payoff.kinks[1], (Kink{at(95), at(-700), 100}));
+  EXPECT_EQ(payoff.kinks[2], (Kink{at(110), at(800), 0}));
+}
+
 TEST(Payoff, FindsAPeakThatOnlyTouchesZero) {
   const auto payoff = payoff_of({call(1, 95, 8), call(-2, 100, 1.5), call(1, 105, 0)});
   EXPECT_EQ(payoff.max_profit, Money{});
