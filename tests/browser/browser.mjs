@@ -170,8 +170,15 @@ await check('iron condors are ranked', async () => {
 });
 
 const same_breakevens = async () => {
-  const table = numbers_of(await page.locator(`${chosen} td.breakevens`).innerText());
-  const drawn = await page.locator('.payoff [data-breakeven] text').allTextContents();
+  // One reading of both: a snapshot may redraw them at any moment.
+  const [cell, drawn] = await page.evaluate(
+    (selector) => [
+      document.querySelector(`${selector} td.breakevens`).textContent,
+      [...document.querySelectorAll('.payoff [data-breakeven] text')].map((t) => t.textContent),
+    ],
+    chosen,
+  );
+  const table = numbers_of(cell);
   const drawing = drawn.flatMap(numbers_of);
   expect(table.length > 0, 'no breakeven in the table');
   expect(String(table) === String(drawing), `table ${table}, drawing ${drawing}`);
@@ -198,17 +205,23 @@ await check('the arrow keys read the payoff off the line', async () => {
 });
 
 await check('mid pays at least what natural does', async () => {
-  const best = async () => numbers_of(await page.locator('.candidates td.return_on_risk').first().innerText())[0];
-  const natural = await best();
-  const reply = page.waitForResponse((r) => r.url().includes('/api/strategies/') && r.url().includes('fill=mid'));
-  await page.getByRole('radio', { name: 'Mid' }).check();
-  await reply;
-  await page.waitForSelector('.strategy-body:not([data-waiting])');
-  await page.waitForFunction(() => document.querySelector('.position-drawing h2').innerText.includes('mid'));
-  const mid = await best();
-  await page.getByRole('radio', { name: 'Natural' }).check();
-  await page.waitForFunction(() => document.querySelector('.position-drawing h2').innerText.includes('natural'));
-  expect(mid >= natural, `mid ${mid} %, natural ${natural} %`);
+  const best = async (fill) => {
+    await page.getByRole('radio', { name: fill }).check();
+    await page.waitForFunction(
+      (word) => document.querySelector('.position-drawing h2').innerText.includes(word.toLowerCase()),
+      fill,
+    );
+    return numbers_of(await page.locator('.candidates td.return_on_risk').first().innerText())[0];
+  };
+  for (;;) {
+    // Only the two rankings of one snapshot can be compared.
+    const before = await as_of();
+    const mid = await best('Mid');
+    const natural = await best('Natural');
+    if ((await as_of()) !== before) continue;
+    expect(mid >= natural, `mid ${mid} %, natural ${natural} %`);
+    return `${mid} % and ${natural} %`;
+  }
 });
 
 await check('covered calls are one key away', async () => {

@@ -48,7 +48,7 @@ export function App() {
   return (
     <div className="app">
       <Header symbol={symbol} topic={topic} underlyings={underlyings.data?.underlyings ?? []} />
-      <ExpiryStrip expirations={listed} chosen={chosen} />
+      <ExpiryStrip expirations={listed} waiting={expirations.isPending} chosen={chosen} />
       <main className="desk">
         {topic ? (
           <>
@@ -71,7 +71,29 @@ export function App() {
       return <ProblemNote error={underlyings.error} retry={() => underlyings.refetch()} />;
     }
     if (expirations.error) {
-      return <ProblemNote error={expirations.error} retry={() => expirations.refetch()} />;
+      const others = underlyings.data?.underlyings ?? [];
+      const unknown = others.length > 0 && others.every((u) => u.symbol !== symbol);
+      return (
+        <ProblemNote error={expirations.error} retry={() => expirations.refetch()}>
+          {unknown && (
+            <p className="choices">
+              Collected are{' '}
+              {others.map((u) => (
+                <button
+                  key={u.symbol}
+                  type="button"
+                  className="link"
+                  onClick={() =>
+                    change_url({ symbol: u.symbol, expiry: null, trading_class: null })
+                  }
+                >
+                  {u.symbol}
+                </button>
+              ))}
+            </p>
+          )}
+        </ProblemNote>
+      );
     }
     if (underlyings.data?.underlyings.length === 0 && !symbol) {
       return (

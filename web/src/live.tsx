@@ -59,9 +59,12 @@ class Live {
 
   accept(chain: Chain): void {
     const store = this.store(chain);
-    const before = store.head()?.as_of;
-    if (store.apply(chain, Date.now()) && before !== undefined && before !== chain.as_of) {
-      refresh_derived(this.queries_, chain.symbol);
+    const before = store.head();
+    if (!store.apply(chain, Date.now()) || !before || before.as_of === chain.as_of) return;
+    refresh_derived(this.queries_, chain.symbol);
+    // Another day: an expiry may have gone, another been listed.
+    if (before.days_to_expiry !== chain.days_to_expiry) {
+      this.queries_.invalidateQueries({ queryKey: ['expirations', chain.symbol] });
     }
   }
 }

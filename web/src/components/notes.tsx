@@ -13,7 +13,8 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 }
 
 /** A failed request in words, with what an operator needs to find it in the log. */
-export function ProblemNote({ error, retry }: { error: unknown; retry: () => void }) {
+export function ProblemNote(props: { error: unknown; retry: () => void; children?: ReactNode }) {
+  const { error, retry, children } = props;
   const known = error instanceof ApiError ? error : null;
   return (
     <div className="note problem" role="alert">
@@ -28,6 +29,7 @@ export function ProblemNote({ error, retry }: { error: unknown; retry: () => voi
           ))}
         </ul>
       )}
+      {children}
       {known?.request_id && (
         <p className="faint">
           Request <code>{known.request_id}</code>

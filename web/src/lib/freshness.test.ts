@@ -75,8 +75,23 @@ describe('the age', () => {
     expect(market_now(second, 11_000)).toBe(start + 660_000);
     expect(age_seconds(head, second, 11_000)).toBe(660);
   });
-  it('does not take a restarted market for a pace', () => {
+  it('takes neither a restarted market nor a leap over a night for a pace', () => {
     const first = tick_clock(null, { market: 5e9, local: 0 });
     expect(tick_clock(first, { market: 1e9, local: 10_000 }).pace).toBe(1);
+    const known = tick_clock(first, { market: 5e9 + 600_000, local: 10_000 });
+    const leapt = tick_clock(known, { market: 5e9 + 64_200_000, local: 20_000 });
+    expect(leapt.pace).toBe(60);
+    expect(market_now(leapt, 21_000)).toBe(5e9 + 64_260_000);
+  });
+  it('believes another pace when it is measured twice', () => {
+    let clock = tick_clock(null, { market: 0, local: 0 });
+    for (const [market, local] of [
+      [10, 10],
+      [1010, 20],
+      [2010, 30],
+    ]) {
+      clock = tick_clock(clock, { market: (market ?? 0) * 1000, local: (local ?? 0) * 1000 });
+    }
+    expect(clock.pace).toBe(100);
   });
 });

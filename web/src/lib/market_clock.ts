@@ -13,15 +13,23 @@ export interface ClockReading {
 export interface MarketClock {
   readonly last: ClockReading;
   readonly pace: number;
+  /** A pace measured once that differs wildly from the one before; believed when measured again. */
+  readonly doubted: number | null;
 }
 
 export function tick_clock(before: MarketClock | null, reading: ClockReading): MarketClock {
-  if (!before) return { last: reading, pace: 1 };
+  if (!before) return { last: reading, pace: 1, doubted: 1 };
   const local = reading.local - before.last.local;
   if (local < 500) return before;
   const pace = (reading.market - before.last.market) / local;
-  // A clock that stepped back or leapt is a restarted market, not a pace.
-  return { last: reading, pace: pace >= 0 && pace <= 100_000 ? pace : 1 };
+  // A simulated market may leap over a night, and a restarted one may step back: neither is a pace.
+  if (pace < 0) return { last: reading, pace: before.pace, doubted: before.doubted };
+  const near = (other: number) => pace <= other * 3 + 1 && other <= pace * 3 + 1;
+  const first = before.doubted === 1 && before.pace === 1;
+  if (first || near(before.pace) || (before.doubted !== null && near(before.doubted))) {
+    return { last: reading, pace, doubted: null };
+  }
+  return { last: reading, pace: before.pace, doubted: pace };
 }
 
 export function market_now(clock: MarketClock, local_now: number): number {

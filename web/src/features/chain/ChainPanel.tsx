@@ -43,7 +43,9 @@ export function ChainPanel({ topic }: { topic: ChainTopic }) {
           {ask_gateway.isPending ? 'Asking\u2026' : 'Refresh'}
         </button>
       </div>
-      {ask_gateway.data?.notice && <p className="notice">{ask_gateway.data.notice}</p>}
+      {ask_gateway.data?.notice && ask_gateway.data.as_of === head?.as_of && (
+        <p className="notice">{ask_gateway.data.notice}</p>
+      )}
       {ask_gateway.error && (
         <ProblemLine error={ask_gateway.error} retry={() => ask_gateway.mutate()} />
       )}

@@ -15,9 +15,10 @@ export function shared_dates(expirations: readonly Expiration[]): Set<string> {
 
 export function ExpiryStrip(props: {
   expirations: readonly Expiration[] | undefined;
+  waiting: boolean;
   chosen: Expiration | undefined;
 }) {
-  const { expirations = [], chosen } = props;
+  const { expirations = [], waiting, chosen } = props;
   const strip = useRef<HTMLFieldSetElement>(null);
   const shared = shared_dates(expirations);
 
@@ -45,7 +46,7 @@ export function ExpiryStrip(props: {
   return (
     <fieldset className="expiries" ref={strip} data-testid="expiries">
       <legend className="sr-only">Expiry</legend>
-      {expirations.length === 0 && <span className="expiry ghost" aria-hidden="true" />}
+      {waiting && <span className="expiry ghost" aria-hidden="true" />}
       {expirations.map((e) => {
         const both = shared.has(e.expiry);
         const name = `${expiry_long(e.expiry)}, ${e.days_to_expiry} days, ${e.trading_class}`;
