@@ -12,8 +12,11 @@ using core::fail;
 using core::Result;
 
 Result<bool> has_ledger(pg::Connection& connection, Deadline deadline) {
+  // Not to_regclass: its cache need not know yet what another migrator has just committed.
   BF_TRY(const auto rows,
-         connection.query("SELECT to_regclass('schema_migrations') IS NOT NULL", deadline));
+         connection.query("SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'schema_migrations'"
+                          " AND relnamespace = current_schema()::regnamespace)",
+                          deadline));
   return rows.boolean(0, 0);
 }
 

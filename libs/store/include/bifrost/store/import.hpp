@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bifrost/core/result.hpp"
+#include "bifrost/store/history.hpp"
+
+namespace bifrost::store {
+
+struct ImportOptions {
+  std::size_t rows_per_transaction = 20'000;  // at least one cycle goes into each
+  std::size_t rejects_kept = 100;             // beyond that they are only counted
+  std::chrono::seconds transaction_limit{60};
+};
+
+struct ImportReject {
+  std::filesystem::path file;
+  std::size_t line = 0;
+  std::string reason;
+};
+
+struct ImportReport {
+  std::int64_t rows_read = 0;  // = imported + already_there + rejected
+  std::int64_t rows_imported = 0;
+  std::int64_t rows_already_there = 0;
+  std::int64_t rows_rejected = 0;
+  std::int64_t cycles_imported = 0;
+  std::int64_t cycles_already_there = 0;
+  std::vector<ImportReject> rejects;
+};
+
+struct ImportProgress {
+  std::size_t file = 0;  // index into the files
+  double share = 0;      // of that file, 0 to 1
+  const ImportReport& so_far;
+};
+
+/// Brings option files (core::ChainFileReader) into the history: all rows of one underlying and one
+/// instant are one complete cycle with source `imported`. Memory does not grow with the files. What
+/// the history has already is left alone, cycle by cycle, so that an import that was interrupted, or
+/// killed, is finished by running it again.
+///
+/// A row is rejected, with its line and the reason, when the file reader refuses it, when it offers
+/// nothing but a mid price, when it repeats a contract of its instant, when its instant had ended
+/// earlier in the same file, or when a number does not fit the history. Where rows of one instant
+/// give different prices of the underlying, the cycle keeps none and its ledger row says so.
+///
+/// `progress` is called after every transaction and at the end of every file; returning false ends
+/// the import with `cancelled`, keeping what is in.
+core::Result<ImportReport> import_chain_files(
+    History& history, std::span<const std::filesystem::path> files,
+    const std::function<bool(const ImportProgress&)>& progress, const ImportOptions& options = {});
+
+}  // namespace bifrost::store
