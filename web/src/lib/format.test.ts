@@ -39,8 +39,9 @@ describe('numbers', () => {
     expect(f.signed_money(-0.001)).toBe('$0.00');
   });
   it('gives gains and losses a sign', () => {
-    expect(f.signed_money(1065)).toBe('+$1,065');
+    expect(f.signed_money(1065)).toBe('+$1,065.00');
     expect(f.signed_money(-235)).toBe('\u2212$235.00');
+    expect(f.money(-1032.5, 0)).toBe('\u2212$1,033');
   });
   it('shortens only what does not fit a column', () => {
     expect(f.count(99_999)).toBe('99,999');

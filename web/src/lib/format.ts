@@ -43,11 +43,10 @@ export function greek(v: Maybe): string {
   return signed(v, size >= 100 ? 1 : size >= 0.995 ? 2 : size >= 0.0995 ? 3 : 4);
 }
 
-/** Whole currency from 1,000 on, cents below it. */
-export function money(v: Maybe): string {
+/** To the cent; a table column that compares sizes asks for whole currency. */
+export function money(v: Maybe, digits: 0 | 2 = 2): string {
   if (v == null) return '';
-  const size = Math.abs(v);
-  const text = size >= 1000 ? whole.format(size) : cents.format(size);
+  const text = formats[digits].format(Math.abs(v));
   return `${v < 0 && /[1-9]/.test(text) ? minus : ''}$${text}`;
 }
 

@@ -12,7 +12,7 @@ interface Column {
   cell(c: StrategyCandidate): React.ReactNode;
 }
 
-const unlimited = (v: number | null) => (v === null ? 'unlimited' : money(v));
+const unlimited = (v: number | null) => (v === null ? 'unlimited' : money(v, 0));
 
 /** "95 / 100 \u2013 110 / 115": puts below the dash, calls above; a covered call is its strike. */
 function Legs({ candidate }: { candidate: StrategyCandidate }) {
@@ -60,7 +60,7 @@ const columns_of = (strategies: Strategies): readonly Column[] => [
     label: 'Max loss',
     title: 'Largest loss at expiry, one unit',
     cell: (c) => (
-      <span className="loss">{c.max_loss === null ? 'unlimited' : money(-c.max_loss)}</span>
+      <span className="loss">{c.max_loss === null ? 'unlimited' : money(-c.max_loss, 0)}</span>
     ),
   },
   {
