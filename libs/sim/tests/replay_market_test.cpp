@@ -10,6 +10,8 @@
 #include <variant>
 
 #include "bifrost/core/chain_file.hpp"
+#include "bifrost/sim/gateway.hpp"
+#include "gateway_client.hpp"
 #include "shared_data.hpp"
 #include "test_market.hpp"
 
@@ -121,6 +123,52 @@ TEST_F(ReplayFile, WithoutAUsableRowThereIsNoMarket) {
   EXPECT_EQ(open(""), nullptr);
   const std::filesystem::path missing[] = {"/nonexistent/rows.csv"};
   EXPECT_FALSE(ReplayMarket::open(missing).has_value());
+}
+
+TEST_F(ReplayFile, WhatAFileDoesNotSayIsNotSentOnTheWire) {
+  const auto market = open(
+      "2021-01-04T14:35:00Z,SPX,3750.5,2021-01-04,3700,C,,0.05,,,,,,,,,,,SPXW,\n"
+      "2021-01-04T14:35:00Z,SPX,3750.5,2021-01-04,3750,P,0,0.1,,0,7,0.5,-0.01,,,12.5,0,9,SPXW,\n");
+  const core::ManualClock clock{market->now()};
+  const int bare = option(*market, "SPXW", 3700).con_id;
+  const int full = option(*market, "SPXW", 3750).con_id;
+  auto gateway = *Gateway::start(*market, clock, {.port = 0});
+  auto c = GatewayClient::ready(gateway->port());
+  const auto quote = [&](int req_id, int con_id) {
+    wire::MarketDataRequest m;
+    m.req_id = req_id;
+    m.contract.con_id = con_id;
+    m.generic_ticks = "101";
+    c.send(m);
+    c.send(wire::CurrentTimeRequest{});
+    return c.until(wire::Reply::current_time);
+  };
+  const auto nothing = quote(1, bare);
+  const auto prices = c.only<wire::TickPrice>(nothing);
+  ASSERT_EQ(prices.size(), 2U);
+  EXPECT_EQ(prices[0].tick_type, wire::tick::bid);
+  EXPECT_EQ(prices[0].price, std::nullopt) << "-1 with size 0: no quote";
+  EXPECT_EQ(prices[1].price, 0.05);
+  EXPECT_EQ(prices[1].size, std::nullopt);
+  EXPECT_EQ(c.only<wire::TickSize>(nothing).size(), 1U) << "only the empty bid's";
+  for (const auto& computed : c.only<wire::OptionComputation>(nothing)) {
+    EXPECT_EQ(computed.implied_vol, std::nullopt);
+    EXPECT_EQ(computed.delta, std::nullopt);
+  }
+
+  const auto some = quote(2, full);
+  EXPECT_EQ(c.only<wire::TickPrice>(some)[0].price, 0.0);
+  std::map<int, std::optional<double>> sizes;
+  for (const auto& s : c.only<wire::TickSize>(some)) sizes[s.tick_type] = s.size;
+  EXPECT_EQ(sizes.at(wire::tick::volume), 0.0);
+  EXPECT_EQ(sizes.at(wire::tick::put_open_interest), 7.0);
+  const auto model = c.only<wire::OptionComputation>(some).back();
+  EXPECT_EQ(model.tick_type, wire::tick::model_computation);
+  EXPECT_EQ(model.implied_vol, 0.5);
+  EXPECT_EQ(model.delta, -0.01);
+  EXPECT_EQ(model.gamma, std::nullopt);
+  EXPECT_EQ(model.vega, 0.125);
+  EXPECT_EQ(model.option_price, std::nullopt);
 }
 
 TEST(ReplayMarket, ShowsEveryRowOfARecordedFileAtItsInstant) {
