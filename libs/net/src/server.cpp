@@ -158,6 +158,11 @@ class Session : public std::enable_shared_from_this<Session> {
     if (state_ == State::idle) close_socket();
   }
 
+  void close_socket() {
+    beast::error_code ignored;
+    socket_.close(ignored);
+  }
+
   void respond(const Response& response) {
     close_after_ |= server_.stopping;
     head_ = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason_phrase(response.status));
@@ -357,11 +362,6 @@ class Session : public std::enable_shared_from_this<Session> {
     parse();
   }
 
-  void close_socket() {
-    beast::error_code ignored;
-    socket_.close(ignored);
-  }
-
   void finish() {
     close_socket();
     server_.finished(id_);
@@ -392,7 +392,7 @@ core::Result<> Server::Impl::listen() {
   socklen_t size = sizeof address;
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
   acceptor.assign(address.ss_family == AF_INET6 ? Tcp::v6() : Tcp::v4(), fd);
-  if (hub != nullptr) ws()->attach(io, *pool);
+  if (hub != nullptr) ws()->attach(io, *pool, [this] { check_drained(); });
   accept();
   tick();
   thread = std::thread{[this] { io.run(); }};
@@ -421,9 +421,9 @@ void Server::Impl::accept() {
     } else {
       const auto end = socket.remote_endpoint(ignored);
       const auto id = next_session++;
-      const auto session = std::make_shared<Session>(
-          *this, id, std::move(socket),
-          fmt::format("{}:{}", end.address().to_string(), end.port()));
+      const auto session =
+          std::make_shared<Session>(*this, id, std::move(socket),
+                                    fmt::format("{}:{}", end.address().to_string(), end.port()));
       sessions.emplace(id, session);
       session->start();
     }
@@ -494,6 +494,7 @@ void Server::Impl::stop() {
   // Handlers still running post to the context, which is why it goes last.
   pool.reset();
   if (hub != nullptr) ws()->detach();
+  for (const auto& [id, session] : sessions) session->close_socket();
   sessions.clear();
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,15 +37,17 @@ class WsClient;
 struct WsHub::Impl {
   explicit Impl(Options o) : options(std::move(o)) {}
 
-  void attach(asio::io_context& context, Pool& workers);  // before that thread starts
-  void detach();                                          // after it ended
+  // Before that thread starts. `emptied` is called when the last client has gone.
+  void attach(asio::io_context& context, Pool& workers, std::function<void()> emptied);
+  void detach();  // after that thread ended
   void accept(Socket socket, HttpRequest request);
   void tick(Time now);
   void close_all();
   std::size_t open() const { return connected.size(); }
 
   void publish(const std::string& topic, std::string message);  // any thread
-  void subscribed(WsClient& client, const std::string& topic);
+  // False when nobody can be asked for the present state.
+  [[nodiscard]] bool subscribed(std::uint64_t client, const std::string& topic);
   void unsubscribed(const std::string& topic);
   void remove(WsClient& client);
 
@@ -53,6 +56,7 @@ struct WsHub::Impl {
   // I/O thread
   std::map<std::uint64_t, std::shared_ptr<WsClient>> connected;
   std::uint64_t next_id = 1;
+  std::function<void()> on_empty;
 
   // any thread, under the mutex
   mutable std::mutex mutex;

@@ -111,6 +111,11 @@ class WsClient : public std::enable_shared_from_this<WsClient> {
     }
   }
 
+  void close_socket() {
+    beast::error_code ignored;
+    ws_.next_layer().close(ignored);
+  }
+
   // The topics it leaves behind, for the hub's count.
   const std::map<std::string, bool, std::less<>>& topics() const { return topics_; }
 
@@ -131,22 +136,27 @@ class WsClient : public std::enable_shared_from_this<WsClient> {
       obey(hub_.options.parse({static_cast<const char*>(data.data()), data.size()}));
     }
     in_.consume(in_.size());
-    read();
+    // A close under way reads for itself; a read started beside it may never complete (Beast 1.81).
+    if (!closing_) read();
   }
 
   void obey(const WsCommand& command) {
+    if (closing_) return;
+    if (command.kind == WsCommand::Kind::unsubscribe && topics_.erase(command.topic) > 0) {
+      hub_.unsubscribed(command.topic);
+    }
+    if (command.kind == WsCommand::Kind::subscribe && !topics_.contains(command.topic)) {
+      if (topics_.size() >= hub_.options.max_topics) {
+        return close(websocket::close_code::policy_error, "too many topics");
+      }
+      topics_.emplace(command.topic, false);
+      // Without its first picture the client would wait in vain; it is to come again.
+      if (!hub_.subscribed(id_, command.topic)) {
+        return close(websocket::close_code::try_again_later, "too busy");
+      }
+    }
+    // Last: whoever has read the answer must miss nothing that is published from then on.
     if (!command.reply.empty()) enqueue({}, std::make_shared<const std::string>(command.reply));
-    if (closing_ || command.kind == WsCommand::Kind::reply_only) return;
-    if (command.kind == WsCommand::Kind::unsubscribe) {
-      if (topics_.erase(command.topic) > 0) hub_.unsubscribed(command.topic);
-      return;
-    }
-    if (topics_.contains(command.topic)) return;
-    if (topics_.size() >= hub_.options.max_topics) {
-      return close(websocket::close_code::policy_error, "too many topics");
-    }
-    topics_.emplace(command.topic, false);
-    hub_.subscribed(*this, command.topic);
   }
 
   // Makes room by leaving only the latest message of every topic, and none of `incoming`.
@@ -182,17 +192,15 @@ class WsClient : public std::enable_shared_from_this<WsClient> {
   }
 
   void cut() {
-    beast::error_code ignored;
-    ws_.next_layer().close(ignored);
-    if (!open_) end();
+    close_socket();
+    end();
   }
 
   void end() {
     if (ended_) return;
     ended_ = true;
     if (!closing_) closing_ = std::chrono::steady_clock::now();
-    beast::error_code ignored;
-    ws_.next_layer().close(ignored);
+    close_socket();
     hub_.remove(*this);
   }
 
@@ -215,7 +223,8 @@ class WsClient : public std::enable_shared_from_this<WsClient> {
   Time last_ping_{};
 };
 
-void WsHub::Impl::attach(asio::io_context& context, Pool& workers) {
+void WsHub::Impl::attach(asio::io_context& context, Pool& workers, std::function<void()> emptied) {
+  on_empty = std::move(emptied);
   const std::lock_guard lock{mutex};
   io = &context;
   pool = &workers;
@@ -225,6 +234,8 @@ void WsHub::Impl::detach() {
   const std::lock_guard lock{mutex};
   io = nullptr;
   pool = nullptr;
+  on_empty = nullptr;
+  for (const auto& [id, client] : connected) client->close_socket();
   connected.clear();
   subscribers.clear();
   client_count = 0;
@@ -262,11 +273,11 @@ void WsHub::Impl::publish(const std::string& topic, std::string message) {
   });
 }
 
-void WsHub::Impl::subscribed(WsClient& client, const std::string& topic) {
+bool WsHub::Impl::subscribed(std::uint64_t client, const std::string& topic) {
   const std::lock_guard lock{mutex};
   ++subscribers[topic];
-  if (!options.present) return;
-  const bool taken = pool->submit([this, id = client.id(), topic] {
+  if (!options.present) return true;
+  return pool->submit([this, id = client, topic] {
     auto state = options.present(topic);
     if (!state) return;
     const std::lock_guard again{mutex};
@@ -278,8 +289,6 @@ void WsHub::Impl::subscribed(WsClient& client, const std::string& topic) {
                  }
                });
   });
-  // Without its first picture the client would wait in vain; it is to come again.
-  if (!taken) client.close(websocket::close_code::try_again_later, "too busy");
 }
 
 void WsHub::Impl::unsubscribed(const std::string& topic) {
@@ -290,8 +299,11 @@ void WsHub::Impl::unsubscribed(const std::string& topic) {
 
 void WsHub::Impl::remove(WsClient& client) {
   for (const auto& [topic, seen] : client.topics()) unsubscribed(topic);
-  const std::lock_guard lock{mutex};
-  if (connected.erase(client.id()) > 0) --client_count;
+  {
+    const std::lock_guard lock{mutex};
+    if (connected.erase(client.id()) > 0) --client_count;
+  }
+  if (connected.empty() && on_empty) on_empty();
 }
 
 WsHub::WsHub(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}

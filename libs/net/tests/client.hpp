@@ -107,8 +107,9 @@ class Client {
     if (payload.size() < 126) {
       frame += static_cast<char>(mask_bit | static_cast<int>(payload.size()));
     } else {
-      frame += static_cast<char>(mask_bit | 127);
-      for (int shift = 56; shift >= 0; shift -= 8) {
+      const bool short_form = payload.size() < 65536;
+      frame += static_cast<char>(mask_bit | (short_form ? 126 : 127));
+      for (int shift = short_form ? 8 : 56; shift >= 0; shift -= 8) {
         frame += static_cast<char>(payload.size() >> shift & 0xFF);
       }
     }
