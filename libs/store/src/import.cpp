@@ -22,16 +22,19 @@ using core::fail;
 using core::Instant;
 using core::Result;
 
-constexpr std::string_view price_differs = "the underlying's price differs between the rows of this instant";
+constexpr std::string_view price_differs =
+    "the underlying's price differs between the rows of this instant";
 
 std::optional<std::string> objection(const core::ChainFileRow& row) {
   const auto& quote = row.quote;
   if (!quote.bid && !quote.ask && !quote.last && row.mid) {
     return "only a mid price: the history keeps what was bid and asked";
   }
-  if (!units::encode_strike(row.contract.strike)) return "a strike that is negative, too large or finer than 0.001";
+  if (!units::encode_strike(row.contract.strike))
+    return "a strike that is negative, too large or finer than 0.001";
   for (const auto& price : {quote.bid, quote.ask, quote.last}) {
-    if (price && !units::encode_price(*price, core::Price::units_per_one)) return "a price beyond 214748";
+    if (price && !units::encode_price(*price, core::Price::units_per_one))
+      return "a price beyond 214748";
   }
   for (const auto& count : {quote.bid_size, quote.ask_size, quote.volume, quote.open_interest}) {
     if (count && !units::encode_count(*count)) return "a size or count beyond 2147483647";
@@ -42,7 +45,8 @@ std::optional<std::string> objection(const core::ChainFileRow& row) {
                                                             {quote.theta, units::theta},
                                                             {quote.vega, units::vega}};
   for (const auto& [value, scale] : reals) {
-    if (value && !units::encode_real(*value, scale)) return "a volatility or greek beyond the range of the history";
+    if (value && !units::encode_real(*value, scale))
+      return "a volatility or greek beyond the range of the history";
   }
   return std::nullopt;
 }
@@ -116,7 +120,8 @@ class Import {
     return {};
   }
 
-  /// Closes the instant being read. Its cycles are held until the next of the same underlying shows how long one lasts.
+  /// Closes the instant being read. Its cycles are held until the next of the same underlying shows
+  /// how long one lasts.
   Result<void> end_instant() {
     for (auto& [symbol, group] : open_) {
       auto& cycle = group.cycle;
@@ -128,8 +133,8 @@ class Import {
       ended_.emplace(symbol, cycle.snapshot.as_of);
       const auto as_of = cycle.snapshot.as_of;
       if (held_.contains(symbol)) {
-        const auto gap =
-            std::chrono::abs(std::chrono::floor<std::chrono::seconds>(as_of - held_[symbol].snapshot.as_of));
+        const auto gap = std::chrono::abs(
+            std::chrono::floor<std::chrono::seconds>(as_of - held_[symbol].snapshot.as_of));
         BF_CHECK(release(symbol, gap.count() > 0 ? std::optional(gap) : std::nullopt));
         if (gap.count() > 0) cycle.interval = gap;
       }
@@ -139,8 +144,8 @@ class Import {
     return {};
   }
 
-  /// Moves a held cycle into the transaction being filled. The shorter of its two gaps is its interval: the longer one
-  /// spans a night or a weekend.
+  /// Moves a held cycle into the transaction being filled. The shorter of its two gaps is its
+  /// interval: the longer one spans a night or a weekend.
   Result<void> release(const std::string& symbol, std::optional<std::chrono::seconds> gap_after) {
     auto node = held_.extract(symbol);
     auto& cycle = node.mapped();
@@ -166,7 +171,8 @@ class Import {
 
   Result<void> report_progress() const {
     if (!progress_ || progress_({file_, share_, report_})) return {};
-    return fail(Errc::cancelled, "the import was stopped; what is in stays in, run it again to go on");
+    return fail(Errc::cancelled,
+                "the import was stopped; what is in stays in, run it again to go on");
   }
 
   void reject(std::size_t line, std::string reason) {
@@ -185,16 +191,17 @@ class Import {
   std::size_t file_ = 0;
   double share_ = 0;
   Instant instant_{};
-  std::map<std::string, Group> open_;         // of instant_, by underlying
-  std::map<std::string, CycleRecord> held_;   // the last closed cycle, by underlying
-  std::vector<CycleRecord> filling_;          // the next transaction
+  std::map<std::string, Group> open_;        // of instant_, by underlying
+  std::map<std::string, CycleRecord> held_;  // the last closed cycle, by underlying
+  std::vector<CycleRecord> filling_;         // the next transaction
   std::size_t filling_rows_ = 0;
   std::set<std::pair<std::string, Instant>> ended_;  // of this file
 };
 
 }  // namespace
 
-Result<ImportReport> import_chain_files(History& history, std::span<const std::filesystem::path> files,
+Result<ImportReport> import_chain_files(History& history,
+                                        std::span<const std::filesystem::path> files,
                                         const std::function<bool(const ImportProgress&)>& progress,
                                         const ImportOptions& options) {
   return Import(history, files, progress, options).run();

@@ -25,7 +25,9 @@ CycleRecord cycle(int number, int contracts) {
     core::Quote quote;
     quote.bid = core::Price::from_units(number);
     record.snapshot.quotes.push_back(
-        {{"SPX", "SPXW", day("2021-01-15"), core::Price::from_units(10'000 * (i + 1)), core::Right::call, 100}, quote});
+        {{"SPX", "SPXW", day("2021-01-15"), core::Price::from_units(10'000 * (i + 1)),
+          core::Right::call, 100},
+         quote});
   }
   return record;
 }
@@ -34,7 +36,10 @@ CycleRecord cycle(int number, int contracts) {
 class Mortal {
  public:
   Mortal() { start(); }
-  void start() { server_.emplace(ok(PrivateCluster::start(folder_.path() / "pg", soon(), {.die_with_starter = true}))); }
+  void start() {
+    server_.emplace(
+        ok(PrivateCluster::start(folder_.path() / "pg", soon(), {.die_with_starter = true})));
+  }
   void kill_and_restart() {
     kill(server_->server_pid(), SIGKILL);
     ok(server_->stop(soon()));
@@ -48,8 +53,8 @@ class Mortal {
   std::optional<PrivateCluster> server_;
 };
 
-// Faults F1 and F2 of reliability.md: what was acknowledged is there (I2), nothing is there twice (I3), every cycle is
-// whole.
+// Faults F1 and F2 of reliability.md: what was acknowledged is there (I2), nothing is there twice
+// (I3), every cycle is whole.
 TEST(Crash, KillingTheServerWhileCyclesAreAppendedLosesNothingAndDoublesNothing) {
   Mortal server;
   auto database = ok(Database::open(server->url(), soon()));
@@ -84,7 +89,8 @@ TEST(Crash, KillingTheServerWhileCyclesAreAppendedLosesNothingAndDoublesNothing)
     const auto chain = ok(history.chain("SPX", {.at = ten + i * 300s}, soon()));
     ASSERT_EQ(chain.run.as_of, ten + i * 300s);
     ASSERT_EQ(chain.snapshot.quotes.size(), static_cast<std::size_t>(contracts));
-    for (const auto& quote : chain.snapshot.quotes) ASSERT_EQ(quote.quote.bid, core::Price::from_units(i));
+    for (const auto& quote : chain.snapshot.quotes)
+      ASSERT_EQ(quote.quote.bid, core::Price::from_units(i));
   }
   const auto connection = ok(database.pool().lease(soon()));
   const auto facts = ok(connection->query("SELECT count(*) FROM option_snapshots", soon()));
@@ -151,9 +157,10 @@ TEST(Listener, IgnoresWhatOthersSendOnItsChannel) {
   const auto connection = ok(database.pool().lease(soon()));
   for (const char* payload :
        {"", "x", R"({"underlying":"","as_of":""})", R"({"underlying":"SPX","as_of":"yesterday"})",
-        R"({"underlying":"a'b","as_of":"2021-01-04T15:00:00Z"})", R"({"underlying":","as_of":"})"}) {
-    ok(connection->query("SELECT pg_notify('bifrost_snapshot', $1)", pg::Params{}.add(std::string_view(payload)),
-                         soon()));
+        R"({"underlying":"a'b","as_of":"2021-01-04T15:00:00Z"})",
+        R"({"underlying":","as_of":"})"}) {
+    ok(connection->query("SELECT pg_notify('bifrost_snapshot', $1)",
+                         pg::Params{}.add(std::string_view(payload)), soon()));
   }
   EXPECT_EQ(ok(listener.wait(core::after(200ms))), std::nullopt);
 }

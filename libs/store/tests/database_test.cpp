@@ -18,14 +18,16 @@ using namespace std::chrono_literals;
 using core::Errc;
 
 TEST(Database, AWrongUrlIsRefusedWithoutBeingRepeated) {
-  for (const std::string url : {"postgresql://me:hunter2@[bad", "postgresql://me:hunter2@127.0.0.1:1/x",
-                                "host=127.0.0.1 port=1 password=hunter2", "nonsense hunter2"}) {
+  for (const std::string url :
+       {"postgresql://me:hunter2@[bad", "postgresql://me:hunter2@127.0.0.1:1/x",
+        "host=127.0.0.1 port=1 password=hunter2", "nonsense hunter2"}) {
     const auto opened = Database::open(url, core::after(5s));
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().message.find("hunter2"), std::string::npos) << opened.error().message;
   }
   EXPECT_EQ(Database::open("postgresql://[bad", core::after(5s)).error().code, Errc::invalid_input);
-  EXPECT_EQ(Database::open("postgresql://me@127.0.0.1:1/x", core::after(5s)).error().code, Errc::unavailable);
+  EXPECT_EQ(Database::open("postgresql://me@127.0.0.1:1/x", core::after(5s)).error().code,
+            Errc::unavailable);
 }
 
 TEST(Database, ADatabaseThatDoesNotExistIsNotFound) {
@@ -59,7 +61,8 @@ TEST(Database, ANewerSchemaIsRefusedByEveryProgram) {
   auto database = migrated();
   {
     const auto connection = ok(database.pool().lease(soon()));
-    ok(connection->run("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', 'x')", soon()));
+    ok(connection->run("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', 'x')",
+                       soon()));
   }
   EXPECT_EQ(database.check_schema(soon()).error().code, Errc::conflict);
   EXPECT_EQ(database.migrate(soon()).error().code, Errc::conflict);
@@ -69,7 +72,8 @@ TEST(Database, ASchemaThatWasChangedAfterwardsIsNotTakenForOurs) {
   auto database = migrated();
   {
     const auto connection = ok(database.pool().lease(soon()));
-    ok(connection->run("UPDATE schema_migrations SET checksum = 'other' WHERE revision = 1", soon()));
+    ok(connection->run("UPDATE schema_migrations SET checksum = 'other' WHERE revision = 1",
+                       soon()));
   }
   EXPECT_EQ(database.check_schema(soon()).error().code, Errc::corrupt_data);
 }
@@ -78,7 +82,8 @@ TEST(Database, AStepThatFailsLeavesNothingAndIsResumed) {
   auto database = ok(Database::open(fresh_database(), soon()));
   const auto connection = ok(database.pool().lease(soon()));
   const Migration good{1, "good", "a", "CREATE TABLE good (x int4)"};
-  const std::vector broken{good, Migration{2, "bad", "b", "CREATE TABLE half (x int4); SELECT 1 / 0"}};
+  const std::vector broken{good,
+                           Migration{2, "bad", "b", "CREATE TABLE half (x int4); SELECT 1 / 0"}};
   EXPECT_EQ(apply_migrations(*connection, broken, soon()).error().code, Errc::invalid_input);
   ok(connection->run("ROLLBACK", soon()));
   EXPECT_EQ(ok(schema_revision(*connection, soon())), 1);
@@ -91,7 +96,8 @@ TEST(Database, AStepThatFailsLeavesNothingAndIsResumed) {
 
 TEST(Database, AMigratorKilledInTheMiddleIsResumed) {
   auto database = ok(Database::open(fresh_database(), soon()));
-  const std::vector slow{Migration{1, "slow", "a", "CREATE TABLE half (x int4); SELECT pg_sleep(600)"}};
+  const std::vector slow{
+      Migration{1, "slow", "a", "CREATE TABLE half (x int4); SELECT pg_sleep(600)"}};
   const std::vector quick{Migration{1, "slow", "a", "CREATE TABLE half (x int4)"}};
   auto victim = ok(database.pool().lease(soon()));
   const int victim_pid = victim->backend_pid();
@@ -103,8 +109,8 @@ TEST(Database, AMigratorKilledInTheMiddleIsResumed) {
         pg::Params{}.add(static_cast<std::int32_t>(victim_pid)), soon()));
     asleep = seen.boolean(0, 0);
   }
-  ok(connection->query("SELECT pg_terminate_backend($1)", pg::Params{}.add(static_cast<std::int32_t>(victim_pid)),
-                       soon()));
+  ok(connection->query("SELECT pg_terminate_backend($1)",
+                       pg::Params{}.add(static_cast<std::int32_t>(victim_pid)), soon()));
   migrator.join();
   EXPECT_EQ(ok(schema_revision(*connection, soon())), 0);
   EXPECT_EQ(ok(apply_migrations(*connection, quick, soon())), 1);
@@ -114,7 +120,8 @@ TEST(Database, AStatementThatOutlivesItsDeadlineIsAbandonedAndThePoolGoesOn) {
   auto database = ok(Database::open(fresh_database(), {.connections = 1}, soon()));
   {
     const auto connection = ok(database.pool().lease(soon()));
-    EXPECT_EQ(connection->query("SELECT pg_sleep(600)", core::after(50ms)).error().code, Errc::timeout);
+    EXPECT_EQ(connection->query("SELECT pg_sleep(600)", core::after(50ms)).error().code,
+              Errc::timeout);
     EXPECT_TRUE(connection->broken());
   }
   const auto connection = ok(database.pool().lease(soon()));
@@ -145,7 +152,8 @@ TEST(Database, ATransactionLeftOpenIsRolledBackBeforeAnybodyElseGetsTheConnectio
   }
   const auto connection = ok(database.pool().lease(soon()));
   EXPECT_FALSE(connection->in_transaction());
-  EXPECT_TRUE(ok(connection->query("SELECT to_regclass('left_open') IS NULL", soon())).boolean(0, 0));
+  EXPECT_TRUE(
+      ok(connection->query("SELECT to_regclass('left_open') IS NULL", soon())).boolean(0, 0));
 }
 
 TEST(Database, AConnectionThatTheServerClosedIsReplaced) {
@@ -173,8 +181,12 @@ TEST(Database, StatusTellsWhatIsThere) {
   ok(database.prepare_days(day("2026-11-23"), day("2026-11-27"), soon()));
   History history(database);
   CycleRecord record;
-  record.snapshot = {"SPX", noon, std::nullopt, core::Source::simulated,
-                     {{{"SPX", "SPX", day("2026-12-18"), price("6000"), core::Right::call, 100}, {}}}};
+  record.snapshot = {
+      "SPX",
+      noon,
+      std::nullopt,
+      core::Source::simulated,
+      {{{"SPX", "SPX", day("2026-12-18"), price("6000"), core::Right::call, 100}, {}}}};
   ok(history.append(record, soon()));
   ok(history.mark_missed("SPX", std::vector{noon + 300s, noon + 600s}, "away", 300s, soon()));
   const auto status = ok(database.status(noon, soon()));
@@ -186,9 +198,11 @@ TEST(Database, StatusTellsWhatIsThere) {
   EXPECT_EQ(status.first_snapshot, noon);
   EXPECT_EQ(status.last_snapshot, noon);
   EXPECT_EQ(status.stray_rows, 0);
-  EXPECT_EQ(status.partition_days_ahead, status.tier == Tier::stock ? std::optional<std::int64_t>(4) : std::nullopt);
-  const auto facts = std::find_if(status.tables.begin(), status.tables.end(),
-                                  [](const auto& table) { return table.name == "option_snapshots"; });
+  EXPECT_EQ(status.partition_days_ahead,
+            status.tier == Tier::stock ? std::optional<std::int64_t>(4) : std::nullopt);
+  const auto facts =
+      std::find_if(status.tables.begin(), status.tables.end(),
+                   [](const auto& table) { return table.name == "option_snapshots"; });
   ASSERT_NE(facts, status.tables.end());
   EXPECT_GT(facts->bytes, 0);
 }

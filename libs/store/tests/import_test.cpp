@@ -24,10 +24,13 @@ using core::Errc;
 namespace fs = std::filesystem;
 
 constexpr std::string_view header =
-    "quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,delta,gamma,theta,vega,"
+    "quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,delta,"
+    "gamma,theta,vega,"
     "bid_size,ask_size,root,mid\n";
 
-bool go_on(const ImportProgress&) { return true; }
+bool go_on(const ImportProgress&) {
+  return true;
+}
 
 class File {
  public:
@@ -60,8 +63,9 @@ std::map<core::Instant, core::ChainSnapshot> snapshots_of(const fs::path& file) 
   }
   for (auto& [as_of, snapshot] : found) {
     std::sort(snapshot.quotes.begin(), snapshot.quotes.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.contract.expiry, a.contract.trading_class, a.contract.strike, a.contract.right) <
-             std::tie(b.contract.expiry, b.contract.trading_class, b.contract.strike, b.contract.right);
+      return std::tie(a.contract.expiry, a.contract.trading_class, a.contract.strike,
+                      a.contract.right) < std::tie(b.contract.expiry, b.contract.trading_class,
+                                                   b.contract.strike, b.contract.right);
     });
   }
   return found;
@@ -79,7 +83,8 @@ class ImportOfARealFile : public ::testing::TestWithParam<RealFile> {};
 
 TEST_P(ImportOfARealFile, ComesBackFieldByFieldAndTwiceIsOnce) {
   const auto data = shared_data();
-  if (!data || !fs::exists(*data / GetParam().path)) GTEST_SKIP() << "shared/data is not on this machine";
+  if (!data || !fs::exists(*data / GetParam().path))
+    GTEST_SKIP() << "shared/data is not on this machine";
   const auto file = *data / GetParam().path;
   const auto database = fresh_database();
   auto opened = ok(Database::open(database, soon()));
@@ -110,8 +115,9 @@ TEST_P(ImportOfARealFile, ComesBackFieldByFieldAndTwiceIsOnce) {
     if (stored.run.interval) ++intervals[stored.run.interval->count()];
   }
   if (GetParam().typical_interval != 0) {
-    const auto typical = std::max_element(intervals.begin(), intervals.end(),
-                                          [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto typical =
+        std::max_element(intervals.begin(), intervals.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
     EXPECT_EQ(typical->first, GetParam().typical_interval);
   } else {
     EXPECT_TRUE(intervals.empty());
@@ -147,7 +153,8 @@ TEST(Import, TheSplitOfJune2014LeavesOldAndNewStrikesApart) {
   if (!data) GTEST_SKIP() << "shared/data is not on this machine";
   auto database = migrated();
   History history(database);
-  ok(import_chain_files(history, std::vector{*data / "a_clear/aapl_2014_06_06_and_09_hourly.csv.gz"}, go_on));
+  ok(import_chain_files(
+      history, std::vector{*data / "a_clear/aapl_2014_06_06_and_09_hourly.csv.gz"}, go_on));
   // 645 before the 7-for-1 split of 2014-06-09 is 92.14 after it (data/README.md).
   const auto has = [&](const char* at_iso, const char* strike) {
     const auto chain = ok(history.chain("AAPL", {.at = at(at_iso)}, soon()));
@@ -181,23 +188,26 @@ TEST(Import, FilesWithOnlyAMidAreRejectedRowByRow) {
 TEST(Import, OddRowsAreNamedAndTheRestGoesIn) {
   auto database = migrated();
   History history(database);
-  const auto report = import_rows(history,
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"    // again
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,P,,,,,,,,,,,,,SPX,1.5\n"   // mid only
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3.0001,P,1,2,,,,,,,,,,,SPX,\n"  // strike
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3800,P,214749,2,,,,,,,,,,,SPX,\n"
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3900,P,1,2,,9999999999,,,,,,,,,SPX,\n"
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,4000,P,,,,,17,,,,,,,,SPX,\n"
-                                  "2021-01-04T15:05:00Z,SPX,3701,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,4100,P,1,2,,,,,,,,,,,SPX,\n");  // ended
+  const auto report = import_rows(
+      history,
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"    // again
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,P,,,,,,,,,,,,,SPX,1.5\n"   // mid only
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3.0001,P,1,2,,,,,,,,,,,SPX,\n"  // strike
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3800,P,214749,2,,,,,,,,,,,SPX,\n"
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3900,P,1,2,,9999999999,,,,,,,,,SPX,\n"
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,4000,P,,,,,17,,,,,,,,SPX,\n"
+      "2021-01-04T15:05:00Z,SPX,3701,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
+      "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,4100,P,1,2,,,,,,,,,,,SPX,\n");  // ended
   EXPECT_EQ(report.rows_read, 9);
   EXPECT_EQ(report.rows_imported, 3);
   EXPECT_EQ(report.rows_rejected, 6);
   std::vector<std::size_t> lines;
   for (const auto& reject : report.rejects) lines.push_back(reject.line);
   EXPECT_THAT(lines, ::testing::ElementsAre(3, 4, 5, 6, 7, 10));
-  EXPECT_EQ(ok(history.chain("SPX", {.at = at("2021-01-04T15:00:00Z")}, soon())).snapshot.quotes.size(), 2U);
+  EXPECT_EQ(
+      ok(history.chain("SPX", {.at = at("2021-01-04T15:00:00Z")}, soon())).snapshot.quotes.size(),
+      2U);
 }
 
 TEST(Import, PricesOfTheUnderlyingThatDisagreeAreNotChosenBetween) {
@@ -215,11 +225,12 @@ TEST(Import, PricesOfTheUnderlyingThatDisagreeAreNotChosenBetween) {
 TEST(Import, SeveralUnderlyingsOfOneInstantAreSeveralCycles) {
   auto database = migrated();
   History history(database);
-  const auto report = import_rows(history,
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
-                                  "2021-01-04T15:00:00Z,NDX,12700,2021-01-15,12700,C,1,2,,,,,,,,,,,NDX,\n"
-                                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,P,1,2,,,,,,,,,,,SPX,\n"
-                                  "2021-01-04T15:01:00Z,NDX,12700,2021-01-15,12700,C,1,2,,,,,,,,,,,NDX,\n");
+  const auto report =
+      import_rows(history,
+                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
+                  "2021-01-04T15:00:00Z,NDX,12700,2021-01-15,12700,C,1,2,,,,,,,,,,,NDX,\n"
+                  "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,P,1,2,,,,,,,,,,,SPX,\n"
+                  "2021-01-04T15:01:00Z,NDX,12700,2021-01-15,12700,C,1,2,,,,,,,,,,,NDX,\n");
   EXPECT_EQ(report.rows_rejected, 0);
   EXPECT_EQ(report.cycles_imported, 3);
   EXPECT_EQ(ok(history.chain("SPX", {}, soon())).snapshot.quotes.size(), 2U);
@@ -247,7 +258,8 @@ TEST(Import, AnImportThatWasStoppedIsFinishedByTheNext) {
     EXPECT_EQ(progress.file, 0U);
     return ++calls < 3;
   };
-  const auto stopped = import_chain_files(history, std::vector{file.path()}, stop_soon, {.rows_per_transaction = 20});
+  const auto stopped = import_chain_files(history, std::vector{file.path()}, stop_soon,
+                                          {.rows_per_transaction = 20});
   EXPECT_EQ(stopped.error().code, Errc::cancelled);
   const auto report = ok(import_chain_files(history, std::vector{file.path()}, go_on));
   EXPECT_EQ(report.cycles_already_there, 12);
@@ -279,7 +291,8 @@ TEST(Import, AnImportThatWasKilledIsFinishedByTheNext) {
   const auto report = ok(import_chain_files(history, std::vector{file.path()}, go_on));
   EXPECT_GE(report.cycles_already_there, 20);
   EXPECT_EQ(report.cycles_already_there + report.cycles_imported, 400);
-  for (const auto& run : ok(history.runs("SPX", core::Instant::min(), core::Instant::max(), soon()))) {
+  for (const auto& run :
+       ok(history.runs("SPX", core::Instant::min(), core::Instant::max(), soon()))) {
     EXPECT_EQ(run.interval, 60s);
     EXPECT_EQ(ok(history.chain("SPX", {.at = run.as_of}, soon())).snapshot.quotes.size(), 5U);
   }

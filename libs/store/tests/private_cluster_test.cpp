@@ -26,7 +26,9 @@ std::string ask(const std::string& url, const char* sql) {
   return std::string(ok(connection.query(sql, soon())).text(0, 0));
 }
 
-bool alive(pid_t pid) { return kill(pid, 0) == 0; }
+bool alive(pid_t pid) {
+  return kill(pid, 0) == 0;
+}
 
 TEST(PrivateCluster, ListensOnNothingButASocketThatOthersCannotReach) {
   auto& server = cluster();
@@ -36,10 +38,10 @@ TEST(PrivateCluster, ListensOnNothingButASocketThatOthersCannotReach) {
   EXPECT_EQ(ask(server.url(), "SELECT current_setting('jit')"), "off");
   EXPECT_EQ(ask(server.url(), "SELECT current_database()::text"), "bifrost");
   const auto sockets = ask(server.url(), "SELECT current_setting('unix_socket_directories')");
-  struct stat found {};
+  struct stat found{};
   ASSERT_EQ(stat(sockets.c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777, 0700U);
-  struct stat process {};
+  struct stat process{};
   ASSERT_EQ(stat(("/proc/" + std::to_string(server.server_pid())).c_str(), &process), 0);
   EXPECT_NE(process.st_uid, 0U);
   EXPECT_EQ(found.st_uid, process.st_uid);
@@ -121,7 +123,9 @@ TEST(PrivateCluster, TheNextProgramOwnsAServerWhoseOwnerWasKilled) {
 
 TEST(PrivateCluster, AnInterruptedInitialisationIsDoneAgain) {
   const TemporaryFolder folder;
-  { auto server = ok(PrivateCluster::start(folder.path() / "pg", soon(), for_tests)); }
+  {
+    auto server = ok(PrivateCluster::start(folder.path() / "pg", soon(), for_tests));
+  }
   fs::rename(folder.path() / "pg" / "data", folder.path() / "pg" / "data.new");
   fs::remove(folder.path() / "pg" / "data.new" / "PG_VERSION");
   auto server = ok(PrivateCluster::start(folder.path() / "pg", soon(), for_tests));
@@ -132,7 +136,8 @@ TEST(PrivateCluster, APathTooLongForASocketGetsAShortOne) {
   const TemporaryFolder folder;
   const auto deep = folder.path() / std::string(60, 'a') / std::string(60, 'b');
   auto server = ok(PrivateCluster::start(deep, soon(), for_tests));
-  const auto sockets = fs::path(ask(server.url(), "SELECT current_setting('unix_socket_directories')"));
+  const auto sockets =
+      fs::path(ask(server.url(), "SELECT current_setting('unix_socket_directories')"));
   EXPECT_LT(sockets.string().size(), 60U);
   ok(server.stop(soon()));
   fs::remove_all(sockets);
@@ -148,8 +153,10 @@ TEST(PrivateCluster, AFolderThatIsNotOursIsRefusedAndLeftAlone) {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "theirs");
   std::ofstream(folder.path() / "theirs" / "PG_VERSION") << "15\n";
-  EXPECT_EQ(PrivateCluster::start(folder.path() / "theirs", soon()).error().code, Errc::invalid_input);
-  EXPECT_EQ(PrivateCluster::start("/var/lib/postgresql/15/main", soon()).error().code, Errc::invalid_input);
+  EXPECT_EQ(PrivateCluster::start(folder.path() / "theirs", soon()).error().code,
+            Errc::invalid_input);
+  EXPECT_EQ(PrivateCluster::start("/var/lib/postgresql/15/main", soon()).error().code,
+            Errc::invalid_input);
   std::ofstream(folder.path() / "file") << "x";
   EXPECT_FALSE(PrivateCluster::start(folder.path() / "file", soon()));
 }
@@ -167,7 +174,8 @@ TEST(PrivateCluster, AFolderThatTheServersUserCannotReachIsSaidSo) {
 }
 
 TEST(PrivateCluster, DatabaseNamesAreCheckedBeforeTheyReachSql) {
-  EXPECT_EQ(cluster().create_database("x\"; DROP DATABASE bifrost; --", soon()).error().code, Errc::invalid_input);
+  EXPECT_EQ(cluster().create_database("x\"; DROP DATABASE bifrost; --", soon()).error().code,
+            Errc::invalid_input);
   EXPECT_EQ(cluster().create_database("", soon()).error().code, Errc::invalid_input);
 }
 

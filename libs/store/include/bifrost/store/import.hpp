@@ -44,8 +44,8 @@ struct ImportProgress {
 
 /// Brings option files (core::ChainFileReader) into the history: all rows of one underlying and one
 /// instant are one complete cycle with source `imported`. Memory does not grow with the files. What
-/// the history has already is left alone, cycle by cycle, so that an import that was interrupted, or
-/// killed, is finished by running it again.
+/// the history has already is left alone, cycle by cycle, so that an import that was interrupted,
+/// or killed, is finished by running it again.
 ///
 /// A row is rejected, with its line and the reason, when the file reader refuses it, when it offers
 /// nothing but a mid price, when it repeats a contract of its instant, when its instant had ended
