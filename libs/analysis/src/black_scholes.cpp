@@ -34,84 +34,115 @@ double cdf_over_density(double z) {
 
 // The out-of-the-money option in units of sqrt(forward * strike), as a function of x = -|ln(F/K)|
 // and the total deviation s = vol * sqrt(T). Following Jaeckel (2015), h = x/s, t = s/2:
-//   price = slope * [Y(h + t) - Y(h - t)],  slope = d price / ds = n(sqrt(h^2 + t^2)),  Y = N/n.
+//   price = slope * [Y(h + t) - Y(h - t)],  slope = d price / ds = n(sqrt(h^2 + t^2)),  Y = N/n,
+// and exp(x/2) N(h + t) = slope * Y(h + t), exp(-x/2) N(h - t) = slope * Y(h - t).
 struct Normalised {
   double log_slope;
+  double slope;
   double over_slope;  // price / slope
   double price;
+  double near_cdf;  // N(h + t)
+  double far_cdf;   // N(h - t)
 };
 
-Normalised normalised_otm(double x, double s) {
+// `root` is exp(x/2).
+Normalised normalised_otm(double x, double root, double s) {
   const double h = x / s;
   const double t = 0.5 * s;
   const double log_slope = log_inv_sqrt_2pi - 0.5 * (h * h + t * t);
+  const double slope = std::exp(log_slope);
   if (t < 0.1 && h * t > -0.5) {
     // The difference of two nearly equal values of Y, by Taylor's series about h:
     // Y' = 1 + h Y, and each further derivative from the two before it.
     const double y = cdf_over_density(h);
     double before = y;
     double now = 1.0 + h * y;
-    double sum = 0.0;
+    double odd_terms = 0.0;
+    double even_terms = y;
     double power = t;
     for (int n = 1; n <= 13; n += 2) {
-      sum += 2.0 * power * now;
+      odd_terms += power * now;
       const double even = n * before + h * now;
+      even_terms += power * t / (n + 1) * even;
       const double odd = (n + 1) * now + h * even;
       before = even;
       now = odd;
       power *= t * t / ((n + 1) * (n + 2));
     }
-    return {log_slope, sum, std::exp(log_slope) * sum};
+    return {.log_slope = log_slope,
+            .slope = slope,
+            .over_slope = 2.0 * odd_terms,
+            .price = slope * 2.0 * odd_terms,
+            .near_cdf = slope * (even_terms + odd_terms) / root,
+            .far_cdf = slope * (even_terms - odd_terms) * root};
   }
   if (h + t < -4.0) {
-    const double difference = cdf_over_density(h + t) - cdf_over_density(h - t);
-    return {log_slope, difference, std::exp(log_slope) * difference};
+    const double near = cdf_over_density(h + t);
+    const double far = cdf_over_density(h - t);
+    return {.log_slope = log_slope,
+            .slope = slope,
+            .over_slope = near - far,
+            .price = slope * (near - far),
+            .near_cdf = slope * near / root,
+            .far_cdf = slope * far * root};
   }
-  const double slope = std::exp(log_slope);
-  const double gain = std::exp(0.5 * x) * normal_cdf(h + t);
-  const double loss =
-      h - t < -4.0 ? slope * cdf_over_density(h - t) : std::exp(-0.5 * x) * normal_cdf(h - t);
-  const double price = std::max(gain - loss, 0.0);
-  return {log_slope, price / slope, price};
+  const double near_cdf = normal_cdf(h + t);
+  const bool far_tail = h - t < -4.0;
+  const double far_y = far_tail ? cdf_over_density(h - t) : 0.0;
+  const double far_cdf = far_tail ? slope * far_y * root : normal_cdf(h - t);
+  const double loss = far_tail ? slope * far_y : far_cdf / root;
+  const double price = std::max(root * near_cdf - loss, 0.0);
+  return {.log_slope = log_slope,
+          .slope = slope,
+          .over_slope = price / slope,
+          .price = price,
+          .near_cdf = near_cdf,
+          .far_cdf = far_cdf};
 }
 
 // exp(x/2) - price, the distance to the upper bound, without cancellation.
-double normalised_room(double x, double s) {
+double normalised_room(double x, double root, double s) {
   const double h = x / s;
   const double t = 0.5 * s;
   const double slope = std::exp(log_inv_sqrt_2pi - 0.5 * (h * h + t * t));
-  const double loss =
-      h - t < -4.0 ? slope * cdf_over_density(h - t) : std::exp(-0.5 * x) * normal_cdf(h - t);
-  return std::exp(0.5 * x) * normal_cdf(-h - t) + loss;
+  const double loss = h - t < -4.0 ? slope * cdf_over_density(h - t) : normal_cdf(h - t) / root;
+  return root * normal_cdf(-h - t) + loss;
 }
 
-double undiscounted_price(Right right, double forward, double strike, double s) {
-  const double intrinsic =
-      std::max(right == Right::call ? forward - strike : strike - forward, 0.0);
-  if (s <= 0.0) return intrinsic;
-  const double x = -std::abs(log_ratio(forward, strike));
-  return intrinsic + std::sqrt(forward) * std::sqrt(strike) * normalised_otm(x, s).price;
+double intrinsic_value(Right right, double forward, double strike) {
+  return std::max(right == Right::call ? forward - strike : strike - forward, 0.0);
 }
+
+// Moneyness as the solver and the prices need it.
+struct Moneyness {
+  Moneyness(double forward, double strike)
+      : x(-std::abs(log_ratio(forward, strike))),
+        root(std::sqrt(std::min(forward, strike) / std::max(forward, strike))),
+        unit(std::max(forward, strike) * root) {}
+  double x;     // -|ln(F/K)|
+  double root;  // exp(x/2), also the upper bound of the normalised price
+  double unit;  // sqrt(F * K)
+};
 
 // One equation for s, in the form that is closest to a straight line where the solution lies:
 // log price below the inflection point of the price, price itself around it, log of the room left
 // to the bound above.
 class DeviationEquation {
  public:
-  DeviationEquation(double x, double price, double bound)
-      : x_(x), price_(price), room_(bound - price) {
+  DeviationEquation(double x, double root, double price)
+      : x_(x), root_(root), price_(price), room_(root - price) {
     inflection_ = std::sqrt(2.0 * std::abs(x));
     if (inflection_ > 0.0) {
-      const auto at = normalised_otm(x, inflection_);
+      const auto at = normalised_otm(x, root, inflection_);
       price_at_inflection_ = at.price;
-      slope_at_inflection_ = std::exp(at.log_slope);
+      slope_at_inflection_ = at.slope;
     } else {
       price_at_inflection_ = 0.0;
       slope_at_inflection_ = inv_sqrt_2pi;
     }
     if (price < price_at_inflection_) {
       form_ = Form::log_price;
-    } else if (price < 0.5 * (price_at_inflection_ + bound)) {
+    } else if (price < 0.5 * (price_at_inflection_ + root)) {
       form_ = Form::price;
     } else {
       form_ = Form::log_room;
@@ -144,20 +175,20 @@ class DeviationEquation {
     double g2 = 0.0;
     double g3 = 0.0;
     if (form_ == Form::log_price) {
-      const auto at = normalised_otm(x_, s);
+      const auto at = normalised_otm(x_, root_, s);
       const double r = 1.0 / at.over_slope;
       value = at.log_slope + std::log(at.over_slope) - std::log(price_);
       d1 = r;
       g2 = b2 - r;
       g3 = b3 - 3.0 * r * b2 + 2.0 * r * r;
     } else if (form_ == Form::price) {
-      const auto at = normalised_otm(x_, s);
+      const auto at = normalised_otm(x_, root_, s);
       value = at.price - price_;
-      d1 = std::exp(at.log_slope);
+      d1 = at.slope;
       g2 = b2;
       g3 = b3;
     } else {
-      const double room = normalised_room(x_, s);
+      const double room = normalised_room(x_, root_, s);
       const double h = x_ / s;
       const double q = std::exp(log_inv_sqrt_2pi - 0.5 * h * h - 0.125 * s * s) / room;
       value = std::log(room_ / room);
@@ -175,6 +206,7 @@ class DeviationEquation {
  private:
   enum class Form { log_price, price, log_room };
   double x_;
+  double root_;
   double price_;
   double room_;
   double inflection_;
@@ -183,8 +215,8 @@ class DeviationEquation {
   Form form_;
 };
 
-double solve_deviation(double x, double price, double bound) {
-  const DeviationEquation equation(x, price, bound);
+double solve_deviation(double x, double root, double price) {
+  const DeviationEquation equation(x, root, price);
   double low = 0.0;
   double high = infinity;
   double s = equation.start();
@@ -250,8 +282,11 @@ double normal_quantile(double p) {
 }
 
 double black_scholes_price(Right right, const ForwardInputs& in) {
-  return in.discount_factor *
-         undiscounted_price(right, in.forward, in.strike, in.vol * std::sqrt(in.years_to_expiry));
+  const double intrinsic = intrinsic_value(right, in.forward, in.strike);
+  const double s = in.vol * std::sqrt(in.years_to_expiry);
+  if (s <= 0.0) return in.discount_factor * intrinsic;
+  const Moneyness at(in.forward, in.strike);
+  return in.discount_factor * (intrinsic + at.unit * normalised_otm(at.x, at.root, s).price);
 }
 
 double black_scholes_price(Right right, const SpotInputs& in) {
@@ -267,27 +302,33 @@ double black_scholes_price(Right right, const SpotInputs& in) {
 Valuation black_scholes(Right right, const ForwardInputs& in) {
   const double root_t = std::sqrt(in.years_to_expiry);
   const double s = in.vol * root_t;
-  const double x = log_ratio(in.forward, in.strike);
-  const double sign = right == Right::call ? 1.0 : -1.0;
-  const double price = in.discount_factor * undiscounted_price(right, in.forward, in.strike, s);
   const double rate =
       in.years_to_expiry > 0.0 ? -std::log(in.discount_factor) / in.years_to_expiry : 0.0;
-
-  double d1 = 0.0;
+  double undiscounted = intrinsic_value(right, in.forward, in.strike);
+  double call_delta = 0.5;  // N(d1)
+  double put_delta = -0.5;  // -N(-d1)
+  double density = 0.0;     // forward * n(d1)
   if (s > 0.0) {
-    d1 = x / s + 0.5 * s;
-  } else if (x != 0.0) {
-    d1 = std::copysign(infinity, x);
+    const Moneyness at(in.forward, in.strike);
+    const auto otm = normalised_otm(at.x, at.root, s);
+    undiscounted += at.unit * otm.price;
+    call_delta = in.forward <= in.strike ? otm.near_cdf : 1.0 - otm.far_cdf;
+    put_delta = in.forward <= in.strike ? otm.near_cdf - 1.0 : -otm.far_cdf;
+    density = at.unit * otm.slope;
+  } else if (in.forward != in.strike) {
+    call_delta = in.forward > in.strike ? 1.0 : 0.0;
+    put_delta = call_delta - 1.0;
+  } else {
+    density = in.forward * inv_sqrt_2pi;
   }
-  const double density = normal_density(d1);
-  const double time_decay =
-      s > 0.0 ? -0.5 * in.discount_factor * in.forward * density * in.vol / root_t : 0.0;
+  const double price = in.discount_factor * undiscounted;
+  const double decay = s > 0.0 ? -0.5 * in.discount_factor * density * in.vol / root_t : 0.0;
   return {
       .price = price,
-      .delta = sign * in.discount_factor * normal_cdf(sign * d1),
-      .gamma = s > 0.0 ? in.discount_factor * density / (in.forward * s) : 0.0,
-      .theta = (time_decay + rate * price) / days_per_year,
-      .vega = in.discount_factor * in.forward * density * root_t,
+      .delta = in.discount_factor * (right == Right::call ? call_delta : put_delta),
+      .gamma = s > 0.0 ? in.discount_factor * density / (in.forward * in.forward * s) : 0.0,
+      .theta = (decay + rate * price) / days_per_year,
+      .vega = in.discount_factor * density * root_t,
       .rho = -in.years_to_expiry * price,
   };
 }
@@ -337,23 +378,17 @@ tl::expected<double, NoImpliedVol> implied_vol(Right right, const ImpliedVolInpu
   }
   if (in.years_to_expiry <= 0.0) return tl::unexpected{NoImpliedVol::expired};
 
-  const double undiscounted = in.price / in.discount_factor;
-  const double in_the_money =
-      right == Right::call ? in.forward - in.strike : in.strike - in.forward;
-  const double intrinsic = std::max(in_the_money, 0.0);
-  const double time_value = undiscounted - intrinsic;
+  const double intrinsic = intrinsic_value(right, in.forward, in.strike);
+  const double time_value = in.price / in.discount_factor - intrinsic;
   // Above intrinsic value the price was rounded at its own size: less than that is noise.
   const double noise = intrinsic > 0.0 ? 8.0 * epsilon * std::max(in.forward, in.strike) : 0.0;
   if (time_value < -noise) return tl::unexpected{NoImpliedVol::below_intrinsic};
   if (time_value <= noise) return tl::unexpected{NoImpliedVol::no_time_value};
 
-  const double unit = std::sqrt(in.forward) * std::sqrt(in.strike);
-  const double price = time_value / unit;
-  const double bound = std::sqrt(std::min(in.forward, in.strike) / std::max(in.forward, in.strike));
-  if (price >= bound) return tl::unexpected{NoImpliedVol::above_bound};
-
-  const double x = -std::abs(log_ratio(in.forward, in.strike));
-  return solve_deviation(x, price, bound) / std::sqrt(in.years_to_expiry);
+  const Moneyness at(in.forward, in.strike);
+  const double price = time_value / at.unit;
+  if (price >= at.root) return tl::unexpected{NoImpliedVol::above_bound};
+  return solve_deviation(at.x, at.root, price) / std::sqrt(in.years_to_expiry);
 }
 
 }  // namespace bifrost::analysis

@@ -106,6 +106,20 @@ TEST(BlackScholes, KeepsItsDigitsFarOutOfTheMoney) {
   }
 }
 
+TEST(BlackScholes, KeepsTheDigitsOfSmallDeltas) {
+  for (const double strike : {30.0, 60.0, 90.0, 99.0, 101.0, 130.0, 300.0}) {
+    for (const double s : {0.05, 0.15, 0.25, 0.6}) {
+      const Right right = strike < 100 ? Right::put : Right::call;
+      const double d1 = std::log(100 / strike) / s + 0.5 * s;
+      const double sign = right == Right::put ? -1 : 1;
+      const double tail = sign * 0.5 * std::erfc(-sign * d1 / std::sqrt(2.0));
+      if (std::abs(tail) < 1e-290) continue;
+      const double delta = black_scholes(right, ForwardInputs{100, strike, 1.0, 1.0, s}).delta;
+      EXPECT_NEAR(delta / tail, 1.0, 1e-11) << strike << " " << s;
+    }
+  }
+}
+
 TEST(BlackScholes, CallMinusPutIsTheDiscountedForward) {
   for (double strike = 20; strike < 400; strike *= 1.3) {
     for (const double vol : {0.0, 0.01, 0.3, 4.0}) {
