@@ -79,7 +79,7 @@ await check('every cell says what the API says: unknown blank, zero as zero', as
       const q = new URLSearchParams(location.search);
       const shown = document.querySelector('[data-testid="freshness"]').dataset.asOf;
       const wanted = new URLSearchParams({
-        expiry: q.get('expiry'), trading_class: q.get('trading_class'),
+        expiry: q.get('expiry'), trading_class: q.get('trading_class'), from: 'history',
       });
       const reply = await fetch(`/api/chain/${encodeURIComponent(q.get('symbol'))}?${wanted}`);
       const chain = await reply.json();

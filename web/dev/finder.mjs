@@ -79,6 +79,7 @@ export function strategies(chain, query) {
     day_count: 'ACT/365F',
     forward: spot * Math.exp(0.03 * years),
     discount_factor: Math.exp(-0.03 * years),
+    discount_source: 'fitted',
     implied_vol: middle.call.implied_vol ?? middle.put.implied_vol ?? 0.2,
     years_to_expiry: years,
   };
@@ -100,7 +101,7 @@ export function strategies(chain, query) {
     };
   };
   const net = (legs, shares = 0) => {
-    const sum = (name) => legs.reduce((s, l) => s + l.quantity * l.q[name], 0);
+    const sum = (name) => legs.reduce((s, l) => s + l.quantity * 100 * l.q[name], 0);
     return {
       delta: sum('delta') + shares,
       gamma: sum('gamma'),
@@ -125,7 +126,7 @@ export function strategies(chain, query) {
         delta: 1,
       };
       const legs = [stock, ...clean([call])];
-      found.push(candidate(legs, net([call], 1), density, chain.days_to_expiry));
+      found.push(candidate(legs, net([call], 100), density, chain.days_to_expiry));
     }
   } else {
     const puts = rows.filter((r) => r.strike < spot);

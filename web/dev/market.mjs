@@ -134,6 +134,7 @@ function side(symbol, right, strike, spot, expiry, as_of) {
     gamma: solvable && !dead ? value.gamma : null,
     theta: solvable && !dead ? value.theta : null,
     vega: solvable && !dead ? value.vega : null,
+    greeks_from: solvable && !dead ? 'computed' : null,
     observed_at: dead ? null : iso(as_of - Math.floor(now() * 40_000)),
   };
 }

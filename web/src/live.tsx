@@ -114,7 +114,7 @@ export function useChain(topic: ChainTopic) {
     queryKey: ['chain', key],
     queryFn: ({ signal }) => {
       const { symbol, expiry, trading_class } = stable;
-      return api.chain(symbol, { expiry, trading_class }, signal);
+      return api.chain(symbol, { expiry, trading_class, from: 'history' }, signal);
     },
     refetchOnMount: 'always',
   });

@@ -11,7 +11,7 @@ export class ApiError extends Error {
     readonly detail: string,
     readonly code: string,
     readonly request_id: string | null,
-    readonly errors: Problem['errors'],
+    readonly errors: NonNullable<Problem['errors']>,
   ) {
     super(title);
   }
@@ -68,7 +68,8 @@ export const api = {
     unwrap(client.GET('/api/expirations/{symbol}', { params: { path: { symbol } }, signal })),
   chain: (
     symbol: string,
-    query: { expiry: string; trading_class?: string; from?: 'any' | 'gateway' | 'history' },
+    // Left out, `from` asks the broker first; the page shows the history unless told otherwise.
+    query: { expiry: string; trading_class?: string; from: 'any' | 'gateway' | 'history' },
     signal?: AbortSignal,
   ) => unwrap(client.GET('/api/chain/{symbol}', { params: { path: { symbol }, query }, signal })),
   history: (

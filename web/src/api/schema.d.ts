@@ -317,6 +317,8 @@ export interface components {
         /** @enum {string} */
         StrategyName: "covered_call" | "iron_condor";
         /** @enum {string} */
+        GreeksFrom: "gateway" | "computed";
+        /** @enum {string} */
         Fill: "mid" | "natural";
         /** @enum {string} */
         LegKind: "call" | "put" | "stock";
@@ -347,7 +349,7 @@ export interface components {
             symbol: string;
             underlying_price: number | null;
             /** Format: date-time */
-            as_of: string | null;
+            as_of: string;
             source: components["schemas"]["Source"];
         };
         Underlyings: {
@@ -385,6 +387,7 @@ export interface components {
             gamma: number | null;
             theta: number | null;
             vega: number | null;
+            greeks_from: components["schemas"]["GreeksFrom"] | null;
             /** Format: date-time */
             observed_at: string | null;
         };
@@ -447,13 +450,13 @@ export interface components {
             max_profit: number | null;
             max_loss: number | null;
             breakevens: number[];
-            delta: number;
-            gamma: number;
-            theta: number;
-            vega: number;
+            delta: number | null;
+            gamma: number | null;
+            theta: number | null;
+            vega: number | null;
             pop: number;
             return_on_risk: number;
-            annualised_return: number;
+            annualised_return: number | null;
             payoff: components["schemas"]["PayoffPoint"][];
         };
         Density: {
@@ -462,6 +465,7 @@ export interface components {
             day_count: string;
             forward: number;
             discount_factor: number;
+            discount_source: string;
             implied_vol: number;
             years_to_expiry: number;
         };
@@ -500,7 +504,11 @@ export interface components {
             sequence: number;
             chain: components["schemas"]["Chain"];
         };
-        FieldError: {
+        ClientMessage: {
+            subscribe: components["schemas"]["ChainTopic"] | null;
+            unsubscribe: components["schemas"]["ChainTopic"] | null;
+        };
+        FieldProblem: {
             path: string;
             message: string;
             code: string;
@@ -513,7 +521,7 @@ export interface components {
             code: string;
             detail: string;
             request_id: string;
-            errors: components["schemas"]["FieldError"][];
+            errors: components["schemas"]["FieldProblem"][];
         };
     };
     responses: never;

@@ -16,6 +16,7 @@ const unknown: ChainSide = {
   gamma: null,
   theta: null,
   vega: null,
+  greeks_from: null,
   observed_at: null,
 };
 

@@ -36,7 +36,7 @@ export const percent = (v: Maybe, digits: 0 | 1 | 2 = 1) =>
   v == null ? '' : `${decimal(v * 100, digits)}\u202f%`;
 export const percent_number = (v: Maybe) => (v == null ? '' : decimal(v * 100, 1));
 
-/** Three digits that count: greeks per share span four orders of magnitude. */
+/** Three digits that count: greeks span four orders of magnitude. */
 export function greek(v: Maybe): string {
   if (v == null) return '';
   const size = Math.abs(v);

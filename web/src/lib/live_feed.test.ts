@@ -94,12 +94,13 @@ describe('the feed', () => {
     socket().open();
     socket().push(7);
     socket().push(8);
+    socket().push(8);
     expect(hooks.on_gap).not.toHaveBeenCalled();
     socket().push(10);
     expect(hooks.on_gap).toHaveBeenCalledTimes(1);
     socket().push(1);
     expect(hooks.on_gap).toHaveBeenCalledTimes(2);
-    expect(hooks.on_snapshot).toHaveBeenCalledTimes(4);
+    expect(hooks.on_snapshot).toHaveBeenCalledTimes(5);
   });
 
   it('passes over what it does not understand and what it did not ask for', () => {

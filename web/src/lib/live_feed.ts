@@ -146,6 +146,8 @@ export class LiveFeed {
     const last = entry.sequence;
     entry.sequence = message.sequence;
     this.hooks_.on_snapshot(message.chain);
-    if (last !== null && message.sequence !== last + 1) this.hooks_.on_gap(entry.topic);
+    // The same number again is the present state, sent to every new subscription.
+    if (last === null || message.sequence === last || message.sequence === last + 1) return;
+    this.hooks_.on_gap(entry.topic);
   }
 }

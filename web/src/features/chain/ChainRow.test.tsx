@@ -22,6 +22,7 @@ const side = (over: Partial<ChainSide>): ChainSide => ({
   gamma: null,
   theta: null,
   vega: null,
+  greeks_from: null,
   observed_at: null,
   ...over,
 });

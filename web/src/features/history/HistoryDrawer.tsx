@@ -84,6 +84,15 @@ export function HistoryDrawer({
           <Item label="Open int.">{count(quote.open_interest)}</Item>
         </dl>
       )}
+      {quote?.greeks_from && (
+        <p className="caption">
+          Volatility and greeks{' '}
+          {quote.greeks_from === 'gateway'
+            ? "are the broker's"
+            : 'are computed here from the middle of bid and ask'}
+          .
+        </p>
+      )}
       <div className="drawer-controls">
         <fieldset className="segmented">
           <legend className="sr-only">Range</legend>

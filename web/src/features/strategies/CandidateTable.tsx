@@ -87,18 +87,23 @@ const columns_of = (strategies: Strategies): readonly Column[] => [
     title: 'Underlying prices at which the profit at expiry is zero',
     cell: (c) => c.breakevens.map((b) => price(b)).join('  '),
   },
-  { id: 'delta', label: 'Delta', title: 'Net delta, per share', cell: (c) => greek(c.delta) },
-  { id: 'gamma', label: 'Gamma', title: 'Net gamma, per share', cell: (c) => greek(c.gamma) },
+  {
+    id: 'delta',
+    label: 'Delta',
+    title: 'Net delta of one unit, shares',
+    cell: (c) => greek(c.delta),
+  },
+  { id: 'gamma', label: 'Gamma', title: 'Net gamma of one unit', cell: (c) => greek(c.gamma) },
   {
     id: 'theta',
     label: 'Theta',
-    title: 'Net theta, per share and calendar day',
+    title: 'Net theta of one unit, per calendar day',
     cell: (c) => greek(c.theta),
   },
   {
     id: 'vega',
     label: 'Vega',
-    title: 'Net vega, per share and point of volatility',
+    title: 'Net vega of one unit, per point of volatility',
     cell: (c) => greek(c.vega === null ? null : c.vega / 100),
   },
 ];

@@ -40,16 +40,16 @@ export function Position(props: { candidate: StrategyCandidate; strategies: Stra
           <Figure label="Annualised">{percent(c.annualised_return, 0)}</Figure>
         </dl>
         <dl className="numbers greeks">
-          <Figure label="Delta" title="Per share">
+          <Figure label="Delta" title="One unit, in shares">
             {greek(c.delta)}
           </Figure>
-          <Figure label="Gamma" title="Per share">
+          <Figure label="Gamma" title="One unit">
             {greek(c.gamma)}
           </Figure>
-          <Figure label="Theta" title="Per share and calendar day">
+          <Figure label="Theta" title="One unit, per calendar day">
             {greek(c.theta)}
           </Figure>
-          <Figure label="Vega" title="Per share and point of volatility">
+          <Figure label="Vega" title="One unit, per point of volatility">
             {greek(c.vega === null ? null : c.vega / 100)}
           </Figure>
         </dl>

@@ -9,6 +9,7 @@ export const strategy_words: Record<StrategyName, string> = {
 
 const methods: Record<string, string> = {
   lognormal_atm_forward: 'lognormal at the at-the-money volatility',
+  lognormal_atm_vol: 'lognormal at the at-the-money volatility',
 };
 const anchors: Record<string, string> = {
   put_call_parity_forward: 'put\u2013call parity forward',
@@ -20,7 +21,8 @@ export function density_words(d: Density): string {
   const anchor = anchors[d.anchor] ?? d.anchor;
   return (
     `Probability of profit at expiry: ${method} (${percent(d.implied_vol)}), centred on the ` +
-    `${anchor} ${decimal(d.forward, 2)}, ${decimal(d.years_to_expiry, 4)} years by ${d.day_count}.`
+    `${anchor} ${decimal(d.forward, 2)}, ${decimal(d.years_to_expiry, 4)} years by ${d.day_count}` +
+    `${d.discount_source === 'assumed_zero' ? ', no interest assumed' : ''}.`
   );
 }
 
