@@ -185,7 +185,7 @@ void find_condors(benchmark::State& state) {
   const auto priced = refresh(market(static_cast<int>(state.range(0))), 30.0 / 365, 0.05);
   std::int64_t examined = 0;
   for (auto _ : state) {
-    const auto found = find_best(iron_condor, *priced, 30, {.min_pop = 0.6, .max_loss = {}});
+    const auto found = find_best(iron_condor, *priced, 30, {.min_pop = 0.6});
     examined += found->examined;
     state.counters["qualified"] = static_cast<double>(found->qualified);
   }

@@ -214,9 +214,8 @@ TEST_F(ReferenceData, EveryChainIsPricedAndSearched) {
           for (const auto& [shape, chain_to_search] :
                {std::pair{covered_call, &*priced}, {iron_condor, &near}}) {
             if (chain_to_search->chain.rows.empty()) continue;
-            const auto found =
-                find_best(shape, *chain_to_search, 1,
-                          {.fill = Fill::mid, .min_pop = 0.6, .max_loss = {}, .keep = 5});
+            const auto found = find_best(shape, *chain_to_search, 1,
+                                         {.fill = Fill::mid, .min_pop = 0.6, .keep = 5});
             if (!found) continue;
             ++searched;
             EXPECT_LE(found->without_profit + found->without_risk + found->qualified,

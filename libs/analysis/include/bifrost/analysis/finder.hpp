@@ -31,8 +31,8 @@ std::optional<LognormalDensity> atm_density(const PricedChain& priced);
 
 struct FinderLimits {
   Fill fill = Fill::natural;
-  double min_pop = 0.0;            // a probability, 0 to 1
-  std::optional<double> max_loss;  // currency for one unit of the strategy
+  double min_pop = 0.0;                           // a probability, 0 to 1
+  std::optional<double> max_loss = std::nullopt;  // currency for one unit of the strategy
   std::size_t keep = 20;
 };
 
@@ -51,24 +51,24 @@ struct NetGreeks {
 };
 
 struct Candidate {
-  std::vector<CandidateLeg> legs;  // in the order of the strategy's shape
-  Price credit;                    // per share, options only; negative is a debit
-  Payoff payoff;  // for one unit, multiplier included; max_profit and max_loss are there
+  std::vector<CandidateLeg> legs;   // in the order of the strategy's shape
+  Price credit;                     // per share, options only; negative is a debit
+  Payoff payoff;                    // of one unit, multiplier included; both extremes are there
   std::optional<NetGreeks> greeks;  // nothing where a leg has none
   double pop;
   double return_on_risk;  // max profit / max loss
-  std::optional<double>
-      annualised_return_simple;  // return_on_risk * 365 / days; nothing on the last day
+  /// return_on_risk * 365 / days to expiry, not compounded; nothing on the last day.
+  std::optional<double> annualised_return_simple;
 };
 
+/// Of the combinations examined those without profit, without risk and outside the limits are set
+/// apart in this order; the rest qualified.
 struct FinderResult {
-  LognormalDensity density;  // behind every pop
-  std::int64_t examined =
-      0;  // every ascending choice of strikes whose legs all have an entry price
-  std::int64_t without_profit =
-      0;                          // of these: the best outcome is no gain (a condor for no credit)
-  std::int64_t without_risk = 0;  // of the rest: the worst outcome is no loss, so a quote is wrong
-  std::int64_t qualified = 0;     // of the rest: inside the limits
+  LognormalDensity density;         // behind every pop
+  std::int64_t examined = 0;        // ascending choices of strikes whose legs all have a price
+  std::int64_t without_profit = 0;  // the best outcome is no gain: a condor for no credit
+  std::int64_t without_risk = 0;    // the worst outcome is no loss: a quote is wrong
+  std::int64_t qualified = 0;
   std::vector<Candidate> candidates;  // the best of the qualified, best first
 };
 
