@@ -446,7 +446,7 @@ Result<bool> PrivateCluster::Impl::ready(Deadline deadline) {
 
 Result<void> PrivateCluster::Impl::launch(const fs::path& bin, Deadline deadline) {
   for (;;) {
-    forget_dead_server();
+    //X forget_dead_server();
     std::vector<std::string> arguments{(bin / "postgres").string(), "-D", data.string()};
     for (const std::string& setting :
          {std::string("listen_addresses="), "unix_socket_directories=" + sockets.string(),
@@ -572,6 +572,9 @@ const std::string& PrivateCluster::url() const {
 }
 bool PrivateCluster::owner() const {
   return impl_->owner;
+}
+bool PrivateCluster::running() const {
+  return impl_->running() == impl_->pid;
 }
 pid_t PrivateCluster::server_pid() const {
   return impl_->pid;

@@ -57,6 +57,8 @@ class PrivateCluster {
   core::Result<std::string> create_database(std::string_view name, core::Deadline deadline);
 
   bool owner() const;
+  /// Whether the server is alive; false after it was killed, until start() is called again.
+  bool running() const;
   pid_t server_pid() const;
 
   /// Fast shutdown: open transactions are rolled back. Does nothing for a server that is not ours.

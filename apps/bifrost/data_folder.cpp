@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data_folder.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace bifrost {
+
+std::filesystem::path data_folder() {
+  if (::geteuid() == 0) return "/var/lib/bifrost";
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != 0) {
+    return std::filesystem::path{data} / "bifrost";
+  }
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path{home != nullptr ? home : "/tmp"} / ".local/share/bifrost";
+}
+
+core::Result<FolderLock> FolderLock::take(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return core::fail(core::Errc::unauthorized, fmt::format("cannot make the folder {}: {}; hint: choose another one with --data",
+                                                            folder.string(), error.message()));
+  }
+  const auto path = folder / "lock";
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) {
+    return core::fail(core::Errc::unauthorized, fmt::format("cannot write {}: {}; hint: choose another folder with --data",
+                                                            path.string(), std::strerror(errno)));
+  }
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    return core::fail(core::Errc::conflict,
+                      fmt::format("a demo already runs on {}; hint: stop it with Ctrl-C, or choose another folder with --data",
+                                  folder.string()));
+  }
+  return FolderLock{fd};
+}
+
+FolderLock::FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FolderLock::~FolderLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace bifrost
