@@ -326,7 +326,7 @@ await check('the desk works from the keyboard alone', async () => {
 await check('a contract has a history', async () => {
   await page.locator('.chain-row[data-atm] .call.bid').click();
   await page.waitForSelector('dialog[open] .history-chart path.quote-mid');
-  return page.locator('dialog .caption').innerText();
+  return page.locator('dialog .history-chart + .caption').innerText();
 });
 
 await check('axe finds nothing serious in the open drawer', () => expect_accessible(page));

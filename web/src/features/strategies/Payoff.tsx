@@ -150,7 +150,7 @@ export function Payoff(props: {
         )}
       </svg>
       {at !== null && profit !== null && (
-        <p className="read-out" data-flip={x(at) > width / 2 || undefined} style={{ left: x(at) }}>
+        <p className="read-out">
           <span>{decimal(at, digits === 0 ? 0 : 2)}</span>
           {spot !== null && <span className="faint">{signed_percent(at / spot - 1)}</span>}
           <strong className={profit < 0 ? 'loss' : 'gain'}>{signed_money(profit)}</strong>
