@@ -70,9 +70,9 @@ class Client {
     const auto length = reply.header("content-length");
     if (bodiless || length.empty()) return reply;
     const std::size_t n = std::stoul(length);
-    while (in_.size() < n) {
-      if (!fill()) return reply;
+    while (in_.size() < n && fill()) {
     }
+    if (in_.size() < n) return reply;
     reply.body = in_.substr(0, n);
     in_.erase(0, n);
     return reply;
