@@ -383,7 +383,7 @@ Result<Strategies> Service::strategies(const StrategiesQuery& query) {
   reply.underlying_price = snapshot.underlying_price;
   reply.fill = query.fill.value_or(Fill::natural);
   reply.ranked_by = "return_on_risk";
-  reply.density = {"lognormal_atm_vol",
+  reply.density = {std::string{analysis::atm_density_method},
                    std::string{analysis::to_string(found.density.anchor)},
                    std::string{analysis::to_string(found.density.day_count)},
                    found.density.forward,

@@ -11,36 +11,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Each dependency and the age of the last snapshots */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Health"];
-                    };
-                };
-                /** @description What went wrong */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** State of the service and its dependencies */
+        get: operations["get_api_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -56,36 +28,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What is collected */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Underlyings"];
-                    };
-                };
-                /** @description What went wrong */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Underlyings with history */
+        get: operations["get_api_underlyings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -102,37 +46,7 @@ export interface paths {
             cookie?: never;
         };
         /** Expiries of the last snapshot */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    symbol: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Expirations"];
-                    };
-                };
-                /** @description What went wrong */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        get: operations["get_api_expirations_symbol"];
         put?: never;
         post?: never;
         delete?: never;
@@ -148,43 +62,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One expiry, from the gateway or the history */
-        get: {
-            parameters: {
-                query: {
-                    expiry: string;
-                    trading_class?: string;
-                    from?: components["schemas"]["ChainFrom"];
-                    at?: string;
-                };
-                header?: never;
-                path: {
-                    symbol: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Chain"];
-                    };
-                };
-                /** @description What went wrong */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** One expiry of a chain, live, stored, or as of a time */
+        get: operations["get_api_chain_symbol"];
         put?: never;
         post?: never;
         delete?: never;
@@ -201,44 +80,7 @@ export interface paths {
             cookie?: never;
         };
         /** One contract over time */
-        get: {
-            parameters: {
-                query: {
-                    trading_class: string;
-                    expiry: string;
-                    strike: number;
-                    right: components["schemas"]["Right"];
-                    start?: string;
-                    end?: string;
-                };
-                header?: never;
-                path: {
-                    symbol: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["History"];
-                    };
-                };
-                /** @description What went wrong */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        get: operations["get_api_history_symbol"];
         put?: never;
         post?: never;
         delete?: never;
@@ -254,46 +96,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The best positions of one expiry */
-        get: {
-            parameters: {
-                query: {
-                    expiry: string;
-                    strategy: components["schemas"]["StrategyName"];
-                    trading_class?: string;
-                    fill?: components["schemas"]["Fill"];
-                    min_pop?: number;
-                    max_loss?: number;
-                    limit?: number;
-                };
-                header?: never;
-                path: {
-                    symbol: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Strategies"];
-                    };
-                };
-                /** @description What went wrong */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** The best structures of one expiry */
+        get: operations["get_api_strategies_symbol"];
         put?: never;
         post?: never;
         delete?: never;
@@ -306,120 +110,201 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @enum {string} */
-        Source: "live" | "delayed" | "imported" | "simulated";
-        /** @enum {string} */
-        ServedFrom: "gateway" | "history";
+        /** @description Why a request failed (RFC 9457). `code` is stable. */
+        Problem: {
+            type: string;
+            title: string;
+            code: string;
+            detail: string;
+            request_id: string;
+            /** Format: int32 */
+            status: number;
+            /** @description every field that is wrong */
+            errors?: components["schemas"]["FieldProblem"][];
+        };
+        FieldProblem: {
+            path: string;
+            message: string;
+            code: string;
+        };
+        /** @description One expiry of a chain at one moment, lowest strike first. */
+        Chain: {
+            symbol: string;
+            trading_class: string;
+            /** Format: date */
+            expiry: string;
+            /** Format: int32 */
+            days_to_expiry: number;
+            /**
+             * Format: date-time
+             * @description the moment the chain stands for
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description now minus as_of, by the market's clock
+             */
+            age_seconds: number;
+            /** @description where the quotes came from */
+            source: components["schemas"]["Source"];
+            served_from: components["schemas"]["ServedFrom"];
+            /** @description why the gateway was not used although it was asked for */
+            notice: string | null;
+            /** @description false: not every contract could be reached */
+            complete: boolean;
+            underlying_price: number | null;
+            rows: components["schemas"]["ChainRow"][];
+        };
         /** @enum {string} */
         ChainFrom: "any" | "gateway" | "history";
-        /** @enum {string} */
-        Right: "call" | "put";
-        /** @enum {string} */
-        StrategyName: "covered_call" | "iron_condor";
-        /** @enum {string} */
-        GreeksFrom: "gateway" | "computed";
-        /** @enum {string} */
-        Fill: "mid" | "natural";
-        /** @enum {string} */
-        LegKind: "call" | "put" | "stock";
+        /** @description The call and the put of one strike. */
+        ChainRow: {
+            strike: number;
+            call: components["schemas"]["ChainSide"] | null;
+            put: components["schemas"]["ChainSide"] | null;
+        };
+        /** @description One option. Null is unknown, 0 was quoted as zero. */
+        ChainSide: {
+            bid: number | null;
+            ask: number | null;
+            last: number | null;
+            /**
+             * Format: int64
+             * @description contracts
+             */
+            bid_size: number | null;
+            /**
+             * Format: int64
+             * @description contracts
+             */
+            ask_size: number | null;
+            /**
+             * Format: int64
+             * @description contracts so far that day
+             */
+            volume: number | null;
+            /**
+             * Format: int64
+             * @description as published that morning
+             */
+            open_interest: number | null;
+            /**
+             * Format: double
+             * @description annual, decimal
+             */
+            implied_vol: number | null;
+            /**
+             * Format: double
+             * @description per share
+             */
+            delta: number | null;
+            /**
+             * Format: double
+             * @description per share and 1.00 of underlying
+             */
+            gamma: number | null;
+            /**
+             * Format: double
+             * @description per share and calendar day
+             */
+            theta: number | null;
+            /**
+             * Format: double
+             * @description per share and 1.00 of volatility
+             */
+            vega: number | null;
+            /** @description the broker's model, or computed here from the middle of bid and ask; null: none */
+            greeks_from: components["schemas"]["GreeksFrom"] | null;
+            /**
+             * Format: date-time
+             * @description when the quote reached us
+             */
+            observed_at: string | null;
+        };
+        /** @description A chain to be told about. */
+        ChainTopic: {
+            symbol: string;
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+        };
+        /** @description Client to server on /api/ws: exactly one of the two. */
+        ClientMessage: {
+            subscribe: components["schemas"]["ChainTopic"] | null;
+            unsubscribe: components["schemas"]["ChainTopic"] | null;
+        };
+        /** @description The assumptions behind every probability of a reply. */
+        Density: {
+            method: string;
+            /** @description what its mean was taken from */
+            anchor: string;
+            day_count: string;
+            /** Format: double */
+            forward: number;
+            /** Format: double */
+            discount_factor: number;
+            /** @description given, fitted to put-call parity, or assumed_zero */
+            discount_source: string;
+            /**
+             * Format: double
+             * @description at the money, annual, decimal
+             */
+            implied_vol: number;
+            /** Format: double */
+            years_to_expiry: number;
+        };
+        /** @description One thing the API depends on. */
         DependencyHealth: {
+            /** @description database, gateway or collector */
             name: string;
             healthy: boolean;
+            /** @description what is wrong, or a short fact */
             detail: string;
         };
-        UnderlyingHealth: {
-            symbol: string;
-            /** Format: date-time */
-            as_of: string | null;
-            /** Format: int64 */
-            age_seconds: number | null;
-            stale: boolean;
-        };
-        Health: {
-            status: string;
-            version: string;
-            /** Format: date-time */
-            now: string;
-            simulated: boolean;
-            market_open: boolean;
-            dependencies: components["schemas"]["DependencyHealth"][];
-            underlyings: components["schemas"]["UnderlyingHealth"][];
-        };
-        UnderlyingItem: {
-            symbol: string;
-            underlying_price: number | null;
-            /** Format: date-time */
-            as_of: string;
-            source: components["schemas"]["Source"];
-        };
-        Underlyings: {
-            underlyings: components["schemas"]["UnderlyingItem"][];
-        };
+        /** @description One expiry of one trading class: SPX and SPXW may share a date. */
         Expiration: {
             /** Format: date */
             expiry: string;
             trading_class: string;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description calendar days in New York
+             */
             days_to_expiry: number;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description contracts in the last snapshot
+             */
             contracts: number;
         };
+        /** @description The expiries in the last snapshot, nearest first. */
         Expirations: {
             symbol: string;
             /** Format: date-time */
             as_of: string;
             expirations: components["schemas"]["Expiration"][];
         };
-        ChainSide: {
-            bid: number | null;
-            ask: number | null;
-            last: number | null;
-            /** Format: int64 */
-            bid_size: number | null;
-            /** Format: int64 */
-            ask_size: number | null;
-            /** Format: int64 */
-            volume: number | null;
-            /** Format: int64 */
-            open_interest: number | null;
-            implied_vol: number | null;
-            delta: number | null;
-            gamma: number | null;
-            theta: number | null;
-            vega: number | null;
-            greeks_from: components["schemas"]["GreeksFrom"] | null;
-            /** Format: date-time */
-            observed_at: string | null;
+        /** @enum {string} */
+        Fill: "mid" | "natural";
+        /** @enum {string} */
+        GreeksFrom: "gateway" | "computed";
+        /** @description State of the service and of everything it depends on. */
+        Health: {
+            /** @description ok or degraded */
+            status: string;
+            version: string;
+            /**
+             * Format: date-time
+             * @description the market's clock; a simulated gateway has its own
+             */
+            now: string;
+            /** @description the gateway is a simulator: no number here is real */
+            simulated: boolean;
+            market_open: boolean;
+            dependencies: components["schemas"]["DependencyHealth"][];
+            underlyings: components["schemas"]["UnderlyingHealth"][];
         };
-        ChainRow: {
-            strike: number;
-            call: components["schemas"]["ChainSide"] | null;
-            put: components["schemas"]["ChainSide"] | null;
-        };
-        Chain: {
-            symbol: string;
-            trading_class: string;
-            /** Format: date */
-            expiry: string;
-            /** Format: int64 */
-            days_to_expiry: number;
-            /** Format: date-time */
-            as_of: string;
-            /** Format: int64 */
-            age_seconds: number;
-            source: components["schemas"]["Source"];
-            served_from: components["schemas"]["ServedFrom"];
-            notice: string | null;
-            complete: boolean;
-            underlying_price: number | null;
-            rows: components["schemas"]["ChainRow"][];
-        };
-        HistoryPoint: {
-            /** Format: date-time */
-            as_of: string;
-            underlying_price: number | null;
-            quote: components["schemas"]["ChainSide"];
-        };
+        /** @description A contract in every snapshot that has it, oldest first. A snapshot without it is a gap. */
         History: {
             symbol: string;
             trading_class: string;
@@ -429,52 +314,49 @@ export interface components {
             right: components["schemas"]["Right"];
             points: components["schemas"]["HistoryPoint"][];
         };
-        StrategyLeg: {
-            kind: components["schemas"]["LegKind"];
-            /** Format: int64 */
-            quantity: number;
-            strike: number | null;
-            entry_price: number;
-            implied_vol: number | null;
-            delta: number | null;
+        /** @description The contract in one snapshot. */
+        HistoryPoint: {
+            /** Format: date-time */
+            as_of: string;
+            underlying_price: number | null;
+            quote: components["schemas"]["ChainSide"];
         };
+        /** @enum {string} */
+        LegKind: "call" | "put" | "stock";
+        /** @description A corner of the profit line at expiry. */
         PayoffPoint: {
+            /** Format: double */
             spot: number;
+            /**
+             * Format: double
+             * @description currency per unit
+             */
             profit: number;
         };
-        StrategyCandidate: {
-            /** Format: int64 */
-            rank: number;
-            legs: components["schemas"]["StrategyLeg"][];
-            credit: number;
-            max_profit: number | null;
-            max_loss: number | null;
-            breakevens: number[];
-            delta: number | null;
-            gamma: number | null;
-            theta: number | null;
-            vega: number | null;
-            pop: number;
-            return_on_risk: number;
-            annualised_return: number | null;
-            payoff: components["schemas"]["PayoffPoint"][];
+        /** @enum {string} */
+        Right: "call" | "put";
+        /** @enum {string} */
+        ServedFrom: "gateway" | "history";
+        /** @description Server to client on /api/ws: at once after subscribing, then after every collection cycle. */
+        SnapshotEvent: {
+            /** @description snapshot */
+            type: string;
+            /**
+             * Format: int64
+             * @description rises by one per event of this chain; a gap means that some were left out
+             */
+            sequence: number;
+            chain: components["schemas"]["Chain"];
         };
-        Density: {
-            method: string;
-            anchor: string;
-            day_count: string;
-            forward: number;
-            discount_factor: number;
-            discount_source: string;
-            implied_vol: number;
-            years_to_expiry: number;
-        };
+        /** @enum {string} */
+        Source: "live" | "delayed" | "imported" | "simulated";
+        /** @description The best structures of one expiry, out of every combination of listed strikes. */
         Strategies: {
             symbol: string;
             trading_class: string;
             /** Format: date */
             expiry: string;
-            /** Format: int64 */
+            /** Format: int32 */
             days_to_expiry: number;
             strategy: components["schemas"]["StrategyName"];
             /** Format: date-time */
@@ -484,44 +366,121 @@ export interface components {
             source: components["schemas"]["Source"];
             underlying_price: number | null;
             fill: components["schemas"]["Fill"];
+            /** @description what the order goes by, best first */
             ranked_by: string;
             density: components["schemas"]["Density"];
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description combinations scored
+             */
             examined: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description of these, inside the limits asked for
+             */
             qualified: number;
             candidates: components["schemas"]["StrategyCandidate"][];
         };
-        ChainTopic: {
-            symbol: string;
-            /** Format: date */
-            expiry: string;
-            trading_class: string;
-        };
-        SnapshotEvent: {
-            type: string;
-            /** Format: int64 */
-            sequence: number;
-            chain: components["schemas"]["Chain"];
-        };
-        ClientMessage: {
-            subscribe: components["schemas"]["ChainTopic"] | null;
-            unsubscribe: components["schemas"]["ChainTopic"] | null;
-        };
-        FieldProblem: {
-            path: string;
-            message: string;
-            code: string;
-        };
-        Problem: {
-            type: string;
-            title: string;
+        /** @description One structure, with everything that follows from its legs. Greeks are per unit. */
+        StrategyCandidate: {
             /** Format: int32 */
-            status: number;
-            code: string;
-            detail: string;
-            request_id: string;
-            errors: components["schemas"]["FieldProblem"][];
+            rank: number;
+            legs: components["schemas"]["StrategyLeg"][];
+            /**
+             * Format: double
+             * @description of the options, per share; negative is a debit
+             */
+            credit: number;
+            /**
+             * Format: double
+             * @description currency per unit; null: unlimited
+             */
+            max_profit: number | null;
+            /**
+             * Format: double
+             * @description positive amount, currency per unit; null: unlimited
+             */
+            max_loss: number | null;
+            breakevens: number[];
+            /** Format: double */
+            delta: number | null;
+            /** Format: double */
+            gamma: number | null;
+            /** Format: double */
+            theta: number | null;
+            /** Format: double */
+            vega: number | null;
+            /**
+             * Format: double
+             * @description probability of profit at expiry under the density of the reply
+             */
+            pop: number;
+            /**
+             * Format: double
+             * @description max_profit / max_loss
+             */
+            return_on_risk: number;
+            /**
+             * Format: double
+             * @description return_on_risk * 365 / days_to_expiry, not compounded; null on the last day
+             */
+            annualised_return: number | null;
+            /** @description at expiry; straight lines between the points */
+            payoff: components["schemas"]["PayoffPoint"][];
+        };
+        /** @description One leg of a candidate. */
+        StrategyLeg: {
+            kind: components["schemas"]["LegKind"];
+            /**
+             * Format: int64
+             * @description negative is sold; options in contracts, stock in shares
+             */
+            quantity: number;
+            /** @description null for stock */
+            strike: number | null;
+            /** @description per share, at the fill asked for */
+            entry_price: number;
+            /** Format: double */
+            implied_vol: number | null;
+            /**
+             * Format: double
+             * @description of one share of the option, unsigned by the quantity
+             */
+            delta: number | null;
+        };
+        /** @enum {string} */
+        StrategyName: "covered_call" | "iron_condor";
+        /** @description How fresh the history of an underlying is. */
+        UnderlyingHealth: {
+            symbol: string;
+            /**
+             * Format: date-time
+             * @description the last snapshot
+             */
+            as_of: string | null;
+            /**
+             * Format: int64
+             * @description age of the last snapshot by the market's clock
+             */
+            age_seconds: number | null;
+            /** @description older than two collection intervals while the market is open */
+            stale: boolean;
+        };
+        /** @description An underlying with history. */
+        UnderlyingItem: {
+            symbol: string;
+            underlying_price: number | null;
+            /**
+             * Format: date-time
+             * @description the last snapshot
+             */
+            as_of: string;
+            /** @description where its quotes came from */
+            source: components["schemas"]["Source"];
+        };
+        /** @description Every underlying with history, by symbol. */
+        Underlyings: {
+            underlyings: components["schemas"]["UnderlyingItem"][];
         };
     };
     responses: never;
@@ -531,4 +490,307 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    get_api_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_underlyings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Underlyings"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_expirations_symbol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Expirations"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_chain_symbol: {
+        parameters: {
+            query: {
+                expiry: string;
+                /** @description needed only where one date lists two classes */
+                trading_class?: string;
+                /** @description gateway asks the broker now, history reads the last snapshot, any (default) asks the broker and falls back to history */
+                from?: components["schemas"]["ChainFrom"];
+                /** @description the chain as it was known then; served from history */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chain"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_history_symbol: {
+        parameters: {
+            query: {
+                trading_class: string;
+                expiry: string;
+                strike: number;
+                right: components["schemas"]["Right"];
+                /** @description default: 30 days before the end */
+                start?: string;
+                /** @description default: now */
+                end?: string;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_strategies_symbol: {
+        parameters: {
+            query: {
+                expiry: string;
+                strategy: components["schemas"]["StrategyName"];
+                /** @description needed only where one date lists two classes */
+                trading_class?: string;
+                /** @description entry at the middle, or at the side that fills at once (natural, default) */
+                fill?: components["schemas"]["Fill"];
+                /** @description probability of profit at least; default 0.6 */
+                min_pop?: number;
+                /** @description largest loss accepted, currency per unit */
+                max_loss?: number;
+                /** @description candidates at most; default 20 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Strategies"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}
