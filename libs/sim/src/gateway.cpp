@@ -8,6 +8,7 @@
 #include <list>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "bifrost/core/log.hpp"
 #include "bifrost/ib/wire.hpp"

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "bifrost/core/clock.hpp"
 #include "bifrost/ib/wire.hpp"
