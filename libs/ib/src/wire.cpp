@@ -124,7 +124,8 @@ std::uint32_t next_code_point(std::string_view text, std::size_t& i) {
     code = code << 6 | (next & 0x3F);
   }
   i += static_cast<std::size_t>(extra) + 1;
-  return code > 0x10FFFF ? replacement : code;
+  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+  return surrogate || code > 0x10FFFF ? replacement : code;
 }
 
 /// Non-ASCII as \uXXXX; '&' too, because real gateways do ("S\u0026P").
