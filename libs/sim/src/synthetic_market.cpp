@@ -167,8 +167,7 @@ struct SyntheticMarket::Impl {
     const auto into = std::min(t, day.session.close) - day.session.open;
     out.minute = static_cast<std::size_t>(into / chr::minutes{1});
     if (t < day.session.close) {
-      out.step = static_cast<std::size_t>((into % chr::minutes{1}) /
-                                          (chr::minutes{1} / SyntheticPath::steps_per_minute));
+      out.step = static_cast<std::size_t>((into % chr::minutes{1}) / SyntheticPath::step_length);
     }
     return out;
   }
@@ -199,10 +198,10 @@ struct SyntheticMarket::Impl {
 
   Conditions conditions(const Series& s) const {
     const auto& day = s.path.days()[slot.day];
-    const auto step_length = chr::minutes{1} / SyntheticPath::steps_per_minute;
-    return {.at = day.session.open + chr::minutes{slot.minute} + step_length * slot.step,
-            .spot = SyntheticPath::spot(s.steps[slot.step]),
-            .variance = s.minutes.variance[slot.minute]};
+    return {
+        .at = day.session.open + chr::minutes{slot.minute} + SyntheticPath::step_length * slot.step,
+        .spot = SyntheticPath::spot(s.steps[slot.step]),
+        .variance = s.minutes.variance[slot.minute]};
   }
 
   Conditions conditions_at_minute(const Series& s, std::size_t minute) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct MinutePath {
 class SyntheticPath {
  public:
   static constexpr int steps_per_minute = 12;
+  static constexpr std::chrono::seconds step_length{60 / steps_per_minute};
 
   SyntheticPath(std::uint64_t seed, core::Date epoch, const SyntheticSymbol& symbol);
 

@@ -52,6 +52,24 @@ TEST(SyntheticMarket, StateDependsOnTheInstantAlone) {
   }
 }
 
+TEST(SyntheticMarket, PricesMoveEveryFiveSecondsAndNotBetween) {
+  SyntheticMarket market(3, epoch, only({"BFX"}));
+  market.advance_to(monday);
+  const int id = market.underlyings()[0].con_id;
+  const int option = market.options(id)[0].con_id;
+  std::set<core::Price> prices;
+  for (int step = 0; step < 120; ++step) {
+    const auto t = monday + step * std::chrono::seconds{5};
+    market.advance_to(t);
+    const auto last = *market.underlying_state(id).last;
+    prices.insert(last);
+    EXPECT_EQ(market.option_state(option).quote.observed_at, t);
+    market.advance_to(t + std::chrono::milliseconds{4'999});
+    EXPECT_EQ(*market.underlying_state(id).last, last);
+  }
+  EXPECT_GT(prices.size(), 60U);
+}
+
 TEST(SyntheticMarket, AnotherSeedIsAnotherMarket) {
   SyntheticMarket one(1, epoch, only({"BFX"}));
   SyntheticMarket two(2, epoch, only({"BFX"}));
