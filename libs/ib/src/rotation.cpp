@@ -267,7 +267,7 @@ void Rotation::handle(const RequestError& error) {
       contract = {};
       queue_.push_front(index);
       // With nothing of our own to give back, only another program can: wait for it a little.
-      if (active_.empty()) resume_ = Steady::now() + milliseconds{250};
+      if (active_.empty() && cancels_.empty()) resume_ = Steady::now() + milliseconds{250};
       return;
     case Meaning::duplicate_id:
       if (++contract.duplicates <= 3) {
