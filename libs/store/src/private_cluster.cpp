@@ -446,7 +446,7 @@ Result<bool> PrivateCluster::Impl::ready(Deadline deadline) {
 
 Result<void> PrivateCluster::Impl::launch(const fs::path& bin, Deadline deadline) {
   for (;;) {
-    //X forget_dead_server();
+    forget_dead_server();
     std::vector<std::string> arguments{(bin / "postgres").string(), "-D", data.string()};
     for (const std::string& setting :
          {std::string("listen_addresses="), "unix_socket_directories=" + sockets.string(),

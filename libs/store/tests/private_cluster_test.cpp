@@ -89,11 +89,26 @@ TEST(PrivateCluster, ALockFileThatNamesAnotherLivingProcessIsNotTakenForAServer)
     lines.assign(std::istreambuf_iterator<char>(in), {});
     kill(server.server_pid(), SIGKILL);
   }
-  // The pid was given to somebody else after the crash: here, to this test.
-  std::ofstream(data / "postmaster.pid") << getpid() << '\n' << lines;
+  // The pid was given to somebody else after the crash. Not to a parent of the server: PostgreSQL
+  // would see through that.
+  struct Somebody {
+    pid_t pid = fork();
+    Somebody() {
+      if (pid == 0) {
+        pause();
+        _exit(0);
+      }
+    }
+    ~Somebody() {
+      kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+    }
+  } const somebody;
+  std::ofstream(data / "postmaster.pid") << somebody.pid << '\n' << lines;
   auto server = ok(PrivateCluster::start(folder.path() / "pg", soon(), for_tests));
   EXPECT_TRUE(server.owner());
-  EXPECT_TRUE(alive(getpid()));
+  EXPECT_NE(server.server_pid(), somebody.pid);
+  EXPECT_TRUE(alive(somebody.pid));
 }
 
 TEST(PrivateCluster, TheNextProgramOwnsAServerWhoseOwnerWasKilled) {
