@@ -168,7 +168,8 @@ class Schemas {
 
   void write(Document& doc) const {
     for (const auto& [name, entry] : all_) {
-      const auto& [type, use] = entry;
+      const TypeInfo* type = entry.first;
+      const Use use = entry.second;
       doc.key(name).open('{');
       if (!type->doc.empty()) doc.pair("description", type->doc);
       if (type->kind == Kind::enumeration) {
@@ -184,7 +185,7 @@ class Schemas {
         doc.close();
       }
       doc.close();
-      const auto is_required = [use = use](const Member& m) {
+      const auto is_required = [use](const Member& m) {
         return use == Use::reply || m.type->kind != Kind::optional;
       };
       if (std::any_of(type->members.begin(), type->members.end(), is_required)) {

@@ -30,9 +30,9 @@ TEST(Connection, BytesArriveInOrderAndTheEndIsZero) {
   auto [client, server] = make_pair_of_connections();
   std::string sent(5'000'000, 'x');
   for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>('a' + i % 23);
-  std::thread writer{[&client = client, &sent] {
-    EXPECT_TRUE(client.write_all(sent, core::after(20s)).has_value());
-    client.shutdown();
+  std::thread writer{[&from = client, &sent] {
+    EXPECT_TRUE(from.write_all(sent, core::after(20s)).has_value());
+    from.shutdown();
   }};
   std::string got;
   std::array<char, 4096> buffer;
@@ -71,10 +71,10 @@ TEST(Connection, WriteGivesUpWhenThePeerDoesNotRead) {
 TEST(Connection, ShutdownFromAnotherThreadEndsABlockedRead) {
   auto [client, server] = make_pair_of_connections();
   std::latch reading{1};
-  std::thread reader{[&server = server, &reading] {
+  std::thread reader{[&from = server, &reading] {
     std::array<char, 16> buffer;
     reading.count_down();
-    const auto n = server.read_some(buffer, core::after(30s));
+    const auto n = from.read_some(buffer, core::after(30s));
     ASSERT_TRUE(n.has_value());
     EXPECT_EQ(*n, 0u);
   }};
