@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         // Over the split weekend: the last hour of Friday, then Monday's new strikes.
         Recording{"a_clear/aapl_2014_06_06_and_09_hourly.csv.gz", "AAPL", "replay_aapl", 3600, 6, 3},
         Recording{"a_clear/spx_2021_01_04_5min.csv.gz", "SPX", "replay_spx", 300, 0, 78}),
-    [](const auto& info) { return info.param.underlying; });
+    [](const auto& played) { return played.param.underlying; });
 
 class Import : public ::testing::TestWithParam<Recording> {};
 
@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Recorded, Import,
                          ::testing::Values(Recording{"a_clear/twx_2014_06_05_06_5min.csv.gz", "TWX", "twx", 300, 0, 0},
                                            Recording{"a_clear/aapl_2014_06_06_and_09_hourly.csv.gz", "AAPL", "aapl", 3600, 0, 0},
                                            Recording{"a_clear/spx_2021_01_04_5min.csv.gz", "SPX", "spx", 300, 0, 0}),
-                         [](const auto& info) { return info.param.underlying; });
+                         [](const auto& played) { return played.param.underlying; });
 
 }  // namespace
 }  // namespace bifrost::test

@@ -179,7 +179,7 @@ std::string exchange(std::uint16_t port, std::string_view request) {
 }
 
 std::string get(std::uint16_t port, std::string_view target) {
-  return exchange(port, fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target));
+  return test::exchange(port, fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target));
 }
 
 bool wait_until(std::chrono::seconds limit, const std::function<bool()>& done) {
