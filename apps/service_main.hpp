@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the services' mains have in common: arguments, settings, the first connection to the database.
+// What the services' mains have in common: arguments, settings, the first connection to the
+// database.
 #pragma once
 
 #include <fmt/core.h>
@@ -27,12 +28,15 @@ inline ib::ClientOptions link_options(const core::Config& config) {
   return link;
 }
 
-/// A database that is not up yet is waited for; a wrong URL or schema is an error. cancelled: asked to stop meanwhile.
-inline core::Result<store::Database> open_database(const core::Config& config, const store::DatabaseOptions& options,
+/// A database that is not up yet is waited for; a wrong URL or schema is an error. cancelled: asked
+/// to stop meanwhile.
+inline core::Result<store::Database> open_database(const core::Config& config,
+                                                   const store::DatabaseOptions& options,
                                                    const core::StopSignal& stop) {
   using namespace std::chrono_literals;
   if (config.database_url.empty()) {
-    return core::fail(core::Errc::invalid_input, "DATABASE_URL is not set; hint: a service never makes a database by itself");
+    return core::fail(core::Errc::invalid_input,
+                      "DATABASE_URL is not set; hint: a service never makes a database by itself");
   }
   for (;;) {
     auto database = store::Database::open(config.database_url, options, core::after(10s));
@@ -42,12 +46,13 @@ inline core::Result<store::Database> open_database(const core::Config& config, c
     }
     if (database.error().code != core::Errc::unavailable) return database;
     core::log::warning("waiting for the database: {}", database.error().message);
-    if (stop.wait_for(1s)) return core::fail(core::Errc::cancelled, "stopped while waiting for the database");
+    if (stop.wait_for(1s))
+      return core::fail(core::Errc::cancelled, "stopped while waiting for the database");
   }
 }
 
-/// `work(config, stop)` with the settings of `--env FILE` (default .env, may be absent) and the environment. The exit status:
-/// 0 done or asked to stop, 1 failed, 2 wrong usage.
+/// `work(config, stop)` with the settings of `--env FILE` (default .env, may be absent) and the
+/// environment. The exit status: 0 done or asked to stop, 1 failed, 2 wrong usage.
 template <class Work>
 int run_service(std::string_view program, std::string_view help, int argc, char** argv, Work work) {
   std::string_view env_file = ".env";

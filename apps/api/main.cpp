@@ -24,8 +24,10 @@ constexpr std::string_view help =
     "usage: bifrost-api [--env FILE] | --openapi\n"
     "\n"
     "Reads its settings from FILE (default .env, may be absent) and the environment, which wins:\n"
-    "IB_HOST IB_PORT IB_CLIENT_ID DATABASE_URL APP_HOST APP_PORT BIFROST_WEB_ROOT and more; `bifrost config` lists every key.\n"
-    "Prints 'listening on HOST:PORT' once it does. --openapi prints the description of the API and ends.\n"
+    "IB_HOST IB_PORT IB_CLIENT_ID DATABASE_URL APP_HOST APP_PORT BIFROST_WEB_ROOT and more; "
+    "`bifrost config` lists every key.\n"
+    "Prints 'listening on HOST:PORT' once it does. --openapi prints the description of the API and "
+    "ends.\n"
     "Stops on SIGTERM and Ctrl-C. Exit: 0 stopped, 1 failed, 2 usage.\n";
 
 core::Result<void> serve(const core::Config& config, const core::StopSignal& stop) {
@@ -35,7 +37,8 @@ core::Result<void> serve(const core::Config& config, const core::StopSignal& sto
   BF_TRY(const auto client, ib::Client::start(link_options(config)));
   const core::SystemClock system_clock;
   const ib::GatewayClock gateway_clock{*client};
-  const core::Clock& clock = config.clock_from_gateway ? static_cast<const core::Clock&>(gateway_clock) : system_clock;
+  const core::Clock& clock =
+      config.clock_from_gateway ? static_cast<const core::Clock&>(gateway_clock) : system_clock;
 
   api::Service service{history, *client, clock, config.collection_interval};
   api::LiveChains live{service};
@@ -45,8 +48,10 @@ core::Result<void> serve(const core::Config& config, const core::StopSignal& sto
     BF_TRY(auto page, net::Files::open({.root = config.web_root}));
     router.add_files(std::move(page));
   }
-  BF_TRY(auto server, net::Server::start({.host = config.app_host, .port = config.app_port},
-                                         [&](const net::Request& request) { return router.handle(request); }, &live.hub()));
+  BF_TRY(auto server,
+         net::Server::start(
+             {.host = config.app_host, .port = config.app_port},
+             [&](const net::Request& request) { return router.handle(request); }, &live.hub()));
   const std::jthread pusher{[&](std::stop_token ended) { live.run(listener, ended); }};
   fmt::print("listening on {}:{}\n", config.app_host, server.port());
   std::fflush(stdout);

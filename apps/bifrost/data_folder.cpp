@@ -26,19 +26,23 @@ core::Result<FolderLock> FolderLock::take(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) {
-    return core::fail(core::Errc::unauthorized, fmt::format("cannot make the folder {}: {}; hint: choose another one with --data",
-                                                            folder.string(), error.message()));
+    return core::fail(
+        core::Errc::unauthorized,
+        fmt::format("cannot make the folder {}: {}; hint: choose another one with --data",
+                    folder.string(), error.message()));
   }
   const auto path = folder / "lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) {
-    return core::fail(core::Errc::unauthorized, fmt::format("cannot write {}: {}; hint: choose another folder with --data",
-                                                            path.string(), std::strerror(errno)));
+    return core::fail(core::Errc::unauthorized,
+                      fmt::format("cannot write {}: {}; hint: choose another folder with --data",
+                                  path.string(), std::strerror(errno)));
   }
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     ::close(fd);
     return core::fail(core::Errc::conflict,
-                      fmt::format("a demo already runs on {}; hint: stop it with Ctrl-C, or choose another folder with --data",
+                      fmt::format("a demo already runs on {}; hint: stop it with Ctrl-C, or choose "
+                                  "another folder with --data",
                                   folder.string()));
   }
   return FolderLock{fd};

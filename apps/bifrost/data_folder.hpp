@@ -9,11 +9,13 @@
 
 namespace bifrost {
 
-/// Where this user's databases live when nothing else is said: /var/lib/bifrost for root (the database server's own
-/// unprivileged user must reach it), else $XDG_DATA_HOME/bifrost or ~/.local/share/bifrost.
+/// Where this user's databases live when nothing else is said: /var/lib/bifrost for root (the
+/// database server's own unprivileged user must reach it), else $XDG_DATA_HOME/bifrost or
+/// ~/.local/share/bifrost.
 std::filesystem::path data_folder();
 
-/// A file lock, so that two programs do not run on one folder. Held while the object lives, and let go by any kind of death.
+/// A file lock, so that two programs do not run on one folder. Held while the object lives, and let
+/// go by any kind of death.
 class FolderLock {
  public:
   /// conflict: another process holds it.

@@ -33,7 +33,8 @@ Result<Workplace> open_workplace(const std::string& env_file) {
   std::string url = config.database_url;
   if (url.empty()) {
     const auto folder = data_folder() / "db";
-    fmt::print(stderr, "DATABASE_URL is not set: using the private database in {}\n", folder.string());
+    fmt::print(stderr, "DATABASE_URL is not set: using the private database in {}\n",
+               folder.string());
     BF_TRY(place.cluster, store::PrivateCluster::start(folder, core::after(60s)));
     url = place.cluster->url();
   }
@@ -57,8 +58,8 @@ struct Imported {
   std::int64_t cycles_already_there;
   std::vector<Reject> rejects;
 };
-BF_DESCRIBE(Imported, "What an import did.", (rows_read), (rows_imported), (rows_already_there), (rows_rejected),
-            (cycles_imported), (cycles_already_there), (rejects))
+BF_DESCRIBE(Imported, "What an import did.", (rows_read), (rows_imported), (rows_already_there),
+            (rows_rejected), (cycles_imported), (cycles_already_there), (rejects))
 
 struct Table {
   std::string name;
@@ -83,11 +84,14 @@ struct Status {
   std::int64_t partial_runs;
   std::int64_t missed_runs;
 };
-BF_DESCRIBE(Status, "State of the database.", (server_version), (tier), (timescaledb_version), (schema_revision),
-            (program_revision), (warnings), (tables), (partition_days_ahead), (stray_rows), (first_snapshot), (last_snapshot),
-            (complete_runs), (partial_runs), (missed_runs))
+BF_DESCRIBE(Status, "State of the database.", (server_version), (tier), (timescaledb_version),
+            (schema_revision), (program_revision), (warnings), (tables), (partition_days_ahead),
+            (stray_rows), (first_snapshot), (last_snapshot), (complete_runs), (partial_runs),
+            (missed_runs))
 
-std::string moment(const std::optional<core::Instant>& t) { return t ? core::to_iso(*t) : "none"; }
+std::string moment(const std::optional<core::Instant>& t) {
+  return t ? core::to_iso(*t) : "none";
+}
 
 }  // namespace
 
@@ -99,9 +103,11 @@ Result<void> migrate_database(const std::string& env_file) {
   return {};
 }
 
-Result<void> import_files(const std::string& env_file, const ImportOptions& options, const core::StopSignal& stop) {
+Result<void> import_files(const std::string& env_file, const ImportOptions& options,
+                          const core::StopSignal& stop) {
   BF_TRY(auto place, open_workplace(env_file));
-  // An empty database becomes a history; one of another revision is for `bifrost migrate` to change, knowingly.
+  // An empty database becomes a history; one of another revision is for `bifrost migrate` to
+  // change, knowingly.
   BF_TRY(const auto status, place.database->status(core::SystemClock{}.now(), core::after(30s)));
   if (status.schema_revision == 0) {
     BF_TRY(const int applied, place.database->migrate(core::after(300s)));
@@ -110,19 +116,28 @@ Result<void> import_files(const std::string& env_file, const ImportOptions& opti
   BF_CHECK(place.database->check_schema(core::after(30s)));
   store::History history{*place.database};
 
-  Progress step{fmt::format("import {} file{}", options.files.size(), options.files.size() == 1 ? "" : "s")};
+  Progress step{
+      fmt::format("import {} file{}", options.files.size(), options.files.size() == 1 ? "" : "s")};
   const auto files = static_cast<double>(options.files.size());
-  BF_TRY(const auto report, store::import_chain_files(history, options.files, [&](const store::ImportProgress& progress) {
-           step.update((static_cast<double>(progress.file) + progress.share) / files,
-                       fmt::format("{} rows", progress.so_far.rows_read));
-           return !stop.token().stop_requested();
-         }));
+  BF_TRY(
+      const auto report,
+      store::import_chain_files(history, options.files, [&](const store::ImportProgress& progress) {
+        step.update((static_cast<double>(progress.file) + progress.share) / files,
+                    fmt::format("{} rows", progress.so_far.rows_read));
+        return !stop.token().stop_requested();
+      }));
   step.done(fmt::format("{} rows", report.rows_read));
   if (options.json) {
-    Imported imported{report.rows_read,       report.rows_imported,        report.rows_already_there, report.rows_rejected,
-                      report.cycles_imported, report.cycles_already_there, {}};
+    Imported imported{report.rows_read,
+                      report.rows_imported,
+                      report.rows_already_there,
+                      report.rows_rejected,
+                      report.cycles_imported,
+                      report.cycles_already_there,
+                      {}};
     for (const auto& reject : report.rejects) {
-      imported.rejects.push_back({reject.file.string(), static_cast<std::int64_t>(reject.line), reject.reason});
+      imported.rejects.push_back(
+          {reject.file.string(), static_cast<std::int64_t>(reject.line), reject.reason});
     }
     fmt::print("{}\n", net::to_json(imported));
     return {};
@@ -130,11 +145,13 @@ Result<void> import_files(const std::string& env_file, const ImportOptions& opti
   for (const auto& reject : report.rejects) {
     fmt::print("{}:{}: {}\n", reject.file.string(), reject.line, reject.reason);
   }
-  if (const auto more = report.rows_rejected - static_cast<std::int64_t>(report.rejects.size()); more > 0) {
+  if (const auto more = report.rows_rejected - static_cast<std::int64_t>(report.rejects.size());
+      more > 0) {
     fmt::print("... and {} more lines rejected\n", more);
   }
-  fmt::print("{} rows read: {} imported in {} snapshots, {} there already, {} rejected\n", report.rows_read,
-             report.rows_imported, report.cycles_imported, report.rows_already_there, report.rows_rejected);
+  fmt::print("{} rows read: {} imported in {} snapshots, {} there already, {} rejected\n",
+             report.rows_read, report.rows_imported, report.cycles_imported,
+             report.rows_already_there, report.rows_rejected);
   return {};
 }
 
@@ -142,26 +159,37 @@ Result<void> show_database_status(const std::string& env_file, bool json) {
   BF_TRY(auto place, open_workplace(env_file));
   BF_TRY(const auto status, place.database->status(core::SystemClock{}.now(), core::after(30s)));
   if (json) {
-    Status shown{status.server_version,   std::string{store::to_string(status.tier)},
-                 status.timescaledb_version, status.schema_revision,
-                 status.program_revision, status.warnings,
-                 {},                      status.partition_days_ahead,
-                 status.stray_rows,       status.first_snapshot,
-                 status.last_snapshot,    status.complete_runs,
-                 status.partial_runs,     status.missed_runs};
-    for (const auto& table : status.tables) shown.tables.push_back({table.name, table.rows_estimate, table.bytes});
+    Status shown{status.server_version,
+                 std::string{store::to_string(status.tier)},
+                 status.timescaledb_version,
+                 status.schema_revision,
+                 status.program_revision,
+                 status.warnings,
+                 {},
+                 status.partition_days_ahead,
+                 status.stray_rows,
+                 status.first_snapshot,
+                 status.last_snapshot,
+                 status.complete_runs,
+                 status.partial_runs,
+                 status.missed_runs};
+    for (const auto& table : status.tables)
+      shown.tables.push_back({table.name, table.rows_estimate, table.bytes});
     fmt::print("{}\n", net::to_json(shown));
     return {};
   }
   fmt::print("PostgreSQL {}, {}\n", status.server_version,
              status.timescaledb_version
-                 ? fmt::format("TimescaleDB {} ({})", *status.timescaledb_version, store::to_string(status.tier))
+                 ? fmt::format("TimescaleDB {} ({})", *status.timescaledb_version,
+                               store::to_string(status.tier))
                  : "native daily partitions (no TimescaleDB)");
   fmt::print("schema revision {} of {}{}\n", status.schema_revision, status.program_revision,
              status.schema_revision < status.program_revision ? "; run: bifrost migrate" : "");
-  fmt::print("snapshots: {} complete, {} partial, {} missed; first {}, last {}\n", status.complete_runs, status.partial_runs,
-             status.missed_runs, moment(status.first_snapshot), moment(status.last_snapshot));
-  if (status.partition_days_ahead) fmt::print("partitions ready for {} days ahead\n", *status.partition_days_ahead);
+  fmt::print("snapshots: {} complete, {} partial, {} missed; first {}, last {}\n",
+             status.complete_runs, status.partial_runs, status.missed_runs,
+             moment(status.first_snapshot), moment(status.last_snapshot));
+  if (status.partition_days_ahead)
+    fmt::print("partitions ready for {} days ahead\n", *status.partition_days_ahead);
   for (const auto& table : status.tables) {
     fmt::print("  {:<20} {:>12} rows (estimate) {:>10.1f} MB\n", table.name, table.rows_estimate,
                static_cast<double>(table.bytes) / 1e6);

@@ -10,7 +10,8 @@
 
 namespace bifrost {
 
-// Each works on DATABASE_URL or, where that is not set, on a private cluster in the data folder that it starts for itself.
+// Each works on DATABASE_URL or, where that is not set, on a private cluster in the data folder
+// that it starts for itself.
 
 core::Result<void> migrate_database(const std::string& env_file);
 
@@ -18,7 +19,8 @@ struct ImportOptions {
   std::vector<std::filesystem::path> files;
   bool json = false;
 };
-core::Result<void> import_files(const std::string& env_file, const ImportOptions& options, const core::StopSignal& stop);
+core::Result<void> import_files(const std::string& env_file, const ImportOptions& options,
+                                const core::StopSignal& stop);
 
 core::Result<void> show_database_status(const std::string& env_file, bool json);
 

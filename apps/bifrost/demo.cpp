@@ -8,8 +8,8 @@
 #include <functional>
 
 #include "bifrost/core/calendar.hpp"
-#include "bifrost/core/clock.hpp"
 #include "bifrost/core/chain_file.hpp"
+#include "bifrost/core/clock.hpp"
 #include "bifrost/core/process.hpp"
 #include "bifrost/net/connection.hpp"
 #include "bifrost/store/history.hpp"
@@ -58,17 +58,20 @@ Result<Market> recorded_market(const DemoOptions& options) {
       if (!next) break;
       const auto* row = std::get_if<core::ChainFileRow>(&*next);
       if (row == nullptr) continue;
-      if (std::ranges::find(market.underlyings, row->contract.underlying) == market.underlyings.end()) {
+      if (std::ranges::find(market.underlyings, row->contract.underlying) ==
+          market.underlyings.end()) {
         market.underlyings.push_back(row->contract.underlying);
       }
-      if (before && row->quote_ts > *before) closest = std::min(closest, std::chrono::microseconds{row->quote_ts - *before});
+      if (before && row->quote_ts > *before)
+        closest = std::min(closest, std::chrono::microseconds{row->quote_ts - *before});
       before = row->quote_ts;
     }
     market.sim_arguments.insert(market.sim_arguments.end(), {"--replay", file.string()});
   }
   if (market.underlyings.empty()) {
-    return core::fail(Errc::invalid_input, fmt::format("{}: no option row in it; see README for the format",
-                                                       options.replay.front().string()));
+    return core::fail(Errc::invalid_input,
+                      fmt::format("{}: no option row in it; see README for the format",
+                                  options.replay.front().string()));
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(closest).count();
   market.interval_seconds = static_cast<int>(std::clamp<std::int64_t>(seconds, 60, 86400));
@@ -76,8 +79,8 @@ Result<Market> recorded_market(const DemoOptions& options) {
   return market;
 }
 
-/// The first day collected is fixed when the demo is first started and kept beside the data, so that history and gateway show
-/// one market for ever.
+/// The first day collected is fixed when the demo is first started and kept beside the data, so
+/// that history and gateway show one market for ever.
 Result<DemoMarket> synthetic_market(const DemoOptions& options, const fs::path& folder) {
   const auto file = folder / "market";
   DemoMarket market;
@@ -93,14 +96,17 @@ Result<DemoMarket> synthetic_market(const DemoOptions& options, const fs::path& 
   const core::Date today = core::exchange_time(core::SystemClock{}.now()).date;
   market.live_day = core::is_trading_day(today) ? today : core::previous_trading_day(today);
   market.epoch = market.live_day;
-  for (int i = 0; i < options.history_days; ++i) market.epoch = core::previous_trading_day(market.epoch);
-  std::ofstream{file} << market.seed << ' ' << core::to_iso_date(market.epoch) << ' ' << core::to_iso_date(market.live_day)
-                      << '\n';
+  for (int i = 0; i < options.history_days; ++i)
+    market.epoch = core::previous_trading_day(market.epoch);
+  std::ofstream{file} << market.seed << ' ' << core::to_iso_date(market.epoch) << ' '
+                      << core::to_iso_date(market.live_day) << '\n';
   return market;
 }
 
-/// The latest moment up to which every underlying has been collected; nothing when one has none yet.
-Result<std::optional<core::Instant>> collected_until(store::History& history, const std::vector<std::string>& underlyings) {
+/// The latest moment up to which every underlying has been collected; nothing when one has none
+/// yet.
+Result<std::optional<core::Instant>> collected_until(store::History& history,
+                                                     const std::vector<std::string>& underlyings) {
   std::optional<core::Instant> until;
   for (const auto& underlying : underlyings) {
     BF_TRY(const auto last, history.last_run(underlying, core::after(10s)));
@@ -114,10 +120,14 @@ Result<std::optional<core::Instant>> collected_until(store::History& history, co
 class Service {
  public:
   Service(fs::path program, core::Process::Options options, bool says_when_ready)
-      : program_(std::move(program)), options_(std::move(options)), says_when_ready_(says_when_ready) {}
+      : program_(std::move(program)),
+        options_(std::move(options)),
+        says_when_ready_(says_when_ready) {}
 
   /// Arguments of the next start, where they are not those of the first.
-  void on_restart(std::function<std::vector<std::string>()> arguments) { restart_arguments_ = std::move(arguments); }
+  void on_restart(std::function<std::vector<std::string>()> arguments) {
+    restart_arguments_ = std::move(arguments);
+  }
 
   /// Starts it; with `says_when_ready`, back once it has printed its first line, which is returned.
   Result<std::string> start() {
@@ -126,8 +136,9 @@ class Service {
     if (!says_when_ready_) return std::string{};
     auto line = process_->read_line(core::after(30s));
     if (!line) {
-      return core::fail(Errc::unavailable, fmt::format("{} did not come up; hint: see {}", program_.filename().string(),
-                                                       options_.error_log.string()));
+      return core::fail(Errc::unavailable,
+                        fmt::format("{} did not come up; hint: see {}",
+                                    program_.filename().string(), options_.error_log.string()));
     }
     return line;
   }
@@ -137,10 +148,11 @@ class Service {
     if (!process_ || process_->running()) return;
     const auto now = std::chrono::steady_clock::now();
     if (now < next_start_) return;
-    backoff_ = now - started_ > 60s ? std::chrono::seconds{1} : std::min(backoff_ * 2, std::chrono::seconds{30});
+    backoff_ = now - started_ > 60s ? std::chrono::seconds{1}
+                                    : std::min(backoff_ * 2, std::chrono::seconds{30});
     next_start_ = now + backoff_;
-    fmt::print(stderr, "  ! {} ended with status {}; starting it again\n", program_.filename().string(),
-               process_->wait(now).value_or(-1));
+    fmt::print(stderr, "  ! {} ended with status {}; starting it again\n",
+               program_.filename().string(), process_->wait(now).value_or(-1));
     if (restart_arguments_) options_.arguments = restart_arguments_();
     if (const auto again = start(); !again) fmt::print(stderr, "  ! {}\n", again.error().message);
   }
@@ -162,7 +174,9 @@ class Service {
 };
 
 /// "listening on 127.0.0.1:7497" -> 7497
-std::string port_in(std::string_view line) { return std::string{line.substr(line.rfind(':') + 1)}; }
+std::string port_in(std::string_view line) {
+  return std::string{line.substr(line.rfind(':') + 1)};
+}
 
 Result<void> forget(const fs::path& folder) {
   if (!fs::exists(folder)) {
@@ -173,7 +187,8 @@ Result<void> forget(const fs::path& folder) {
   std::error_code error;
   fs::remove_all(folder, error);
   if (error) {
-    return core::fail(Errc::unauthorized, fmt::format("cannot remove {}: {}", folder.string(), error.message()));
+    return core::fail(Errc::unauthorized,
+                      fmt::format("cannot remove {}: {}", folder.string(), error.message()));
   }
   fmt::print(stderr, "Forgotten: {}\n", folder.string());
   return {};
@@ -190,7 +205,9 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
     // Known at once, not after a minute of preparations.
     const auto free = net::Listener::bind(options.host, options.port);
     if (!free) {
-      return core::fail(free.error().code, fmt::format("{}; hint: make demo DEMO_ARGS='--port 8010'", free.error().message));
+      return core::fail(
+          free.error().code,
+          fmt::format("{}; hint: make demo DEMO_ARGS='--port 8010'", free.error().message));
     }
     port = free->port();
   }
@@ -224,32 +241,39 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
     market.underlyings = synthetic.symbols;
     market.expiry_days = std::to_string(synthetic.expiry_days);
     market.strike_window = fmt::format("{}", synthetic.strike_window);
-    // Appending what is there already changes nothing, so an interrupted generation is simply done again.
+    // Appending what is there already changes nothing, so an interrupted generation is simply done
+    // again.
     if (!fs::exists(folder / "history-made")) {
       Progress step{fmt::format("make {} trading days of history", options.history_days)};
-      BF_TRY(const auto rows, generate_history(synthetic, history, stop.token(), [&](double share) { step.update(share, ""); }));
+      BF_TRY(const auto rows, generate_history(synthetic, history, stop.token(),
+                                               [&](double share) { step.update(share, ""); }));
       std::ofstream{folder / "history-made"} << rows << '\n';
       step.done(fmt::format("{} quotes", rows));
     }
-    market.sim_arguments.insert(market.sim_arguments.end(),
-                                {"--seed", std::to_string(synthetic.seed), "--epoch", core::to_iso_date(synthetic.epoch),
-                                 "--symbols", fmt::format("{}", fmt::join(synthetic.symbols, ","))});
+    market.sim_arguments.insert(
+        market.sim_arguments.end(),
+        {"--seed", std::to_string(synthetic.seed), "--epoch", core::to_iso_date(synthetic.epoch),
+         "--symbols", fmt::format("{}", fmt::join(synthetic.symbols, ","))});
     market.begins = core::session(synthetic.live_day)->open + 4min;
   }
 
-  // Simulated time goes on where the collecting ended, so that a pause of the demo is none of the market.
+  // Simulated time goes on where the collecting ended, so that a pause of the demo is none of the
+  // market.
   const auto gateway_arguments = [&](std::string_view on_port) {
     auto arguments = market.sim_arguments;
-    arguments.insert(arguments.end(), {"--port", std::string{on_port}, "--speed", fmt::format("{}", options.speed), "--skip-closed",
-                                       "--max-messages-per-second", "0"});
+    arguments.insert(arguments.end(),
+                     {"--port", std::string{on_port}, "--speed", fmt::format("{}", options.speed),
+                      "--skip-closed", "--max-messages-per-second", "0"});
     const auto until = collected_until(history, market.underlyings);
     auto start = market.begins;
     if (until && *until && (!start || **until > *start)) start = **until;
     if (start) arguments.insert(arguments.end(), {"--start", core::to_iso(*start)});
     return arguments;
   };
-  Service gateway{options.programs / "bifrost-sim",
-                  {.arguments = gateway_arguments("0"), .environment = {}, .error_log = folder / "sim.log"}, true};
+  Service gateway{
+      options.programs / "bifrost-sim",
+      {.arguments = gateway_arguments("0"), .environment = {}, .error_log = folder / "sim.log"},
+      true};
   std::string gateway_port;
   {
     Progress step{"start the simulated gateway"};
@@ -296,7 +320,8 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
   {
     Progress step{"start the API and the page"};
     BF_TRY(const auto line, api.start());
-    url = fmt::format("http://{}:{}/", options.host == "0.0.0.0" ? "127.0.0.1" : options.host, port_in(line));
+    url = fmt::format("http://{}:{}/", options.host == "0.0.0.0" ? "127.0.0.1" : options.host,
+                      port_in(line));
     step.done();
   }
   fmt::print(stderr, "\n");
@@ -305,23 +330,28 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
   if (!options.url_file.empty()) std::ofstream{options.url_file} << url << '\n';
   if (options.replay.empty()) {
     fmt::print(stderr,
-               "\n  A simulated market: every number is made up. Time runs {:g} times faster than life; a snapshot comes every {:.0f}\n"
+               "\n  A simulated market: every number is made up. Time runs {:g} times faster than "
+               "life; a snapshot comes every {:.0f}\n"
                "  seconds and nights are skipped. Look at\n"
                "    - the chain of BFX: the light beside it tells source and age\n"
                "    - the ranked iron condors below it; pick one to see its payoff\n"
                "    - {}docs for the API\n",
                options.speed, market.interval_seconds / options.speed, url);
   } else {
-    fmt::print(stderr, "\n  Replaying {} at {:g} times the speed of life: {}.\n", options.replay.front().filename().string(),
-               options.speed, fmt::join(market.underlyings, ", "));
+    fmt::print(stderr, "\n  Replaying {} at {:g} times the speed of life: {}.\n",
+               options.replay.front().filename().string(), options.speed,
+               fmt::join(market.underlyings, ", "));
   }
-  fmt::print(stderr, "\n  Data and logs: {}\n  Ctrl-C stops everything; what was collected is kept (make demo-reset forgets it).\n",
+  fmt::print(stderr,
+             "\n  Data and logs: {}\n  Ctrl-C stops everything; what was collected is kept (make "
+             "demo-reset forgets it).\n",
              folder.string());
 
   while (!stop.wait_for(500ms)) {
     if (!cluster->running()) {
       fmt::print(stderr, "  ! the database server ended; starting it again\n");
-      if (const auto again = start_database(); !again) fmt::print(stderr, "  ! {}\n", again.error().message);
+      if (const auto again = start_database(); !again)
+        fmt::print(stderr, "  ! {}\n", again.error().message);
     }
     gateway.keep_alive();
     collector.keep_alive();

@@ -17,13 +17,14 @@ constexpr auto snapshot_every = 30min;
 std::vector<sim::SyntheticSymbol> universe_of(const std::vector<std::string>& symbols) {
   std::vector<sim::SyntheticSymbol> universe;
   for (auto& symbol : sim::default_universe()) {
-    if (std::ranges::find(symbols, symbol.symbol) != symbols.end()) universe.push_back(std::move(symbol));
+    if (std::ranges::find(symbols, symbol.symbol) != symbols.end())
+      universe.push_back(std::move(symbol));
   }
   return universe;
 }
 
-store::CycleRecord look(const sim::Market& market, const sim::Underlying& underlying, core::Instant as_of,
-                        const DemoMarket& limits) {
+store::CycleRecord look(const sim::Market& market, const sim::Underlying& underlying,
+                        core::Instant as_of, const DemoMarket& limits) {
   store::CycleRecord record;
   record.snapshot.underlying = underlying.symbol;
   record.snapshot.as_of = as_of;
@@ -33,11 +34,14 @@ store::CycleRecord look(const sim::Market& market, const sim::Underlying& underl
   record.started_at = as_of;
   record.finished_at = as_of;
   const core::Date day = core::exchange_time(as_of).date;
-  const double spot = record.snapshot.underlying_price ? record.snapshot.underlying_price->value() : 0;
+  const double spot =
+      record.snapshot.underlying_price ? record.snapshot.underlying_price->value() : 0;
   for (const auto& option : market.options(underlying.con_id)) {
     const bool soon = (option.contract.expiry - day).count() <= limits.expiry_days;
-    const bool near = spot <= 0 || std::abs(option.contract.strike.value() / spot - 1) <= limits.strike_window;
-    if (soon && near) record.snapshot.quotes.push_back({option.contract, market.option_state(option.con_id).quote});
+    const bool near =
+        spot <= 0 || std::abs(option.contract.strike.value() / spot - 1) <= limits.strike_window;
+    if (soon && near)
+      record.snapshot.quotes.push_back({option.contract, market.option_state(option.con_id).quote});
   }
   record.expected = static_cast<std::int64_t>(record.snapshot.quotes.size());
   return record;
@@ -45,19 +49,24 @@ store::CycleRecord look(const sim::Market& market, const sim::Underlying& underl
 
 }  // namespace
 
-core::Result<std::int64_t> generate_history(const DemoMarket& settings, store::History& history, std::stop_token stop,
+core::Result<std::int64_t> generate_history(const DemoMarket& settings, store::History& history,
+                                            std::stop_token stop,
                                             const std::function<void(double)>& progress) {
   sim::SyntheticMarket market{settings.seed, settings.epoch, universe_of(settings.symbols)};
   std::int64_t rows = 0;
   const auto days_in_all = static_cast<double>((settings.live_day - settings.epoch).count());
-  for (core::Date day = settings.epoch; day < settings.live_day; day = core::next_trading_day(day)) {
+  for (core::Date day = settings.epoch; day < settings.live_day;
+       day = core::next_trading_day(day)) {
     const auto hours = core::session(day);
     if (!hours) continue;
     std::vector<store::CycleRecord> records;
-    for (core::Instant at = hours->open + snapshot_every; at <= hours->close; at += snapshot_every) {
-      if (stop.stop_requested()) return core::fail(core::Errc::cancelled, "stopped while making the history");
+    for (core::Instant at = hours->open + snapshot_every; at <= hours->close;
+         at += snapshot_every) {
+      if (stop.stop_requested())
+        return core::fail(core::Errc::cancelled, "stopped while making the history");
       market.advance_to(at);
-      for (const auto& underlying : market.underlyings()) records.push_back(look(market, underlying, at, settings));
+      for (const auto& underlying : market.underlyings())
+        records.push_back(look(market, underlying, at, settings));
     }
     BF_TRY(const auto appended, history.append(records, core::after(60s)));
     for (const auto& result : appended) rows += result.rows;

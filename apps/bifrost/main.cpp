@@ -23,16 +23,22 @@ constexpr int ok = 0;
 constexpr int failed = 1;
 constexpr int usage = 2;
 
-/// Prints every key with its default and meaning: for people, or as the reference page of the documents.
+/// Prints every key with its default and meaning: for people, or as the reference page of the
+/// documents.
 void print_config(bool markdown) {
   if (markdown) {
-    fmt::print("# Configuration\n\nPrinted by `bifrost config --markdown`. A program reads `.env` in its folder (or `--env FILE`) and the\n"
-               "environment, which wins. An unknown key is an error that names its line.\n\n| key | default | meaning |\n|---|---|---|\n");
-    for (const auto& key : core::config_keys()) fmt::print("| `{}` | {} | {} |\n", key.name, key.fallback, key.meaning);
+    fmt::print(
+        "# Configuration\n\nPrinted by `bifrost config --markdown`. A program reads `.env` in its "
+        "folder (or `--env FILE`) and the\n"
+        "environment, which wins. An unknown key is an error that names its line.\n\n| key | "
+        "default | meaning |\n|---|---|---|\n");
+    for (const auto& key : core::config_keys())
+      fmt::print("| `{}` | {} | {} |\n", key.name, key.fallback, key.meaning);
     return;
   }
   for (const auto& key : core::config_keys()) {
-    fmt::print("{:<32} {:<12} {}\n", key.name, key.fallback.empty() ? "-" : key.fallback, key.meaning);
+    fmt::print("{:<32} {:<12} {}\n", key.name, key.fallback.empty() ? "-" : key.fallback,
+               key.meaning);
   }
 }
 
@@ -52,14 +58,17 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::help);
   std::string env_file = ".env";
-  app.add_option("--env", env_file, "settings file; the environment wins over it")->capture_default_str();
+  app.add_option("--env", env_file, "settings file; the environment wins over it")
+      ->capture_default_str();
   std::function<core::Result<void>()> work;
 
-  auto* migrate = app.add_subcommand("migrate", "bring the database schema up to this program's revision");
+  auto* migrate =
+      app.add_subcommand("migrate", "bring the database schema up to this program's revision");
   migrate->callback([&] { work = [&] { return migrate_database(env_file); }; });
 
   ImportOptions importing;
-  auto* import = app.add_subcommand("import", "read option files (our gzip CSV format) into the history; safe to repeat");
+  auto* import = app.add_subcommand(
+      "import", "read option files (our gzip CSV format) into the history; safe to repeat");
   import->add_option("files", importing.files, "option files")->required();
   import->add_flag("--json", importing.json, "one JSON document on stdout");
   import->callback([&] { work = [&] { return import_files(env_file, importing, stop); }; });
@@ -83,18 +92,29 @@ int main(int argc, char** argv) {
 
   DemoOptions demo;
   demo.programs = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  auto* demo_command = app.add_subcommand("demo", "run everything on this machine against a simulated gateway");
-  demo_command->add_option("--port", demo.port, "port of the page and the API; 0: any free one")->capture_default_str();
-  demo_command->add_option("--host", demo.host, "address of the page and the API")->capture_default_str();
-  demo_command->add_option("--speed", demo.speed, "simulated seconds per second")->check(CLI::Range(0.01, 100000.0))->capture_default_str();
-  demo_command->add_option("--history-days", demo.history_days, "trading days made on the first start")
-      ->check(CLI::Range(0, 250))->capture_default_str();
-  demo_command->add_option("--seed", demo.seed, "of the synthetic market, on the first start")->capture_default_str();
-  demo_command->add_option("--replay", demo.replay, "recorded option files instead of the synthetic market")->check(CLI::ExistingFile);
+  auto* demo_command =
+      app.add_subcommand("demo", "run everything on this machine against a simulated gateway");
+  demo_command->add_option("--port", demo.port, "port of the page and the API; 0: any free one")
+      ->capture_default_str();
+  demo_command->add_option("--host", demo.host, "address of the page and the API")
+      ->capture_default_str();
+  demo_command->add_option("--speed", demo.speed, "simulated seconds per second")
+      ->check(CLI::Range(0.01, 100000.0))
+      ->capture_default_str();
+  demo_command
+      ->add_option("--history-days", demo.history_days, "trading days made on the first start")
+      ->check(CLI::Range(0, 250))
+      ->capture_default_str();
+  demo_command->add_option("--seed", demo.seed, "of the synthetic market, on the first start")
+      ->capture_default_str();
+  demo_command
+      ->add_option("--replay", demo.replay, "recorded option files instead of the synthetic market")
+      ->check(CLI::ExistingFile);
   demo_command->add_option("--data", demo.data, "folder of database and logs");
   demo_command->add_option("--web-root", demo.web_root, "folder of the built page");
   demo_command->add_option("--docs-root", demo.docs_root, "folder of Swagger UI");
-  demo_command->add_option("--url-file", demo.url_file, "write the URL into this file once the page is up");
+  demo_command->add_option("--url-file", demo.url_file,
+                           "write the URL into this file once the page is up");
   demo_command->add_flag("--reset", demo.reset, "forget what was collected");
   demo_command->callback([&] { work = [&] { return run_demo(demo, stop); }; });
 

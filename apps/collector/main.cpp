@@ -24,14 +24,17 @@ constexpr std::string_view help =
 
 core::Result<void> collect(const core::Config& config, const core::StopSignal& stop) {
   if (config.underlyings.empty()) {
-    return core::fail(core::Errc::invalid_input, "BIFROST_UNDERLYINGS is not set; hint: BIFROST_UNDERLYINGS=SPY,QQQ");
+    return core::fail(core::Errc::invalid_input,
+                      "BIFROST_UNDERLYINGS is not set; hint: BIFROST_UNDERLYINGS=SPY,QQQ");
   }
-  BF_TRY(auto database, open_database(config, {.connections = 2, .program = "bifrost-collector"}, stop));
+  BF_TRY(auto database,
+         open_database(config, {.connections = 2, .program = "bifrost-collector"}, stop));
   store::History history{database};
   BF_TRY(const auto client, ib::Client::start(link_options(config)));
   const core::SystemClock system_clock;
   const ib::GatewayClock gateway_clock{*client};
-  const core::Clock& clock = config.clock_from_gateway ? static_cast<const core::Clock&>(gateway_clock) : system_clock;
+  const core::Clock& clock =
+      config.clock_from_gateway ? static_cast<const core::Clock&>(gateway_clock) : system_clock;
 
   collector::Options options;
   options.underlyings = config.underlyings;
@@ -47,4 +50,6 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_service("bifrost-collector", help, argc, argv, collect); }
+int main(int argc, char** argv) {
+  return run_service("bifrost-collector", help, argc, argv, collect);
+}

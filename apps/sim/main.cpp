@@ -146,6 +146,7 @@ int run(Settings& settings) {
   }
 
   std::unique_ptr<sim::Market> market;
+  auto end = core::Instant::max();
   if (!settings.replay.empty()) {
     if (!settings.symbols.empty() || !settings.epoch.empty()) {
       return usage_error("--symbols and --epoch belong to the made-up market, not to --replay");
@@ -159,6 +160,7 @@ int run(Settings& settings) {
     core::log::info("replaying {} to {}", core::to_iso((*replay)->first()),
                     core::to_iso((*replay)->last()));
     if (!start) start = (*replay)->first();
+    end = (*replay)->last();
     market = std::move(*replay);
   } else {
     auto universe = choose(settings.symbols);
@@ -183,7 +185,7 @@ int run(Settings& settings) {
   const int signals = termination_signals();
   std::signal(SIGPIPE, SIG_IGN);
   core::ManualClock standing{*start};
-  const sim::PacedClock running{*start, settings.pace};
+  const sim::PacedClock running{*start, settings.pace, end};
   const core::Clock& clock = manual ? static_cast<const core::Clock&>(standing) : running;
   auto gateway = sim::Gateway::start(*market, clock, settings.gateway);
   if (!gateway) return failure(gateway.error());
@@ -229,7 +231,9 @@ int main(int argc, char** argv) {
                  "move to, answered by `now INSTANT`")
       ->capture_default_str()
       ->check(CLI::IsMember({"real", "manual"}));
-  app.add_option("--replay", s.replay, "Option files to replay instead of a made-up market")
+  app.add_option(
+         "--replay", s.replay,
+         "Option files to replay instead of a made-up market; time stands still at their end")
       ->check(CLI::ExistingFile);
   app.add_option("--symbols", s.symbols,
                  "Underlyings of the made-up market, default all of BFX,"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// kill -9 of collector, API and PostgreSQL in turn during collection: nothing lost, nothing twice, all back without a hand.
+// kill -9 of collector, API and PostgreSQL in turn during collection: nothing lost, nothing twice,
+// all back without a hand.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -24,7 +25,8 @@ TEST(Kill, OfEveryPartInTurnLosesNothing) {
   std::optional<store::PrivateCluster> database;
   const auto start_database = [&] {
     database.reset();
-    auto started = store::PrivateCluster::start(folder, core::after(60s), {.die_with_starter = true});
+    auto started =
+        store::PrivateCluster::start(folder, core::after(60s), {.die_with_starter = true});
     ASSERT_TRUE(started) << started.error().message;
     database = std::move(*started);
   };
@@ -70,16 +72,20 @@ TEST(Kill, OfEveryPartInTurnLosesNothing) {
     const auto written = [&] {
       try {
         Sql sql{database->url()};
-        return sql.one(fmt::format("SELECT count(*) FROM collection_runs WHERE as_of = '{}'", core::to_iso(cycle->first))) == "1";
+        return sql.one(fmt::format("SELECT count(*) FROM collection_runs WHERE as_of = '{}'",
+                                   core::to_iso(cycle->first))) == "1";
       } catch (const std::exception&) {
         return false;
       }
     };
-    ASSERT_TRUE(wait_until(60s, written)) << "seed " << seed << ", kill " << killed << ": " << core::to_iso(cycle->first);
+    ASSERT_TRUE(wait_until(60s, written))
+        << "seed " << seed << ", kill " << killed << ": " << core::to_iso(cycle->first);
     collected.push_back(cycle->first);
-    // The API came back, too: it serves what has just been written, over a database connection that may have died.
+    // The API came back, too: it serves what has just been written, over a database connection that
+    // may have died.
     const auto serves = [&] {
-      return get(api.port, "/api/chain/TWX?expiry=2014-06-21&from=history").find(core::to_iso(cycle->first)) != std::string::npos;
+      return get(api.port, "/api/chain/TWX?expiry=2014-06-21&from=history")
+                 .find(core::to_iso(cycle->first)) != std::string::npos;
     };
     ASSERT_TRUE(wait_until(30s, serves)) << "seed " << seed << ", kill " << killed;
   }
@@ -88,10 +94,12 @@ TEST(Kill, OfEveryPartInTurnLosesNothing) {
     const auto differs = difference(sql, "TWX", as_of, rows.at(as_of));
     ASSERT_FALSE(differs) << *differs;
   }
-  EXPECT_EQ(sql.one("SELECT count(*) FROM collection_runs WHERE status = 1"), std::to_string(kills));
+  EXPECT_EQ(sql.one("SELECT count(*) FROM collection_runs WHERE status = 1"),
+            std::to_string(kills));
   EXPECT_EQ(sql.one("SELECT count(*) FROM collection_runs"), std::to_string(kills));
   EXPECT_EQ(sql.one("SELECT count(*) FROM option_snapshots"), std::to_string(kills * 184));
-  EXPECT_EQ(sql.one("SELECT count(*) FROM (SELECT as_of, contract_id FROM option_snapshots GROUP BY 1, 2 HAVING count(*) > 1) x"),
+  EXPECT_EQ(sql.one("SELECT count(*) FROM (SELECT as_of, contract_id FROM option_snapshots GROUP "
+                    "BY 1, 2 HAVING count(*) > 1) x"),
             "0");
 }
 
@@ -105,7 +113,8 @@ TEST(Kill, DuringAPauseLeavesALedgerRowForEveryCycle) {
   const auto at = [](std::string_view text) { return core::parse_instant(text).value(); };
   const auto ledger = [&](std::string_view as_of) {
     return wait_until(60s, [&] {
-      return sql.one(fmt::format("SELECT count(*) FROM collection_runs WHERE as_of = '{}'", as_of)) == "1";
+      return sql.one(fmt::format("SELECT count(*) FROM collection_runs WHERE as_of = '{}'",
+                                 as_of)) == "1";
     });
   };
   gateway.set_time(at("2014-06-05T19:50:00Z"));
@@ -119,9 +128,12 @@ TEST(Kill, DuringAPauseLeavesALedgerRowForEveryCycle) {
   gateway.set_time(at("2014-06-06T13:50:00Z"));
   auto collector = start_collector(collecting);
   ASSERT_TRUE(ledger("2014-06-06T13:50:00Z"));
-  const auto rows = sql("SELECT to_char(as_of AT TIME ZONE 'UTC', 'DD HH24:MI'), status, reason <> '' FROM collection_runs ORDER BY as_of");
-  const std::vector<SqlRow> expected{{"05 19:50", "1", "f"}, {"05 19:55", "3", "t"}, {"05 20:00", "3", "t"},
-                                     {"06 13:35", "3", "t"}, {"06 13:40", "3", "t"}, {"06 13:45", "3", "t"},
+  const auto rows =
+      sql("SELECT to_char(as_of AT TIME ZONE 'UTC', 'DD HH24:MI'), status, reason <> '' FROM "
+          "collection_runs ORDER BY as_of");
+  const std::vector<SqlRow> expected{{"05 19:50", "1", "f"}, {"05 19:55", "3", "t"},
+                                     {"05 20:00", "3", "t"}, {"06 13:35", "3", "t"},
+                                     {"06 13:40", "3", "t"}, {"06 13:45", "3", "t"},
                                      {"06 13:50", "1", "f"}};
   EXPECT_EQ(rows, expected);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recorded chains through gateway, wire, client and collector, or straight from the file: the history holds the file.
+// Recorded chains through gateway, wire, client and collector, or straight from the file: the
+// history holds the file.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
@@ -22,8 +23,9 @@ struct Recording {
 };
 
 std::string runs_of(const Recording& recording, std::string_view columns) {
-  return fmt::format("SELECT {} FROM collection_runs JOIN underlyings USING (underlying_id) WHERE symbol = '{}'", columns,
-                     recording.underlying);
+  return fmt::format(
+      "SELECT {} FROM collection_runs JOIN underlyings USING (underlying_id) WHERE symbol = '{}'",
+      columns, recording.underlying);
 }
 
 class Replay : public ::testing::TestWithParam<Recording> {};
@@ -40,20 +42,25 @@ TEST_P(Replay, ThroughTheWireLeavesTheFileInTheHistory) {
   ReplayGateway gateway{{*file}};
   auto cycle = std::next(rows.begin(), static_cast<std::ptrdiff_t>(recording.first));
   gateway.set_time(cycle->first);
-  auto collector = start_collector({url, gateway.port(), recording.underlying, recording.interval_seconds});
+  auto collector =
+      start_collector({url, gateway.port(), recording.underlying, recording.interval_seconds});
 
   for (std::size_t i = 0; i < recording.cycles; ++i, ++cycle) {
     if (i > 0) gateway.set_time(cycle->first);
-    const auto done = runs_of(recording, "count(*)") + fmt::format(" AND as_of = '{}'", core::to_iso(cycle->first));
-    ASSERT_TRUE(wait_until(120s, [&] { return sql.one(done) == "1"; })) << core::to_iso(cycle->first) << " has no ledger row";
+    const auto done = runs_of(recording, "count(*)") +
+                      fmt::format(" AND as_of = '{}'", core::to_iso(cycle->first));
+    ASSERT_TRUE(wait_until(120s, [&] { return sql.one(done) == "1"; }))
+        << core::to_iso(cycle->first) << " has no ledger row";
     const auto differs = difference(sql, recording.underlying, cycle->first, cycle->second);
     ASSERT_FALSE(differs) << *differs;
   }
   // The ledger: one row a cycle, all complete, all known to be simulated, none besides.
   EXPECT_EQ(sql.one(runs_of(recording, "count(*)")), std::to_string(recording.cycles));
-  EXPECT_EQ(sql.one(runs_of(recording, "count(*)") + " AND status = 1 AND source = 'simulated' AND expected = received"),
+  EXPECT_EQ(sql.one(runs_of(recording, "count(*)") +
+                    " AND status = 1 AND source = 'simulated' AND expected = received"),
             std::to_string(recording.cycles));
-  EXPECT_EQ(sql.one(runs_of(recording, "sum(received)")), sql.one("SELECT count(*) FROM option_snapshots"));
+  EXPECT_EQ(sql.one(runs_of(recording, "sum(received)")),
+            sql.one("SELECT count(*) FROM option_snapshots"));
   EXPECT_EQ(collector.stop(core::after(10s)), 0);
 }
 
@@ -62,7 +69,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Recording{"a_clear/twx_2014_06_05_06_5min.csv.gz", "TWX", "replay_twx", 300, 0, 78},
         // Over the split weekend: the last hour of Friday, then Monday's new strikes.
-        Recording{"a_clear/aapl_2014_06_06_and_09_hourly.csv.gz", "AAPL", "replay_aapl", 3600, 6, 3},
+        Recording{"a_clear/aapl_2014_06_06_and_09_hourly.csv.gz", "AAPL", "replay_aapl", 3600, 6,
+                  3},
         Recording{"a_clear/spx_2021_01_04_5min.csv.gz", "SPX", "replay_spx", 300, 0, 78}),
     [](const auto& played) { return played.param.underlying; });
 
@@ -80,18 +88,25 @@ TEST_P(Import, GivesTheHistoryThatTheWireGives) {
     const auto differs = difference(sql, recording.underlying, as_of, expected);
     ASSERT_FALSE(differs) << *differs;
   }
-  EXPECT_EQ(sql.one(runs_of(recording, "count(*)") + " AND status = 1 AND source = 'imported'"), std::to_string(rows.size()));
+  EXPECT_EQ(sql.one(runs_of(recording, "count(*)") + " AND status = 1 AND source = 'imported'"),
+            std::to_string(rows.size()));
   // Again: nothing changes.
-  const auto before = sql.one("SELECT count(*) || ' ' || (SELECT count(*) FROM option_snapshots) FROM collection_runs");
+  const auto before = sql.one(
+      "SELECT count(*) || ' ' || (SELECT count(*) FROM option_snapshots) FROM collection_runs");
   ASSERT_EQ(run("bifrost", {"import", file->string()}, url).status, 0);
-  EXPECT_EQ(sql.one("SELECT count(*) || ' ' || (SELECT count(*) FROM option_snapshots) FROM collection_runs"), before);
+  EXPECT_EQ(
+      sql.one(
+          "SELECT count(*) || ' ' || (SELECT count(*) FROM option_snapshots) FROM collection_runs"),
+      before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Recorded, Import,
-                         ::testing::Values(Recording{"a_clear/twx_2014_06_05_06_5min.csv.gz", "TWX", "twx", 300, 0, 0},
-                                           Recording{"a_clear/aapl_2014_06_06_and_09_hourly.csv.gz", "AAPL", "aapl", 3600, 0, 0},
-                                           Recording{"a_clear/spx_2021_01_04_5min.csv.gz", "SPX", "spx", 300, 0, 0}),
-                         [](const auto& played) { return played.param.underlying; });
+INSTANTIATE_TEST_SUITE_P(
+    Recorded, Import,
+    ::testing::Values(Recording{"a_clear/twx_2014_06_05_06_5min.csv.gz", "TWX", "twx", 300, 0, 0},
+                      Recording{"a_clear/aapl_2014_06_06_and_09_hourly.csv.gz", "AAPL", "aapl",
+                                3600, 0, 0},
+                      Recording{"a_clear/spx_2021_01_04_5min.csv.gz", "SPX", "spx", 300, 0, 0}),
+    [](const auto& played) { return played.param.underlying; });
 
 }  // namespace
 }  // namespace bifrost::test

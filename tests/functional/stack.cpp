@@ -28,7 +28,9 @@ T must(core::Result<T> result) {
   return *std::move(result);
 }
 
-std::string port_in(const std::string& line) { return line.substr(line.rfind(':') + 1); }
+std::string port_in(const std::string& line) {
+  return line.substr(line.rfind(':') + 1);
+}
 
 class Scratch final : public ::testing::Environment {
  public:
@@ -58,16 +60,20 @@ Scratch* stage() {
 }
 [[maybe_unused]] const auto* registered = stage();
 
-fs::path program(std::string_view name) { return fs::path{BIFROST_BIN} / name; }
+fs::path program(std::string_view name) {
+  return fs::path{BIFROST_BIN} / name;
+}
 
 }  // namespace
 
 Sql::Sql(const std::string& url) : connection_(PQconnectdb(url.c_str()), PQfinish) {
-  if (PQstatus(connection_.get()) != CONNECTION_OK) throw std::runtime_error(PQerrorMessage(connection_.get()));
+  if (PQstatus(connection_.get()) != CONNECTION_OK)
+    throw std::runtime_error(PQerrorMessage(connection_.get()));
 }
 
 std::vector<SqlRow> Sql::operator()(const std::string& statement) {
-  const std::unique_ptr<PGresult, decltype(&PQclear)> result{PQexec(connection_.get(), statement.c_str()), PQclear};
+  const std::unique_ptr<PGresult, decltype(&PQclear)> result{
+      PQexec(connection_.get(), statement.c_str()), PQclear};
   const auto status = PQresultStatus(result.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
     throw std::runtime_error(PQerrorMessage(connection_.get()));
@@ -76,24 +82,30 @@ std::vector<SqlRow> Sql::operator()(const std::string& statement) {
   for (std::size_t r = 0; r < rows.size(); ++r) {
     for (int c = 0; c < PQnfields(result.get()); ++c) {
       const int row = static_cast<int>(r);
-      rows[r].push_back(PQgetisnull(result.get(), row, c) != 0 ? std::nullopt
-                                                               : std::optional<std::string>{PQgetvalue(result.get(), row, c)});
+      rows[r].push_back(PQgetisnull(result.get(), row, c) != 0
+                            ? std::nullopt
+                            : std::optional<std::string>{PQgetvalue(result.get(), row, c)});
     }
   }
   return rows;
 }
 
-std::string Sql::one(const std::string& statement) { return (*this)(statement).at(0).at(0).value_or(""); }
+std::string Sql::one(const std::string& statement) {
+  return (*this)(statement).at(0).at(0).value_or("");
+}
 
 store::PrivateCluster& cluster() {
   auto& kept = stage()->cluster;
   if (!kept) {
-    kept = must(store::PrivateCluster::start(stage()->folder / "db", core::after(60s), {.die_with_starter = true}));
+    kept = must(store::PrivateCluster::start(stage()->folder / "db", core::after(60s),
+                                             {.die_with_starter = true}));
   }
   return *kept;
 }
 
-const fs::path& scratch() { return stage()->folder; }
+const fs::path& scratch() {
+  return stage()->folder;
+}
 
 std::string make_database(std::string_view name) {
   auto url = must(cluster().create_database(name, core::after(30s)));
@@ -102,11 +114,13 @@ std::string make_database(std::string_view name) {
   return url;
 }
 
-Ran run(std::string_view name, std::vector<std::string> arguments, const std::string& database_url) {
+Ran run(std::string_view name, std::vector<std::string> arguments,
+        const std::string& database_url) {
   arguments.insert(arguments.begin(), {"--env", "/dev/null"});
-  auto process = must(Process::start(program(name), {.arguments = std::move(arguments),
-                                                     .environment = {{"DATABASE_URL", database_url}},
-                                                     .error_log = scratch() / (std::string{name} + ".log")}));
+  auto process =
+      must(Process::start(program(name), {.arguments = std::move(arguments),
+                                          .environment = {{"DATABASE_URL", database_url}},
+                                          .error_log = scratch() / (std::string{name} + ".log")}));
   Ran ran{0, {}};
   while (const auto line = process.read_line(core::after(300s))) ran.output += *line + "\n";
   ran.status = must(process.wait(core::after(10s)));
@@ -116,16 +130,19 @@ Ran run(std::string_view name, std::vector<std::string> arguments, const std::st
 namespace {
 
 Process start_sim(const std::vector<fs::path>& files) {
-  std::vector<std::string> arguments{"--port", "0", "--clock", "manual", "--max-messages-per-second", "0"};
+  std::vector<std::string> arguments{
+      "--port", "0", "--clock", "manual", "--max-messages-per-second", "0"};
   for (const auto& file : files) arguments.insert(arguments.end(), {"--replay", file.string()});
-  return must(Process::start(program("bifrost-sim"),
-                             {.arguments = arguments, .environment = {}, .error_log = scratch() / "sim.log"}));
+  return must(Process::start(
+      program("bifrost-sim"),
+      {.arguments = arguments, .environment = {}, .error_log = scratch() / "sim.log"}));
 }
 
 }  // namespace
 
 ReplayGateway::ReplayGateway(const std::vector<fs::path>& files) : process_(start_sim(files)) {
-  port_ = static_cast<std::uint16_t>(std::stoi(port_in(must(process_.read_line(core::after(60s))))));
+  port_ =
+      static_cast<std::uint16_t>(std::stoi(port_in(must(process_.read_line(core::after(60s))))));
 }
 
 void ReplayGateway::set_time(Instant t) {
@@ -136,32 +153,34 @@ void ReplayGateway::set_time(Instant t) {
 }
 
 Process start_collector(const CollectorSettings& settings) {
-  return must(Process::start(program("bifrost-collector"),
-                             {.arguments = {"--env", "/dev/null"},
-                              .environment = {{"DATABASE_URL", settings.database_url},
-                                              {"IB_PORT", std::to_string(settings.gateway_port)},
-                                              {"IB_CLIENT_ID", "2"},
-                                              {"COLLECTION_INTERVAL", std::to_string(settings.interval_seconds)},
-                                              {"BIFROST_UNDERLYINGS", settings.underlying},
-                                              {"BIFROST_EXPIRY_DAYS", "0"},
-                                              {"BIFROST_STRIKE_WINDOW", "0"},
-                                              {"BIFROST_CLOCK", "gateway"},
-                                              {"BIFROST_IB_MESSAGES_PER_SECOND", "0"}},
-                              .error_log = scratch() / "collector.log"}));
+  return must(Process::start(
+      program("bifrost-collector"),
+      {.arguments = {"--env", "/dev/null"},
+       .environment = {{"DATABASE_URL", settings.database_url},
+                       {"IB_PORT", std::to_string(settings.gateway_port)},
+                       {"IB_CLIENT_ID", "2"},
+                       {"COLLECTION_INTERVAL", std::to_string(settings.interval_seconds)},
+                       {"BIFROST_UNDERLYINGS", settings.underlying},
+                       {"BIFROST_EXPIRY_DAYS", "0"},
+                       {"BIFROST_STRIKE_WINDOW", "0"},
+                       {"BIFROST_CLOCK", "gateway"},
+                       {"BIFROST_IB_MESSAGES_PER_SECOND", "0"}},
+       .error_log = scratch() / "collector.log"}));
 }
 
 RunningApi start_api(const ApiSettings& settings) {
-  auto process = must(Process::start(program("bifrost-api"),
-                                     {.arguments = {"--env", "/dev/null"},
-                                      .environment = {{"DATABASE_URL", settings.database_url},
-                                                      {"IB_PORT", std::to_string(settings.gateway_port)},
-                                                      {"IB_CLIENT_ID", "1"},
-                                                      {"APP_PORT", "0"},
-                                                      {"COLLECTION_INTERVAL", std::to_string(settings.interval_seconds)},
-                                                      {"BIFROST_CLOCK", "gateway"},
-                                                      {"BIFROST_IB_LINES", "15"},
-                                                      {"BIFROST_IB_MESSAGES_PER_SECOND", "0"}},
-                                      .error_log = scratch() / "api.log"}));
+  auto process = must(Process::start(
+      program("bifrost-api"),
+      {.arguments = {"--env", "/dev/null"},
+       .environment = {{"DATABASE_URL", settings.database_url},
+                       {"IB_PORT", std::to_string(settings.gateway_port)},
+                       {"IB_CLIENT_ID", "1"},
+                       {"APP_PORT", "0"},
+                       {"COLLECTION_INTERVAL", std::to_string(settings.interval_seconds)},
+                       {"BIFROST_CLOCK", "gateway"},
+                       {"BIFROST_IB_LINES", "15"},
+                       {"BIFROST_IB_MESSAGES_PER_SECOND", "0"}},
+       .error_log = scratch() / "api.log"}));
   const auto line = must(process.read_line(core::after(60s)));
   return {std::move(process), static_cast<std::uint16_t>(std::stoi(port_in(line)))};
 }
@@ -179,7 +198,8 @@ std::string exchange(std::uint16_t port, std::string_view request) {
 }
 
 std::string get(std::uint16_t port, std::string_view target) {
-  return test::exchange(port, fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target));
+  return test::exchange(
+      port, fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target));
 }
 
 bool wait_until(std::chrono::seconds limit, const std::function<bool()>& done) {
@@ -197,7 +217,8 @@ FileRows read_file(const fs::path& file) {
   for (;;) {
     auto next = must(reader.next());
     if (!next) return rows;
-    if (auto* row = std::get_if<core::ChainFileRow>(&*next)) rows[row->quote_ts].push_back(std::move(*row));
+    if (auto* row = std::get_if<core::ChainFileRow>(&*next))
+      rows[row->quote_ts].push_back(std::move(*row));
   }
 }
 
@@ -208,7 +229,9 @@ using Field = std::optional<std::string>;
 Field text(const std::optional<core::Price>& price) {
   return price ? Field{std::to_string(price->units())} : std::nullopt;
 }
-Field text(const std::optional<std::int64_t>& count) { return count ? Field{std::to_string(*count)} : std::nullopt; }
+Field text(const std::optional<std::int64_t>& count) {
+  return count ? Field{std::to_string(*count)} : std::nullopt;
+}
 Field text(const std::optional<double>& value, double per_one) {
   return value ? Field{std::to_string(std::llround(*value * per_one))} : std::nullopt;
 }
@@ -222,10 +245,13 @@ std::optional<std::string> difference(Sql& sql, std::string_view underlying, Ins
   for (const auto& row : rows) {
     const auto& q = row.quote;
     const Key key{row.contract.trading_class, core::to_iso_date(row.contract.expiry),
-                  std::to_string(row.contract.strike.units() / 10), std::string(1, core::to_char(row.contract.right))};
+                  std::to_string(row.contract.strike.units() / 10),
+                  std::string(1, core::to_char(row.contract.right))};
     // Without a volatility the gateway computes no greeks either; our files agree.
-    expected[key] = {text(q.bid),    text(q.ask),           text(q.last),          text(q.bid_size), text(q.ask_size),
-                     text(q.volume), text(q.open_interest), text(q.implied_vol, 1e6), text(q.delta, 1e6)};
+    expected[key] = {
+        text(q.bid),       text(q.ask),    text(q.last),          text(q.bid_size),
+        text(q.ask_size),  text(q.volume), text(q.open_interest), text(q.implied_vol, 1e6),
+        text(q.delta, 1e6)};
   }
   const auto stored = sql(fmt::format(
       R"(SELECT c.trading_class, c.expiry::text, c.strike, c."right", s.bid, s.ask, s.last, s.bid_size, s.ask_size, s.volume,
@@ -236,28 +262,31 @@ std::optional<std::string> difference(Sql& sql, std::string_view underlying, Ins
   std::map<Key, SqlRow> found;
   for (const auto& row : stored) {
     const Key key{*row[0], *row[1], *row[2], *row[3]};
-    if (!found.emplace(key, SqlRow(row.begin() + 4, row.end())).second) return fmt::format("{} {} twice", key[0], key[2]);
+    if (!found.emplace(key, SqlRow(row.begin() + 4, row.end())).second)
+      return fmt::format("{} {} twice", key[0], key[2]);
   }
   const auto name = [&](const Key& key) {
     return fmt::format("{}: {} {} {} {}", core::to_iso(as_of), key[0], key[1], key[2], key[3]);
   };
-  constexpr std::array fields{"bid", "ask", "last", "bid_size", "ask_size", "volume", "open_interest", "implied_vol", "delta"};
+  constexpr std::array fields{"bid",    "ask",           "last",        "bid_size", "ask_size",
+                              "volume", "open_interest", "implied_vol", "delta"};
   for (const auto& [key, want] : expected) {
     const auto at = found.find(key);
     if (at == found.end()) return name(key) + " is missing";
     for (std::size_t f = 0; f < want.size(); ++f) {
       if (want[f] != at->second[f]) {
-        return fmt::format("{}: {} is {} and should be {}", name(key), fields[f], at->second[f].value_or("NULL"),
-                           want[f].value_or("NULL"));
+        return fmt::format("{}: {} is {} and should be {}", name(key), fields[f],
+                           at->second[f].value_or("NULL"), want[f].value_or("NULL"));
       }
     }
   }
   for (const auto& [key, row] : found) {
     if (!expected.contains(key)) return name(key) + " is not in the file";
   }
-  const auto price = sql.one(fmt::format(
-      "SELECT underlying_price FROM collection_runs r JOIN underlyings u USING (underlying_id) WHERE symbol = '{}' AND as_of = '{}'",
-      underlying, core::to_iso(as_of)));
+  const auto price =
+      sql.one(fmt::format("SELECT underlying_price FROM collection_runs r JOIN underlyings u USING "
+                          "(underlying_id) WHERE symbol = '{}' AND as_of = '{}'",
+                          underlying, core::to_iso(as_of)));
   if (price != text(rows.front().underlying_price).value_or("")) {
     return fmt::format("{}: underlying price {}", core::to_iso(as_of), price);
   }

@@ -44,7 +44,8 @@ struct Ran {
   int status;
   std::string output;
 };
-Ran run(std::string_view program, std::vector<std::string> arguments, const std::string& database_url);
+Ran run(std::string_view program, std::vector<std::string> arguments,
+        const std::string& database_url);
 
 /// The simulated gateway replaying files, its clock in our hand.
 class ReplayGateway {
@@ -80,19 +81,21 @@ struct RunningApi {
 /// Back once it listens.
 RunningApi start_api(const ApiSettings& settings);
 
-/// An HTTP exchange as raw as it gets. The reply as it came, status line first; empty when the connection was closed.
+/// An HTTP exchange as raw as it gets. The reply as it came, status line first; empty when the
+/// connection was closed.
 std::string exchange(std::uint16_t port, std::string_view request);
 std::string get(std::uint16_t port, std::string_view target);
 
-/// Waits until `done` says so, looking again after every change in the database (NOTIFY) or every 50 ms.
+/// Waits until `done` says so, looking again after every change in the database (NOTIFY) or every
+/// 50 ms.
 bool wait_until(std::chrono::seconds limit, const std::function<bool()>& done);
 
 /// The rows of an option file by (quote_ts, trading class, expiry, strike, right).
 using FileRows = std::map<core::Instant, std::vector<core::ChainFileRow>>;
 FileRows read_file(const std::filesystem::path& file);
 
-/// Compares one stored snapshot with the file's rows of that instant, field by field, through plain SQL. Nothing when
-/// equal, else the first difference.
+/// Compares one stored snapshot with the file's rows of that instant, field by field, through plain
+/// SQL. Nothing when equal, else the first difference.
 std::optional<std::string> difference(Sql& sql, std::string_view underlying, core::Instant as_of,
                                       const std::vector<core::ChainFileRow>& rows);
 

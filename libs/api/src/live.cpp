@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 
 // One text per chain: symbol, expiry and class hold no '|'.
 std::string to_topic(const ChainTopic& chain) {
-  return fmt::format("{}|{}|{}", chain.symbol, core::to_iso_date(chain.expiry), chain.trading_class);
+  return fmt::format("{}|{}|{}", chain.symbol, core::to_iso_date(chain.expiry),
+                     chain.trading_class);
 }
 
 std::optional<ChainTopic> parse_topic(std::string_view topic) {
@@ -22,7 +23,8 @@ std::optional<ChainTopic> parse_topic(std::string_view topic) {
   if (first == last) return std::nullopt;
   const auto expiry = core::parse_date(topic.substr(first + 1, last - first - 1));
   if (!expiry) return std::nullopt;
-  return ChainTopic{std::string{topic.substr(0, first)}, *expiry, std::string{topic.substr(last + 1)}};
+  return ChainTopic{std::string{topic.substr(0, first)}, *expiry,
+                    std::string{topic.substr(last + 1)}};
 }
 
 struct ErrorEvent {
@@ -32,16 +34,20 @@ struct ErrorEvent {
 BF_DESCRIBE(ErrorEvent, "A message of the client that could not be followed.", (type), (detail))
 
 net::WsCommand refuse(std::string detail) {
-  return {net::WsCommand::Kind::reply_only, {}, net::to_json(ErrorEvent{"error", std::move(detail)})};
+  return {
+      net::WsCommand::Kind::reply_only, {}, net::to_json(ErrorEvent{"error", std::move(detail)})};
 }
 
 net::WsCommand parse_message(std::string_view text) {
   const auto message = net::parse_json<ClientMessage>(text, "message");
-  if (!message) return refuse(fmt::format("{}: {}", message.error().front().path, message.error().front().message));
+  if (!message)
+    return refuse(
+        fmt::format("{}: {}", message.error().front().path, message.error().front().message));
   if (message->subscribe.has_value() == message->unsubscribe.has_value()) {
     return refuse("send exactly one of subscribe and unsubscribe");
   }
-  if (message->subscribe) return {net::WsCommand::Kind::subscribe, to_topic(*message->subscribe), {}};
+  if (message->subscribe)
+    return {net::WsCommand::Kind::subscribe, to_topic(*message->subscribe), {}};
   return {net::WsCommand::Kind::unsubscribe, to_topic(*message->unsubscribe), {}};
 }
 
@@ -49,15 +55,16 @@ net::WsCommand parse_message(std::string_view text) {
 
 LiveChains::LiveChains(Service& service)
     : service_(service),
-      hub_({.path = "/api/ws",
-            .parse = parse_message,
-            .present = [this](const std::string& topic) { return event(topic, false); }}) {}
+      hub_({.path = "/api/ws", .parse = parse_message, .present = [this](const std::string& topic) {
+              return event(topic, false);
+            }}) {}
 
 /// The chain of a topic as a message; nothing when there is none (yet).
 std::optional<std::string> LiveChains::event(const std::string& topic, bool next) {
   const auto wanted = parse_topic(topic);
   if (!wanted) return std::nullopt;
-  auto chain = service_.chain({wanted->symbol, wanted->expiry, wanted->trading_class, ChainFrom::history, std::nullopt});
+  auto chain = service_.chain(
+      {wanted->symbol, wanted->expiry, wanted->trading_class, ChainFrom::history, std::nullopt});
   if (!chain) {
     core::log::debug("no chain for {}: {}", topic, chain.error().message);
     return std::nullopt;

@@ -7,14 +7,21 @@ namespace {
 /// What went wrong, as HTTP says it.
 unsigned status_of(core::Errc code) {
   switch (code) {
-    case core::Errc::invalid_input: return 400;
-    case core::Errc::unauthorized: return 403;
-    case core::Errc::not_found: return 404;
-    case core::Errc::conflict: return 409;
-    case core::Errc::corrupt_data: return 500;
+    case core::Errc::invalid_input:
+      return 400;
+    case core::Errc::unauthorized:
+      return 403;
+    case core::Errc::not_found:
+      return 404;
+    case core::Errc::conflict:
+      return 409;
+    case core::Errc::corrupt_data:
+      return 500;
     case core::Errc::unavailable:
-    case core::Errc::cancelled: return 503;
-    case core::Errc::timeout: return 504;
+    case core::Errc::cancelled:
+      return 503;
+    case core::Errc::timeout:
+      return 504;
   }
   return 500;
 }
@@ -23,10 +30,12 @@ net::Response document(std::string_view content_type, std::string body) {
   net::Response response;
   response.content_type = content_type;
   response.body = std::move(body);
-  response.headers = {{"cache-control", "no-store"},
-                      {"content-security-policy",
-                       "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-                       "font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"}};
+  response.headers = {
+      {"cache-control", "no-store"},
+      {"content-security-policy",
+       "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' "
+       "data:; "
+       "font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"}};
   return response;
 }
 
@@ -46,42 +55,55 @@ constexpr std::string_view docs_page = R"(<!doctype html>
 )";
 
 constexpr std::string_view docs_script =
-    "window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n";
+    "window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, "
+    "validatorUrl: null });\n";
 
 }  // namespace
 
 net::Router make_router(Service* service) {
   net::Router router{{"Bifrost Trader", BIFROST_VERSION,
-                      "Option chains, their history and ranked strategies. Prices are per share, volatilities annual and "
+                      "Option chains, their history and ranked strategies. Prices are per share, "
+                      "volatilities annual and "
                       "decimal, times UTC. Null is unknown, never zero."},
                      status_of};
-  router.get<net::None, Health>("/api/health", {.summary = "State of the service and its dependencies", .tag = "operations"},
-                                [service](const net::None&) -> core::Result<Health> { return service->health(); });
-  router.get<net::None, Underlyings>("/api/underlyings", {.summary = "Underlyings with history", .tag = "chains"},
-                                     [service](const net::None&) { return service->underlyings(); });
-  router.get<SymbolQuery, Expirations>("/api/expirations/{symbol}", {.summary = "Expiries of the last snapshot", .tag = "chains"},
-                                       [service](const SymbolQuery& query) { return service->expirations(query); });
-  router.get<ChainQuery, Chain>("/api/chain/{symbol}",
-                                {.summary = "One expiry of a chain, live, stored, or as of a time", .tag = "chains"},
-                                [service](const ChainQuery& query) { return service->chain(query); });
-  router.get<HistoryQuery, History>("/api/history/{symbol}", {.summary = "One contract over time", .tag = "chains"},
-                                    [service](const HistoryQuery& query) { return service->history(query); });
+  router.get<net::None, Health>(
+      "/api/health", {.summary = "State of the service and its dependencies", .tag = "operations"},
+      [service](const net::None&) -> core::Result<Health> { return service->health(); });
+  router.get<net::None, Underlyings>(
+      "/api/underlyings", {.summary = "Underlyings with history", .tag = "chains"},
+      [service](const net::None&) { return service->underlyings(); });
+  router.get<SymbolQuery, Expirations>(
+      "/api/expirations/{symbol}", {.summary = "Expiries of the last snapshot", .tag = "chains"},
+      [service](const SymbolQuery& query) { return service->expirations(query); });
+  router.get<ChainQuery, Chain>(
+      "/api/chain/{symbol}",
+      {.summary = "One expiry of a chain, live, stored, or as of a time", .tag = "chains"},
+      [service](const ChainQuery& query) { return service->chain(query); });
+  router.get<HistoryQuery, History>(
+      "/api/history/{symbol}", {.summary = "One contract over time", .tag = "chains"},
+      [service](const HistoryQuery& query) { return service->history(query); });
   router.get<StrategiesQuery, Strategies>(
-      "/api/strategies/{symbol}", {.summary = "The best structures of one expiry", .tag = "strategies"},
+      "/api/strategies/{symbol}",
+      {.summary = "The best structures of one expiry", .tag = "strategies"},
       [service](const StrategiesQuery& query) { return service->strategies(query); });
   router.add_schema<ClientMessage>();
   router.add_schema<SnapshotEvent>();
-  router.raw("/openapi.json", [body = router.openapi_json()](const net::Request&) { return document("application/json", body); });
+  router.raw("/openapi.json", [body = router.openapi_json()](const net::Request&) {
+    return document("application/json", body);
+  });
   return router;
 }
 
 core::Result<void> add_docs(net::Router& router, const std::filesystem::path& folder) {
   BF_TRY(auto files, net::Files::open({.root = folder, .prefix = "/docs/", .single_page = false}));
-  const auto page = [](const net::Request&) { return document("text/html; charset=utf-8", std::string{docs_page}); };
+  const auto page = [](const net::Request&) {
+    return document("text/html; charset=utf-8", std::string{docs_page});
+  };
   router.raw("/docs", page);
   router.raw("/docs/", page);
-  router.raw("/docs/start.js",
-             [](const net::Request&) { return document("text/javascript; charset=utf-8", std::string{docs_script}); });
+  router.raw("/docs/start.js", [](const net::Request&) {
+    return document("text/javascript; charset=utf-8", std::string{docs_script});
+  });
   router.add_files(std::move(files));
   return {};
 }

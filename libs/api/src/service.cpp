@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -28,21 +29,24 @@ int days_to(Date expiry, Instant from) {
   return static_cast<int>((expiry - core::exchange_time(from).date).count());
 }
 
-double years_to_settlement(const core::ChainSnapshot& snapshot, const std::string& trading_class, Date expiry) {
+double years_to_settlement(const core::ChainSnapshot& snapshot, const std::string& trading_class,
+                           Date expiry) {
   const core::OptionContract any{snapshot.underlying, trading_class, expiry, {}, Right::call};
   return core::years_act365f(snapshot.as_of, core::settlement_instant(any));
 }
 
 ChainSide to_side(const core::Quote& quote) {
-  ChainSide side{quote.bid,         quote.ask,   quote.last,  quote.bid_size, quote.ask_size, quote.volume,
-                 quote.open_interest, quote.implied_vol, quote.delta, quote.gamma,    quote.theta,    quote.vega,
-                 std::nullopt,      quote.observed_at};
+  ChainSide side{quote.bid,      quote.ask,        quote.last,          quote.bid_size,
+                 quote.ask_size, quote.volume,     quote.open_interest, quote.implied_vol,
+                 quote.delta,    quote.gamma,      quote.theta,         quote.vega,
+                 std::nullopt,   quote.observed_at};
   if (quote.implied_vol || quote.delta) side.greeks_from = GreeksFrom::gateway;
   return side;
 }
 
 /// Fills in what the broker's model did not say, from the middle of bid and ask.
-void add_computed(std::optional<ChainSide>& side, const std::optional<analysis::OptionAnalytics>& priced) {
+void add_computed(std::optional<ChainSide>& side,
+                  const std::optional<analysis::OptionAnalytics>& priced) {
   if (!side || side->greeks_from || !priced) return;
   if (priced->implied_vol) side->implied_vol = *priced->implied_vol;
   if (priced->greeks) {
@@ -55,10 +59,12 @@ void add_computed(std::optional<ChainSide>& side, const std::optional<analysis::
 }
 
 /// The rows of one expiry, with greeks where they can be had.
-std::vector<ChainRow> to_rows(const core::ChainSnapshot& snapshot, const std::string& trading_class, Date expiry) {
+std::vector<ChainRow> to_rows(const core::ChainSnapshot& snapshot, const std::string& trading_class,
+                              Date expiry) {
   std::map<Price, ChainRow> rows;
   for (const auto& option : snapshot.quotes) {
-    if (option.contract.expiry != expiry || option.contract.trading_class != trading_class) continue;
+    if (option.contract.expiry != expiry || option.contract.trading_class != trading_class)
+      continue;
     auto& row = rows[option.contract.strike];
     row.strike = option.contract.strike;
     (option.contract.right == Right::call ? row.call : row.put) = to_side(option.quote);
@@ -81,22 +87,26 @@ std::vector<ChainRow> to_rows(const core::ChainSnapshot& snapshot, const std::st
 }
 
 /// The class meant: the one named, or the only one there is.
-Result<std::string> pick_class(const std::set<std::string>& classes, const std::optional<std::string>& named,
-                               std::string_view symbol, Date expiry) {
+Result<std::string> pick_class(const std::set<std::string>& classes,
+                               const std::optional<std::string>& named, std::string_view symbol,
+                               Date expiry) {
   if (named) {
     if (classes.contains(*named)) return *named;
   } else if (classes.size() == 1) {
     return *classes.begin();
   } else if (classes.size() > 1) {
-    return core::fail(Errc::invalid_input, fmt::format("{} lists {} classes on {}; name one with trading_class: {}", symbol,
-                                                       classes.size(), core::to_iso_date(expiry),
-                                                       fmt::join(classes, ", ")));
+    return core::fail(
+        Errc::invalid_input,
+        fmt::format("{} lists {} classes on {}; name one with trading_class: {}", symbol,
+                    classes.size(), core::to_iso_date(expiry), fmt::join(classes, ", ")));
   }
-  return core::fail(Errc::not_found, fmt::format("no {} options of {} expire on {}", symbol, named.value_or("any class"),
-                                                 core::to_iso_date(expiry)));
+  return core::fail(Errc::not_found,
+                    fmt::format("no {} options of {} expire on {}", symbol,
+                                named.value_or("any class"), core::to_iso_date(expiry)));
 }
 
-Result<std::string> pick_class(const core::ChainSnapshot& snapshot, const std::optional<std::string>& named, Date expiry) {
+Result<std::string> pick_class(const core::ChainSnapshot& snapshot,
+                               const std::optional<std::string>& named, Date expiry) {
   std::set<std::string> classes;
   for (const auto& option : snapshot.quotes) {
     if (option.contract.expiry == expiry) classes.insert(option.contract.trading_class);
@@ -104,11 +114,42 @@ Result<std::string> pick_class(const core::ChainSnapshot& snapshot, const std::o
   return pick_class(classes, named, snapshot.underlying, expiry);
 }
 
+/// The search tries every combination; beyond this many strikes a condor's take longer than anybody
+/// waits, so the ones farthest from the forward are left out (and the reply says so).
+constexpr std::size_t max_strikes = 120;
+
+/// Keeps the strikes nearest to the forward. The number left out.
+std::size_t narrow(analysis::PricedChain& priced) {
+  auto& rows = priced.chain.rows;
+  if (rows.size() <= max_strikes) return 0;
+  const auto nearer = [&](Price a, Price b) {
+    return std::abs(a.value() - priced.parity.forward) <
+           std::abs(b.value() - priced.parity.forward);
+  };
+  // Strikes ascend, so the nearest ones are a window; it ends where the next strike out is farther
+  // than the first one in.
+  std::size_t first = 0;
+  while (first + max_strikes < rows.size() &&
+         nearer(rows[first + max_strikes].strike, rows[first].strike))
+    ++first;
+  const auto window = [&](auto& all) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+    all = {begin, begin + static_cast<std::ptrdiff_t>(max_strikes)};
+  };
+  const std::size_t left_out = rows.size() - max_strikes;
+  window(rows);
+  window(priced.rows);
+  return left_out;
+}
+
 LegKind to_leg_kind(analysis::LegKind kind) {
   switch (kind) {
-    case analysis::LegKind::call: return LegKind::call;
-    case analysis::LegKind::put: return LegKind::put;
-    case analysis::LegKind::stock: return LegKind::stock;
+    case analysis::LegKind::call:
+      return LegKind::call;
+    case analysis::LegKind::put:
+      return LegKind::put;
+    case analysis::LegKind::stock:
+      return LegKind::stock;
   }
   return LegKind::stock;
 }
@@ -118,8 +159,9 @@ StrategyCandidate to_candidate(const analysis::Candidate& found, int rank, int m
   candidate.rank = rank;
   for (const auto& [leg, implied_vol, delta] : found.legs) {
     const bool stock = leg.kind == analysis::LegKind::stock;
-    candidate.legs.push_back({to_leg_kind(leg.kind), leg.quantity, stock ? std::nullopt : std::optional{leg.strike},
-                              leg.entry_price, implied_vol, delta});
+    candidate.legs.push_back({to_leg_kind(leg.kind), leg.quantity,
+                              stock ? std::nullopt : std::optional{leg.strike}, leg.entry_price,
+                              implied_vol, delta});
   }
   candidate.credit = found.credit.value();
   if (found.payoff.max_profit) candidate.max_profit = found.payoff.max_profit->value();
@@ -134,7 +176,8 @@ StrategyCandidate to_candidate(const analysis::Candidate& found, int rank, int m
   candidate.pop = found.pop;
   candidate.return_on_risk = found.return_on_risk;
   candidate.annualised_return = found.annualised_return_simple;
-  for (const auto& point : analysis::drawing_points(found.payoff)) candidate.payoff.push_back({point.spot, point.profit});
+  for (const auto& point : analysis::drawing_points(found.payoff))
+    candidate.payoff.push_back({point.spot, point.profit});
   return candidate;
 }
 
@@ -150,7 +193,8 @@ struct Service::Impl {
   const core::Clock& clock;
   std::chrono::seconds interval;
 
-  // One live chain at a time: the gateway's lines are few, and whoever waits is served from what the first one brings.
+  // One live chain at a time: the gateway's lines are few, and whoever waits is served from what
+  // the first one brings.
   std::timed_mutex gateway_turn;
   std::map<std::string, ib::Underlying> underlyings;
   struct Listing {
@@ -161,7 +205,8 @@ struct Service::Impl {
   std::map<std::string, Listing> listings;
 
   std::int64_t age_of(Instant as_of) const {
-    return std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(clock.now() - as_of).count());
+    return std::max<std::int64_t>(
+        0, std::chrono::floor<std::chrono::seconds>(clock.now() - as_of).count());
   }
 
   bool market_open(Instant now) const {
@@ -179,7 +224,8 @@ struct Service::Impl {
     return chain;
   }
 
-  Chain to_chain(const core::ChainSnapshot& snapshot, const std::string& trading_class, Date expiry) const {
+  Chain to_chain(const core::ChainSnapshot& snapshot, const std::string& trading_class,
+                 Date expiry) const {
     Chain chain{};
     chain.symbol = snapshot.underlying;
     chain.trading_class = trading_class;
@@ -199,7 +245,8 @@ struct Service::Impl {
     if (!turn) return core::fail(Errc::timeout, "other live chains are being fetched");
     if (!client.wait_ready(std::min(deadline, core::after(500ms)))) {
       const auto problem = client.link().last_problem;
-      return core::fail(Errc::unavailable, fmt::format("gateway not available{}{}", problem.empty() ? "" : ": ", problem));
+      return core::fail(Errc::unavailable, fmt::format("gateway not available{}{}",
+                                                       problem.empty() ? "" : ": ", problem));
     }
     auto known = underlyings.find(query.symbol);
     if (known == underlyings.end()) {
@@ -209,24 +256,31 @@ struct Service::Impl {
     core::ChainSnapshot snapshot;
     snapshot.underlying = query.symbol;
     snapshot.as_of = std::chrono::floor<std::chrono::seconds>(clock.now());
-    BF_TRY(const auto options, listed(known->second, query, core::exchange_time(snapshot.as_of).date, deadline));
+    BF_TRY(const auto options,
+           listed(known->second, query, core::exchange_time(snapshot.as_of).date, deadline));
     bool delayed = false;
-    if (const auto spot = client.underlying_quote(known->second, {}, clock, std::min(deadline, core::after(2s)))) {
+    if (const auto spot = client.underlying_quote(known->second, {}, clock,
+                                                  std::min(deadline, core::after(2s)))) {
       snapshot.underlying_price = spot->price;
       delayed = spot->delayed;
     }
     BF_TRY(const auto report, client.quotes(*options, {}, clock, deadline));
     for (const auto& collected : report.quotes) {
-      if (collected.completeness == ib::Completeness::complete || collected.completeness == ib::Completeness::partial) {
+      if (collected.completeness == ib::Completeness::complete ||
+          collected.completeness == ib::Completeness::partial) {
         snapshot.quotes.push_back(collected.option);
         delayed = delayed || collected.delayed;
       }
     }
     if (snapshot.quotes.empty()) {
-      return core::fail(Errc::unavailable, fmt::format("the gateway answered for none of {} contracts{}{}", options->size(),
-                                                       report.stopped ? ": " : "", report.stopped.value_or("")));
+      return core::fail(
+          Errc::unavailable,
+          fmt::format("the gateway answered for none of {} contracts{}{}", options->size(),
+                      report.stopped ? ": " : "", report.stopped.value_or("")));
     }
-    snapshot.source = client.link().simulated ? Source::simulated : delayed ? Source::delayed : Source::live;
+    snapshot.source = client.link().simulated ? Source::simulated
+                      : delayed               ? Source::delayed
+                                              : Source::live;
     const auto& contract = snapshot.quotes.front().contract;
     Chain chain = to_chain(snapshot, contract.trading_class, contract.expiry);
     chain.served_from = ServedFrom::gateway;
@@ -235,33 +289,38 @@ struct Service::Impl {
   }
 
   /// The contracts of one expiry and class, asked for once a day.
-  Result<const std::vector<ib::ListedOption>*> listed(const ib::Underlying& underlying, const ChainQuery& query, Date day,
+  Result<const std::vector<ib::ListedOption>*> listed(const ib::Underlying& underlying,
+                                                      const ChainQuery& query, Date day,
                                                       core::Deadline deadline) {
     auto& listing = listings[query.symbol];
     if (listing.day != day || listing.classes.empty()) {
       BF_TRY(const auto parameters, client.option_parameters(underlying, deadline));
       listing = {day, {}, {}};
       for (const auto& offered : parameters) {
-        for (const Date expiry : offered.expiries) listing.classes.emplace(offered.trading_class, expiry);
+        for (const Date expiry : offered.expiries)
+          listing.classes.emplace(offered.trading_class, expiry);
       }
     }
     std::set<std::string> classes;
     for (const auto& [trading_class, expiry] : listing.classes) {
       if (expiry == query.expiry) classes.insert(trading_class);
     }
-    BF_TRY(const auto trading_class, pick_class(classes, query.trading_class, query.symbol, query.expiry));
+    BF_TRY(const auto trading_class,
+           pick_class(classes, query.trading_class, query.symbol, query.expiry));
     auto& options = listing.options[{trading_class, query.expiry}];
     if (options.empty()) {
       BF_TRY(options, client.listed_options(underlying, trading_class, query.expiry, deadline));
     }
     if (options.empty()) {
-      return core::fail(Errc::not_found, fmt::format("no {} options expire on {}", trading_class, core::to_iso_date(query.expiry)));
+      return core::fail(Errc::not_found, fmt::format("no {} options expire on {}", trading_class,
+                                                     core::to_iso_date(query.expiry)));
     }
     return &options;
   }
 };
 
-Service::Service(store::History& history, ib::Client& client, const core::Clock& clock, std::chrono::seconds collection_interval)
+Service::Service(store::History& history, ib::Client& client, const core::Clock& clock,
+                 std::chrono::seconds collection_interval)
     : impl_(new Impl{history, client, clock, collection_interval, {}, {}, {}}) {}
 Service::~Service() = default;
 
@@ -278,9 +337,11 @@ Health Service::health() {
   const auto summaries = impl_->history.underlyings(core::after(history_patience));
   if (summaries) {
     for (const auto& summary : *summaries) {
-      UnderlyingHealth underlying{summary.symbol, summary.last.as_of, impl_->age_of(summary.last.as_of), false};
+      UnderlyingHealth underlying{summary.symbol, summary.last.as_of,
+                                  impl_->age_of(summary.last.as_of), false};
       const bool collected = summary.last.source && *summary.last.source != Source::imported;
-      underlying.stale = health.market_open && *underlying.age_seconds > 2 * impl_->interval.count();
+      underlying.stale =
+          health.market_open && *underlying.age_seconds > 2 * impl_->interval.count();
       if (collected && underlying.stale) collecting = false;
       health.underlyings.push_back(std::move(underlying));
     }
@@ -290,11 +351,14 @@ Health Service::health() {
   health.dependencies.push_back(std::move(database));
   health.dependencies.push_back(
       {"gateway", link.connected && link.upstream_ok,
-       link.connected ? fmt::format("protocol version {}{}", link.server_version, link.upstream_ok ? "" : ", broker not reachable")
-                      : fmt::format("not connected{}{}", link.last_problem.empty() ? "" : ": ", link.last_problem)});
+       link.connected ? fmt::format("protocol version {}{}", link.server_version,
+                                    link.upstream_ok ? "" : ", broker not reachable")
+                      : fmt::format("not connected{}{}", link.last_problem.empty() ? "" : ": ",
+                                    link.last_problem)});
   health.dependencies.push_back({"collector", summaries && collecting,
-                                 !summaries    ? "unknown while the database is away"
-                                 : !collecting ? "no snapshot for two intervals while the market is open"
+                                 !summaries ? "unknown while the database is away"
+                                 : !collecting
+                                     ? "no snapshot for two intervals while the market is open"
                                  : health.market_open ? "on time"
                                                       : "the market is closed"});
   const bool all = std::ranges::all_of(health.dependencies, &DependencyHealth::healthy);
@@ -313,10 +377,12 @@ Result<Underlyings> Service::underlyings() {
 }
 
 Result<Expirations> Service::expirations(const SymbolQuery& query) {
-  BF_TRY(const auto stored, impl_->history.expirations(query.symbol, std::nullopt, core::after(history_patience)));
+  BF_TRY(const auto stored,
+         impl_->history.expirations(query.symbol, std::nullopt, core::after(history_patience)));
   Expirations reply{query.symbol, stored.run.as_of, {}};
   for (const auto& listed : stored.expirations) {
-    reply.expirations.push_back({listed.expiry, listed.trading_class, days_to(listed.expiry, stored.run.as_of), listed.contracts});
+    reply.expirations.push_back({listed.expiry, listed.trading_class,
+                                 days_to(listed.expiry, stored.run.as_of), listed.contracts});
   }
   return reply;
 }
@@ -324,7 +390,8 @@ Result<Expirations> Service::expirations(const SymbolQuery& query) {
 Result<Chain> Service::chain(const ChainQuery& query) {
   const auto from = query.at ? ChainFrom::history : query.from.value_or(ChainFrom::any);
   if (query.at && query.from == ChainFrom::gateway) {
-    return core::fail(Errc::invalid_input, "the gateway knows no past: leave out either 'at' or 'from'");
+    return core::fail(Errc::invalid_input,
+                      "the gateway knows no past: leave out either 'at' or 'from'");
   }
   if (from == ChainFrom::history) return impl_->stored(query);
   auto live = impl_->live(query);
@@ -338,8 +405,10 @@ Result<History> Service::history(const HistoryQuery& query) {
   const Instant end = query.end.value_or(impl_->clock.now());
   const Instant start = query.start.value_or(end - std::chrono::days{30});
   if (start > end) return core::fail(Errc::invalid_input, "start lies after end");
-  const core::OptionContract contract{query.symbol, query.trading_class, query.expiry, query.strike, query.right};
-  BF_TRY(const auto points, impl_->history.contract_history(contract, start, end, core::after(history_patience)));
+  const core::OptionContract contract{query.symbol, query.trading_class, query.expiry, query.strike,
+                                      query.right};
+  BF_TRY(const auto points,
+         impl_->history.contract_history(contract, start, end, core::after(history_patience)));
   History reply{query.symbol, query.trading_class, query.expiry, query.strike, query.right, {}};
   for (const auto& point : points) {
     reply.points.push_back({point.as_of, point.underlying_price, to_side(point.quote)});
@@ -349,26 +418,31 @@ Result<History> Service::history(const HistoryQuery& query) {
 
 Result<Strategies> Service::strategies(const StrategiesQuery& query) {
   const store::ChainFilter filter{std::nullopt, query.expiry, query.trading_class};
-  BF_TRY(const auto stored, impl_->history.chain(query.symbol, filter, core::after(history_patience)));
+  BF_TRY(const auto stored,
+         impl_->history.chain(query.symbol, filter, core::after(history_patience)));
   const auto& snapshot = stored.snapshot;
   BF_TRY(const auto trading_class, pick_class(snapshot, query.trading_class, query.expiry));
   BF_TRY(auto chain, analysis::select_expiry(snapshot, {query.expiry, trading_class}));
   const int multiplier = chain.multiplier;
   const double years = years_to_settlement(snapshot, trading_class, query.expiry);
   if (years <= 0) {
-    return core::fail(Errc::unavailable, fmt::format("{} of {} have settled", trading_class, core::to_iso_date(query.expiry)));
+    return core::fail(Errc::unavailable, fmt::format("{} of {} have settled", trading_class,
+                                                     core::to_iso_date(query.expiry)));
   }
-  const auto priced = analysis::refresh(std::move(chain), years, std::nullopt);
+  auto priced = analysis::refresh(std::move(chain), years, std::nullopt);
   if (!priced) {
-    return core::fail(Errc::unavailable, fmt::format("the quotes of {} pin down no forward: {}", core::to_iso_date(query.expiry),
+    return core::fail(Errc::unavailable, fmt::format("the quotes of {} pin down no forward: {}",
+                                                     core::to_iso_date(query.expiry),
                                                      analysis::to_string(priced.error())));
   }
   analysis::FinderLimits limits;
-  limits.fill = query.fill.value_or(Fill::natural) == Fill::mid ? analysis::Fill::mid : analysis::Fill::natural;
+  limits.fill = query.fill.value_or(Fill::natural) == Fill::mid ? analysis::Fill::mid
+                                                                : analysis::Fill::natural;
   limits.min_pop = query.min_pop.value_or(0.6);
   limits.max_loss = query.max_loss;
   limits.keep = static_cast<std::size_t>(query.limit.value_or(20));
   const int days = days_to(query.expiry, snapshot.as_of);
+  const auto strikes_left_out = narrow(*priced);
   BF_TRY(const auto found, analysis::find_best(shape_of(query.strategy), *priced, days, limits));
 
   Strategies reply{};
@@ -393,8 +467,10 @@ Result<Strategies> Service::strategies(const StrategiesQuery& query) {
                    found.density.years_to_expiry};
   reply.examined = found.examined;
   reply.qualified = found.qualified;
+  reply.strikes_left_out = static_cast<std::int64_t>(strikes_left_out);
   int rank = 0;
-  for (const auto& candidate : found.candidates) reply.candidates.push_back(to_candidate(candidate, ++rank, multiplier));
+  for (const auto& candidate : found.candidates)
+    reply.candidates.push_back(to_candidate(candidate, ++rank, multiplier));
   return reply;
 }
 

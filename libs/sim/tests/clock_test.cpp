@@ -37,5 +37,13 @@ TEST(SimulatedTime, HurriesThroughAWeekendFromTheStart) {
   EXPECT_EQ(simulated_time(saturday, closed + 60s, pace), instant("2026-03-09T13:31:00Z"));
 }
 
+TEST(PacedClock, StandsStillAtTheEndOfARecording) {
+  const auto start = instant("2026-03-02T20:55:00Z");
+  const PacedClock ended{start, {.speed = 1e5}, start};
+  EXPECT_EQ(ended.now(), start);
+  const PacedClock running{start, {.speed = 1e5}, start + std::chrono::hours{24 * 365}};
+  EXPECT_GE(running.now(), start);
+}
+
 }  // namespace
 }  // namespace bifrost::sim

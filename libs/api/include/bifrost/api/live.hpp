@@ -12,7 +12,8 @@
 
 namespace bifrost::api {
 
-/// Pushes chains over the WebSocket: the present one on subscription, the new one after every stored cycle.
+/// Pushes chains over the WebSocket: the present one on subscription, the new one after every
+/// stored cycle.
 class LiveChains {
  public:
   explicit LiveChains(Service& service);

@@ -12,12 +12,13 @@
 
 namespace bifrost::api {
 
-/// Answers the questions of the API. Every call gives up within seconds. Safe to call from any thread; what it is given
-/// must outlive it.
+/// Answers the questions of the API. Every call gives up within seconds. Safe to call from any
+/// thread; what it is given must outlive it.
 class Service {
  public:
   /// `client` may be without a link, now or later: chains then come from the history, and say so.
-  Service(store::History& history, ib::Client& client, const core::Clock& clock, std::chrono::seconds collection_interval);
+  Service(store::History& history, ib::Client& client, const core::Clock& clock,
+          std::chrono::seconds collection_interval);
   ~Service();
 
   /// Never fails: what is wrong is in the answer.

@@ -12,9 +12,10 @@
 #include "bifrost/core/time.hpp"
 #include "bifrost/net/describe.hpp"
 
-// What the API takes and gives: one struct per request and reply, described once. Reading, validation, JSON, the OpenAPI
-// document and the page's TypeScript types all follow from here. Prices are per share in currency units, volatilities annual
-// and decimal, probabilities 0 to 1; money amounts are in currency for one unit of the strategy, multiplier included.
+// What the API takes and gives: one struct per request and reply, described once. Reading,
+// validation, JSON, the OpenAPI document and the page's TypeScript types all follow from here.
+// Prices are per share in currency units, volatilities annual and decimal, probabilities 0 to 1;
+// money amounts are in currency for one unit of the strategy, multiplier included.
 namespace bifrost::api {
 
 using core::Date;
@@ -29,8 +30,7 @@ struct DependencyHealth {
   std::string detail;
 };
 BF_DESCRIBE(DependencyHealth, "One thing the API depends on.",
-            (name, .doc = "database, gateway or collector"),
-            (healthy),
+            (name, .doc = "database, gateway or collector"), (healthy),
             (detail, .doc = "what is wrong, or a short fact"))
 
 struct UnderlyingHealth {
@@ -39,8 +39,7 @@ struct UnderlyingHealth {
   std::optional<std::int64_t> age_seconds;
   bool stale;
 };
-BF_DESCRIBE(UnderlyingHealth, "How fresh the history of an underlying is.",
-            (symbol),
+BF_DESCRIBE(UnderlyingHealth, "How fresh the history of an underlying is.", (symbol),
             (as_of, .doc = "the last snapshot"),
             (age_seconds, .doc = "age of the last snapshot by the market's clock"),
             (stale, .doc = "older than two collection intervals while the market is open"))
@@ -55,13 +54,10 @@ struct Health {
   std::vector<UnderlyingHealth> underlyings;
 };
 BF_DESCRIBE(Health, "State of the service and of everything it depends on.",
-            (status, .doc = "ok or degraded"),
-            (version),
+            (status, .doc = "ok or degraded"), (version),
             (now, .doc = "the market's clock; a simulated gateway has its own"),
-            (simulated, .doc = "the gateway is a simulator: no number here is real"),
-            (market_open),
-            (dependencies),
-            (underlyings))
+            (simulated, .doc = "the gateway is a simulator: no number here is real"), (market_open),
+            (dependencies), (underlyings))
 
 struct UnderlyingItem {
   std::string symbol;
@@ -80,7 +76,8 @@ BF_DESCRIBE(Underlyings, "Every underlying with history, by symbol.", (underlyin
 struct SymbolQuery {
   std::string symbol;
 };
-BF_DESCRIBE(SymbolQuery, "An underlying.", (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"))
+BF_DESCRIBE(SymbolQuery, "An underlying.",
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"))
 
 struct Expiration {
   Date expiry;
@@ -88,8 +85,8 @@ struct Expiration {
   int days_to_expiry;
   int contracts;
 };
-BF_DESCRIBE(Expiration, "One expiry of one trading class: SPX and SPXW may share a date.",
-            (expiry), (trading_class), (days_to_expiry, .doc = "calendar days in New York"),
+BF_DESCRIBE(Expiration, "One expiry of one trading class: SPX and SPXW may share a date.", (expiry),
+            (trading_class), (days_to_expiry, .doc = "calendar days in New York"),
             (contracts, .doc = "contracts in the last snapshot"))
 
 struct Expirations {
@@ -97,7 +94,8 @@ struct Expirations {
   Instant as_of;
   std::vector<Expiration> expirations;
 };
-BF_DESCRIBE(Expirations, "The expiries in the last snapshot, nearest first.", (symbol), (as_of), (expirations))
+BF_DESCRIBE(Expirations, "The expiries in the last snapshot, nearest first.", (symbol), (as_of),
+            (expirations))
 
 enum class ChainFrom { any, gateway, history };
 BF_DESCRIBE_ENUM(ChainFrom, any, gateway, history)
@@ -112,9 +110,10 @@ struct ChainQuery {
 BF_DESCRIBE(ChainQuery, "One expiry of a chain.",
             (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
             (expiry),
-            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1, .max_length = 12,
-             .pattern = "[A-Z0-9][A-Z0-9. -]*"),
-            (from, .doc = "gateway asks the broker now, history reads the last snapshot, any (default) asks the broker "
+            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1,
+             .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (from, .doc = "gateway asks the broker now, history reads the last snapshot, any "
+                          "(default) asks the broker "
                           "and falls back to history"),
             (at, .doc = "the chain as it was known then; served from history"))
 
@@ -137,14 +136,16 @@ struct ChainSide {
   std::optional<GreeksFrom> greeks_from;
   std::optional<Instant> observed_at;
 };
-BF_DESCRIBE(ChainSide, "One option. Null is unknown, 0 was quoted as zero.",
-            (bid), (ask), (last), (bid_size, .doc = "contracts"), (ask_size, .doc = "contracts"),
-            (volume, .doc = "contracts so far that day"), (open_interest, .doc = "as published that morning"),
-            (implied_vol, .doc = "annual, decimal"), (delta, .doc = "per share"),
-            (gamma, .doc = "per share and 1.00 of underlying"), (theta, .doc = "per share and calendar day"),
-            (vega, .doc = "per share and 1.00 of volatility"),
-            (greeks_from, .doc = "the broker's model, or computed here from the middle of bid and ask; null: none"),
-            (observed_at, .doc = "when the quote reached us"))
+BF_DESCRIBE(
+    ChainSide, "One option. Null is unknown, 0 was quoted as zero.", (bid), (ask), (last),
+    (bid_size, .doc = "contracts"), (ask_size, .doc = "contracts"),
+    (volume, .doc = "contracts so far that day"),
+    (open_interest, .doc = "as published that morning"), (implied_vol, .doc = "annual, decimal"),
+    (delta, .doc = "per share"), (gamma, .doc = "per share and 1.00 of underlying"),
+    (theta, .doc = "per share and calendar day"), (vega, .doc = "per share and 1.00 of volatility"),
+    (greeks_from,
+     .doc = "the broker's model, or computed here from the middle of bid and ask; null: none"),
+    (observed_at, .doc = "when the quote reached us"))
 
 struct ChainRow {
   Price strike;
@@ -170,12 +171,14 @@ struct Chain {
   std::optional<Price> underlying_price;
   std::vector<ChainRow> rows;
 };
-BF_DESCRIBE(Chain, "One expiry of a chain at one moment, lowest strike first.",
-            (symbol), (trading_class), (expiry), (days_to_expiry),
-            (as_of, .doc = "the moment the chain stands for"), (age_seconds, .doc = "now minus as_of, by the market's clock"),
+BF_DESCRIBE(Chain, "One expiry of a chain at one moment, lowest strike first.", (symbol),
+            (trading_class), (expiry), (days_to_expiry),
+            (as_of, .doc = "the moment the chain stands for"),
+            (age_seconds, .doc = "now minus as_of, by the market's clock"),
             (source, .doc = "where the quotes came from"), (served_from),
             (notice, .doc = "why the gateway was not used although it was asked for"),
-            (complete, .doc = "false: not every contract could be reached"), (underlying_price), (rows))
+            (complete, .doc = "false: not every contract could be reached"), (underlying_price),
+            (rows))
 
 struct HistoryQuery {
   std::string symbol;
@@ -207,8 +210,10 @@ struct History {
   Right right;
   std::vector<HistoryPoint> points;
 };
-BF_DESCRIBE(History, "A contract in every snapshot that has it, oldest first. A snapshot without it is a gap.",
-            (symbol), (trading_class), (expiry), (strike), (right), (points))
+BF_DESCRIBE(
+    History,
+    "A contract in every snapshot that has it, oldest first. A snapshot without it is a gap.",
+    (symbol), (trading_class), (expiry), (strike), (right), (points))
 
 enum class StrategyName { covered_call, iron_condor };
 BF_DESCRIBE_ENUM(StrategyName, covered_call, iron_condor)
@@ -229,9 +234,10 @@ struct StrategiesQuery {
 BF_DESCRIBE(StrategiesQuery, "What to look for in one expiry.",
             (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
             (expiry), (strategy),
-            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1, .max_length = 12,
-             .pattern = "[A-Z0-9][A-Z0-9. -]*"),
-            (fill, .doc = "entry at the middle, or at the side that fills at once (natural, default)"),
+            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1,
+             .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (fill,
+             .doc = "entry at the middle, or at the side that fills at once (natural, default)"),
             (min_pop, .doc = "probability of profit at least; default 0.6", .min = 0.0, .max = 1.0),
             (max_loss, .doc = "largest loss accepted, currency per unit", .above = 0.0),
             (limit, .doc = "candidates at most; default 20", .min = 1, .max = 200))
@@ -247,16 +253,18 @@ struct StrategyLeg {
   std::optional<double> implied_vol;
   std::optional<double> delta;
 };
-BF_DESCRIBE(StrategyLeg, "One leg of a candidate.",
-            (kind), (quantity, .doc = "negative is sold; options in contracts, stock in shares"),
-            (strike, .doc = "null for stock"), (entry_price, .doc = "per share, at the fill asked for"), (implied_vol),
+BF_DESCRIBE(StrategyLeg, "One leg of a candidate.", (kind),
+            (quantity, .doc = "negative is sold; options in contracts, stock in shares"),
+            (strike, .doc = "null for stock"),
+            (entry_price, .doc = "per share, at the fill asked for"), (implied_vol),
             (delta, .doc = "of one share of the option, unsigned by the quantity"))
 
 struct PayoffPoint {
   double spot;
   double profit;
 };
-BF_DESCRIBE(PayoffPoint, "A corner of the profit line at expiry.", (spot), (profit, .doc = "currency per unit"))
+BF_DESCRIBE(PayoffPoint, "A corner of the profit line at expiry.", (spot),
+            (profit, .doc = "currency per unit"))
 
 struct StrategyCandidate {
   int rank;
@@ -274,14 +282,16 @@ struct StrategyCandidate {
   std::optional<double> annualised_return;
   std::vector<PayoffPoint> payoff;
 };
-BF_DESCRIBE(StrategyCandidate, "One structure, with everything that follows from its legs. Greeks are per unit.",
+BF_DESCRIBE(StrategyCandidate,
+            "One structure, with everything that follows from its legs. Greeks are per unit.",
             (rank), (legs), (credit, .doc = "of the options, per share; negative is a debit"),
             (max_profit, .doc = "currency per unit; null: unlimited"),
             (max_loss, .doc = "positive amount, currency per unit; null: unlimited"), (breakevens),
             (delta), (gamma), (theta), (vega),
             (pop, .doc = "probability of profit at expiry under the density of the reply"),
             (return_on_risk, .doc = "max_profit / max_loss"),
-            (annualised_return, .doc = "return_on_risk * 365 / days_to_expiry, not compounded; null on the last day"),
+            (annualised_return,
+             .doc = "return_on_risk * 365 / days_to_expiry, not compounded; null on the last day"),
             (payoff, .doc = "at expiry; straight lines between the points"))
 
 struct Density {
@@ -294,8 +304,9 @@ struct Density {
   double implied_vol;
   double years_to_expiry;
 };
-BF_DESCRIBE(Density, "The assumptions behind every probability of a reply.",
-            (method), (anchor, .doc = "what its mean was taken from"), (day_count), (forward), (discount_factor),
+BF_DESCRIBE(Density, "The assumptions behind every probability of a reply.", (method),
+            (anchor, .doc = "what its mean was taken from"), (day_count), (forward),
+            (discount_factor),
             (discount_source, .doc = "given, fitted to put-call parity, or assumed_zero"),
             (implied_vol, .doc = "at the money, annual, decimal"), (years_to_expiry))
 
@@ -314,12 +325,18 @@ struct Strategies {
   Density density;
   std::int64_t examined;
   std::int64_t qualified;
+  std::int64_t strikes_left_out;
   std::vector<StrategyCandidate> candidates;
 };
-BF_DESCRIBE(Strategies, "The best structures of one expiry, out of every combination of listed strikes.",
-            (symbol), (trading_class), (expiry), (days_to_expiry), (strategy), (as_of), (age_seconds), (source),
-            (underlying_price), (fill), (ranked_by, .doc = "what the order goes by, best first"), (density),
-            (examined, .doc = "combinations scored"), (qualified, .doc = "of these, inside the limits asked for"),
+BF_DESCRIBE(Strategies,
+            "The best structures of one expiry, out of every combination of listed strikes.",
+            (symbol), (trading_class), (expiry), (days_to_expiry), (strategy), (as_of),
+            (age_seconds), (source), (underlying_price), (fill),
+            (ranked_by, .doc = "what the order goes by, best first"), (density),
+            (examined, .doc = "combinations scored"),
+            (qualified, .doc = "of these, inside the limits asked for"),
+            (strikes_left_out,
+             .doc = "strikes far from the forward that took no part, on chains of more than 120"),
             (candidates))
 
 struct ChainTopic {
@@ -328,21 +345,27 @@ struct ChainTopic {
   std::string trading_class;
 };
 BF_DESCRIBE(ChainTopic, "A chain to be told about.",
-            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"), (expiry),
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (expiry),
             (trading_class, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"))
 
 struct ClientMessage {
   std::optional<ChainTopic> subscribe;
   std::optional<ChainTopic> unsubscribe;
 };
-BF_DESCRIBE(ClientMessage, "Client to server on /api/ws: exactly one of the two.", (subscribe), (unsubscribe))
+BF_DESCRIBE(ClientMessage, "Client to server on /api/ws: exactly one of the two.", (subscribe),
+            (unsubscribe))
 
 struct SnapshotEvent {
   std::string type;
   std::int64_t sequence;
   Chain chain;
 };
-BF_DESCRIBE(SnapshotEvent, "Server to client on /api/ws: at once after subscribing, then after every collection cycle.",
-            (type, .doc = "snapshot"), (sequence, .doc = "rises by one per event of this chain; a gap means that some were left out"), (chain))
+BF_DESCRIBE(
+    SnapshotEvent,
+    "Server to client on /api/ws: at once after subscribing, then after every collection cycle.",
+    (type, .doc = "snapshot"),
+    (sequence, .doc = "rises by one per event of this chain; a gap means that some were left out"),
+    (chain))
 
 }  // namespace bifrost::api

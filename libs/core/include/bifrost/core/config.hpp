@@ -34,7 +34,7 @@ struct Config {
   std::string database_url;  // may hold a password: never log it
   std::string app_host;
   std::uint16_t app_port;
-  std::string web_root;  // folder with the built page; empty: none is served
+  std::string web_root;   // folder with the built page; empty: none is served
   std::string docs_root;  // folder with Swagger UI; empty: none is served
   std::chrono::seconds collection_interval;
   std::vector<std::string> underlyings;

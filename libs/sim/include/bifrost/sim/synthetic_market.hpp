@@ -32,7 +32,7 @@ struct SyntheticSymbol {
   double daily_contracts = 400;  // typical volume of a weekly option at the money
 };
 
-/// BFX (an index with morning-settled monthlies and the weekly class BFXW), NRTH (a fund with penny
+/// BFX (an index with the monthly class BFX and the weekly class BFXW), NRTH (a fund with penny
 /// options), VALK, ODIN and FRYA (shares).
 std::vector<SyntheticSymbol> default_universe();
 

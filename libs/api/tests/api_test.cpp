@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API over real HTTP, on a real database, with and without history; the gateway is away
+// throughout.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <filesystem>
+
+#include "bifrost/analysis/black_scholes.hpp"
+#include "bifrost/api/routes.hpp"
+#include "bifrost/api/service.hpp"
+#include "bifrost/core/calendar.hpp"
+#include "bifrost/net/connection.hpp"
+#include "bifrost/net/json.hpp"
+#include "bifrost/net/server.hpp"
+#include "bifrost/store/private_cluster.hpp"
+
+namespace bifrost::api {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+template <class T>
+T must(core::Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return *std::move(result);
+}
+
+const Instant first = core::parse_instant("2026-03-02T15:00:00Z").value();
+const Instant second = first + 5min;
+const Date april = core::parse_date("2026-04-02").value();
+const Date june = core::parse_date("2026-06-19").value();
+constexpr double vol = 0.2;
+constexpr double forward = 100;
+
+/// A chain whose every middle lies on one volatility, in pennies, ten cents wide.
+core::ChainSnapshot flat_chain(Instant as_of, bool with_morning_class) {
+  core::ChainSnapshot snapshot;
+  snapshot.underlying = "SPX";
+  snapshot.as_of = as_of;
+  snapshot.source = Source::simulated;
+  snapshot.underlying_price = Price::from_double(forward);
+  const auto add = [&](const std::string& trading_class, Date expiry, int strike, Right right) {
+    const core::OptionContract contract{"SPX", trading_class, expiry,
+                                        Price::from_units(strike * 10'000), right};
+    const double years = core::years_act365f(as_of, core::settlement_instant(contract));
+    const double fair = analysis::black_scholes_price(right, {.forward = forward,
+                                                              .strike = static_cast<double>(strike),
+                                                              .years_to_expiry = years,
+                                                              .discount_factor = 1.0,
+                                                              .vol = vol});
+    core::Quote quote;
+    quote.bid = Price::from_double(std::max(0.0, std::round(fair * 100) / 100 - 0.05));
+    quote.ask = *quote.bid + Price::from_units(1'000);
+    quote.volume = 0;
+    quote.observed_at = as_of + 2s;
+    snapshot.quotes.push_back({contract, quote});
+  };
+  for (int strike = 80; strike <= 120; strike += 5) {
+    for (const Right right : {Right::call, Right::put}) {
+      add("SPXW", april, strike, right);
+      if (with_morning_class) add("SPX", june, strike, right);
+      if (with_morning_class) add("SPXW", june, strike, right);
+    }
+  }
+  // Never quoted: a contract with nothing known but its existence.
+  snapshot.quotes.push_back(
+      {{"SPX", "SPXW", april, Price::from_units(1'300'000), Right::call}, {}});
+  return snapshot;
+}
+
+class Api : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string name = (fs::temp_directory_path() / "bifrost-api-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder = name;
+    fs::permissions(folder, fs::perms{0755});
+    cluster = must(
+        store::PrivateCluster::start(folder / "db", core::after(60s), {.die_with_starter = true}));
+    database = must(store::Database::open(cluster->url(), core::after(30s)));
+    must(database->migrate(core::after(30s)));
+    store::History history{*database};
+    for (const Instant as_of : {first, second}) {
+      store::CycleRecord record;
+      record.snapshot = flat_chain(as_of, as_of == second);
+      record.expected = static_cast<std::int64_t>(record.snapshot.quotes.size());
+      record.interval = 300s;
+      must(history.append(record, core::after(30s)));
+    }
+  }
+  static void TearDownTestSuite() {
+    database.reset();
+    cluster.reset();
+    fs::remove_all(folder);
+  }
+
+  Api() {
+    // Port 9 (discard) is where nobody listens.
+    client = must(ib::Client::start({.port = 9}));
+    service = std::make_unique<Service>(history, *client, clock, 300s);
+    router = std::make_unique<net::Router>(make_router(service.get()));
+    server = must(net::Server::start(
+        {}, [this](const net::Request& request) { return router->handle(request); }));
+  }
+
+  struct Reply {
+    int status = 0;
+    std::string body;
+  };
+  Reply get(std::string_view target) {
+    auto connection = must(net::Connection::connect("127.0.0.1", server->port(), core::after(5s)));
+    must_write(connection,
+               fmt::format("GET {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", target));
+    std::string all;
+    std::array<char, 65536> chunk;
+    for (;;) {
+      const auto got = connection.read_some(chunk, core::after(20s));
+      if (!got || *got == 0) break;
+      all.append(chunk.data(), *got);
+    }
+    return {std::stoi(all.substr(9, 3)), all.substr(all.find("\r\n\r\n") + 4)};
+  }
+  static void must_write(net::Connection& connection, const std::string& text) {
+    ASSERT_TRUE(connection.write_all(text, core::after(5s)));
+  }
+  template <class T>
+  T get_as(std::string_view target) {
+    const auto reply = get(target);
+    EXPECT_EQ(reply.status, 200) << target << ": " << reply.body;
+    auto parsed = net::parse_json<T>(reply.body);
+    if (!parsed)
+      throw std::runtime_error(
+          fmt::format("{}: {}", parsed.error().front().path, parsed.error().front().message));
+    return *parsed;
+  }
+
+  static inline fs::path folder;
+  static inline std::optional<store::PrivateCluster> cluster;
+  static inline std::optional<store::Database> database;
+  store::History history{*database};
+  core::ManualClock clock{second + 90s};
+  std::unique_ptr<ib::Client> client;
+  std::unique_ptr<Service> service;
+  std::unique_ptr<net::Router> router;
+  std::optional<net::Server> server;
+};
+
+const ChainRow& row_at(const Chain& chain, int strike) {
+  for (const auto& row : chain.rows) {
+    if (row.strike == Price::from_units(strike * 10'000)) return row;
+  }
+  throw std::runtime_error("no such strike");
+}
+
+TEST_F(Api, ServesAChainWithItsSourceAndAge) {
+  const auto chain = get_as<Chain>("/api/chain/SPX?expiry=2026-04-02&from=history");
+  EXPECT_EQ(chain.as_of, second);
+  EXPECT_EQ(chain.age_seconds, 90);
+  EXPECT_EQ(chain.source, Source::simulated);
+  EXPECT_EQ(chain.served_from, ServedFrom::history);
+  EXPECT_TRUE(chain.complete);
+  EXPECT_EQ(chain.days_to_expiry, 31);
+  ASSERT_EQ(chain.rows.size(), 10u);
+  EXPECT_LT(chain.rows[0].strike, chain.rows[1].strike);
+}
+
+TEST_F(Api, LeavesTheUnknownBlankAndZeroZero) {
+  const auto chain = get_as<Chain>("/api/chain/SPX?expiry=2026-04-02&from=history");
+  const auto& unquoted = row_at(chain, 130);
+  ASSERT_TRUE(unquoted.call);
+  EXPECT_FALSE(unquoted.call->bid || unquoted.call->ask || unquoted.call->volume ||
+               unquoted.call->implied_vol);
+  EXPECT_FALSE(unquoted.put);
+  EXPECT_EQ(row_at(chain, 100).call->volume, 0);
+}
+
+TEST_F(Api, ComputesGreeksWhereTheBrokerGaveNoneAndSaysSo) {
+  const auto chain = get_as<Chain>("/api/chain/SPX?expiry=2026-04-02&from=history");
+  const auto& at_the_money = row_at(chain, 100);
+  EXPECT_EQ(at_the_money.call->greeks_from, GreeksFrom::computed);
+  EXPECT_NEAR(*at_the_money.call->implied_vol, vol, 0.002);
+  EXPECT_NEAR(*at_the_money.call->delta - *at_the_money.put->delta, 1.0, 0.01);
+  EXPECT_FALSE(row_at(chain, 130).call->greeks_from);
+}
+
+TEST_F(Api, KnowsTheChainAsOfATime) {
+  const auto chain = get_as<Chain>(
+      fmt::format("/api/chain/SPX?expiry=2026-04-02&at={}", core::to_iso(second - 1s)));
+  EXPECT_EQ(chain.as_of, first);
+  EXPECT_EQ(chain.age_seconds, 390);
+  EXPECT_EQ(get("/api/chain/SPX?expiry=2026-04-02&at=2026-03-01T00:00:00Z").status, 404);
+  EXPECT_EQ(get("/api/chain/SPX?expiry=2026-04-02&at=2026-03-03T00:00:00Z&from=gateway").status,
+            400);
+}
+
+TEST_F(Api, FallsBackToHistoryWithoutAGatewayAndSaysWhy) {
+  const auto chain = get_as<Chain>("/api/chain/SPX?expiry=2026-04-02");
+  EXPECT_EQ(chain.served_from, ServedFrom::history);
+  ASSERT_TRUE(chain.notice);
+  EXPECT_FALSE(chain.notice->empty());
+  EXPECT_EQ(get("/api/chain/SPX?expiry=2026-04-02&from=gateway").status, 503);
+}
+
+TEST_F(Api, AsksForTheClassOnlyWhereADateListsTwo) {
+  EXPECT_EQ(get("/api/chain/SPX?expiry=2026-06-19&from=history").status, 400);
+  EXPECT_EQ(
+      get_as<Chain>("/api/chain/SPX?expiry=2026-06-19&from=history&trading_class=SPX").rows.size(),
+      9u);
+  EXPECT_EQ(get("/api/chain/SPX?expiry=2026-06-19&from=history&trading_class=XSP").status, 404);
+  EXPECT_EQ(get("/api/chain/SPX?expiry=2026-05-15&from=history").status, 404);
+}
+
+TEST_F(Api, ListsUnderlyingsAndExpirations) {
+  const auto underlyings = get_as<Underlyings>("/api/underlyings");
+  ASSERT_EQ(underlyings.underlyings.size(), 1u);
+  EXPECT_EQ(underlyings.underlyings[0].symbol, "SPX");
+  EXPECT_EQ(underlyings.underlyings[0].as_of, second);
+  const auto expirations = get_as<Expirations>("/api/expirations/SPX");
+  ASSERT_EQ(expirations.expirations.size(), 3u);
+  EXPECT_EQ(expirations.expirations[0].days_to_expiry, 31);
+  EXPECT_EQ(expirations.expirations[0].contracts, 19);
+  EXPECT_EQ(expirations.expirations[1].trading_class, "SPX");
+  EXPECT_EQ(get("/api/expirations/NONE").status, 404);
+}
+
+TEST_F(Api, GivesTheHistoryOfAContract) {
+  const auto history_of = get_as<History>(
+      "/api/history/SPX?trading_class=SPXW&expiry=2026-04-02&strike=100&right=call");
+  ASSERT_EQ(history_of.points.size(), 2u);
+  EXPECT_EQ(history_of.points[0].as_of, first);
+  EXPECT_EQ(history_of.points[0].underlying_price, Price::from_double(forward));
+  const auto empty = get_as<History>(
+      "/api/history/SPX?trading_class=SPXW&expiry=2026-04-02&strike=101&right=call");
+  EXPECT_TRUE(empty.points.empty());
+}
+
+TEST_F(Api, RanksCondorsWhoseNumbersFollowFromTheirLegs) {
+  const auto found = get_as<Strategies>(
+      "/api/strategies/SPX?expiry=2026-04-02&strategy=iron_condor&min_pop=0.5&limit=5");
+  EXPECT_EQ(found.density.method, "lognormal_atm_forward");
+  EXPECT_EQ(found.density.day_count, "ACT/365F");
+  EXPECT_NEAR(found.density.implied_vol, vol, 0.002);
+  EXPECT_NEAR(found.density.forward, forward, 0.05);
+  EXPECT_EQ(found.strikes_left_out, 0);
+  ASSERT_EQ(found.candidates.size(), 5u);
+  for (const auto& candidate : found.candidates) {
+    ASSERT_EQ(candidate.legs.size(), 4u);
+    double credit = 0;
+    for (const auto& leg : candidate.legs)
+      credit -= static_cast<double>(leg.quantity) * leg.entry_price.value();
+    EXPECT_NEAR(candidate.credit, credit, 1e-9);
+    // One condor is 100 shares wide: its best outcome is the credit, its worst the wider wing less
+    // the credit.
+    EXPECT_NEAR(*candidate.max_profit, 100 * credit, 1e-6);
+    const double wing =
+        std::max(candidate.legs[1].strike->value() - candidate.legs[0].strike->value(),
+                 candidate.legs[3].strike->value() - candidate.legs[2].strike->value());
+    EXPECT_NEAR(*candidate.max_loss, 100 * (wing - credit), 1e-6);
+    EXPECT_NEAR(candidate.return_on_risk, *candidate.max_profit / *candidate.max_loss, 1e-12);
+    EXPECT_NEAR(*candidate.annualised_return, candidate.return_on_risk * 365 / 31, 1e-9);
+    EXPECT_GE(candidate.pop, 0.5);
+  }
+  for (std::size_t i = 1; i < found.candidates.size(); ++i) {
+    EXPECT_GE(found.candidates[i - 1].return_on_risk, found.candidates[i].return_on_risk);
+  }
+}
+
+TEST_F(Api, MidNeverCostsMoreThanNatural) {
+  const auto natural = get_as<Strategies>(
+      "/api/strategies/SPX?expiry=2026-04-02&strategy=covered_call&min_pop=0&limit=50");
+  const auto mid = get_as<Strategies>(
+      "/api/strategies/SPX?expiry=2026-04-02&strategy=covered_call&min_pop=0&limit=50&fill=mid");
+  ASSERT_FALSE(natural.candidates.empty());
+  for (const auto& a : natural.candidates) {
+    for (const auto& b : mid.candidates) {
+      if (a.legs[1].strike == b.legs[1].strike) {
+        EXPECT_GT(b.credit, a.credit);
+      }
+    }
+  }
+}
+
+TEST_F(Api, ListsEveryWrongFieldAtOnce) {
+  const auto reply =
+      get("/api/strategies/spx?expiry=soon&strategy=martingale&limit=0&min_pop=2&colour=red");
+  EXPECT_EQ(reply.status, 422);
+  for (const std::string path : {"path/symbol", "query/expiry", "query/strategy", "query/limit",
+                                 "query/min_pop", "query/colour"}) {
+    EXPECT_NE(reply.body.find(path), std::string::npos) << path << " in " << reply.body;
+  }
+  EXPECT_EQ(get("/api/chain/%27%3B%20DROP%20TABLE%20contracts%3B--?expiry=2026-04-02").status, 422);
+  EXPECT_EQ(get("/api/nothing").status, 404);
+}
+
+TEST_F(Api, HealthNamesEachDependencyAndTheAgeOfTheLastSnapshot) {
+  const auto health = get_as<Health>("/api/health");
+  EXPECT_EQ(health.status, "degraded");
+  EXPECT_TRUE(health.market_open);
+  EXPECT_EQ(health.now, second + 90s);
+  std::map<std::string, bool> healthy;
+  for (const auto& dependency : health.dependencies) healthy[dependency.name] = dependency.healthy;
+  EXPECT_EQ(healthy, (std::map<std::string, bool>{
+                         {"database", true}, {"gateway", false}, {"collector", true}}));
+  ASSERT_EQ(health.underlyings.size(), 1u);
+  EXPECT_EQ(health.underlyings[0].age_seconds, 90);
+  EXPECT_FALSE(health.underlyings[0].stale);
+}
+
+TEST_F(Api, HealthCallsAnOldSnapshotStaleWhileTheMarketIsOpen) {
+  clock.set(second + 11min);
+  EXPECT_TRUE(get_as<Health>("/api/health").underlyings[0].stale);
+  clock.set(core::parse_instant("2026-03-02T23:00:00Z").value());  // after the close
+  const auto health = get_as<Health>("/api/health");
+  EXPECT_FALSE(health.market_open);
+  EXPECT_FALSE(health.underlyings[0].stale);
+}
+
+TEST_F(Api, DescribesItself) {
+  const auto document = get("/openapi.json");
+  EXPECT_EQ(document.status, 200);
+  for (const std::string word :
+       {"\"3.1", "/api/chain/{symbol}", "StrategyCandidate", "SnapshotEvent"}) {
+    EXPECT_NE(document.body.find(word), std::string::npos) << word;
+  }
+}
+
+}  // namespace
+}  // namespace bifrost::api
