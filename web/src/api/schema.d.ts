@@ -379,6 +379,11 @@ export interface components {
              * @description of these, inside the limits asked for
              */
             qualified: number;
+            /**
+             * Format: int64
+             * @description strikes far from the forward that took no part, on chains of more than 120
+             */
+            strikes_left_out: number;
             candidates: components["schemas"]["StrategyCandidate"][];
         };
         /** @description One structure, with everything that follows from its legs. Greeks are per unit. */
