@@ -185,7 +185,7 @@ RunningApi start_api(const ApiSettings& settings) {
   return {std::move(process), static_cast<std::uint16_t>(std::stoi(port_in(line)))};
 }
 
-std::string exchange(std::uint16_t port, std::string_view request) {
+std::string send_raw(std::uint16_t port, std::string_view request) {
   auto connection = must(net::Connection::connect("127.0.0.1", port, core::after(10s)));
   std::string reply;
   if (!connection.write_all(request, core::after(30s))) return reply;
@@ -198,7 +198,7 @@ std::string exchange(std::uint16_t port, std::string_view request) {
 }
 
 std::string get(std::uint16_t port, std::string_view target) {
-  return test::exchange(
+  return send_raw(
       port, fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target));
 }
 

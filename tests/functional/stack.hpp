@@ -83,7 +83,7 @@ RunningApi start_api(const ApiSettings& settings);
 
 /// An HTTP exchange as raw as it gets. The reply as it came, status line first; empty when the
 /// connection was closed.
-std::string exchange(std::uint16_t port, std::string_view request);
+std::string send_raw(std::uint16_t port, std::string_view request);
 std::string get(std::uint16_t port, std::string_view target);
 
 /// Waits until `done` says so, looking again after every change in the database (NOTIFY) or every
