@@ -92,13 +92,20 @@ export const useContractHistory = (
     placeholderData: keepPreviousData,
   });
 
-/** The expiry to open with: the one nearest to a month away, leaving today's out when there is another. */
+const month = { from: 20, to: 45, middle: 30 } as const;
+
+/**
+ * The expiry to open with. Among those 20 to 45 days out the one with most contracts, of equals the one nearest to
+ * 30 days; without any, the next later one; and when all are sooner, the last.
+ */
 export function default_expiration(expirations: readonly Expiration[]): Expiration | undefined {
-  const live = expirations.filter((e) => e.days_to_expiry > 0);
-  const from = live.length > 0 ? live : expirations;
-  const distance = (e: Expiration) => Math.abs(e.days_to_expiry - 30);
-  return from.reduce<Expiration | undefined>(
-    (best, e) => (best && distance(best) <= distance(e) ? best : e),
-    undefined,
+  const off = (e: Expiration) => Math.abs(e.days_to_expiry - month.middle);
+  const fuller = (a: Expiration, b: Expiration) => b.contracts - a.contracts;
+  const within = expirations.filter(
+    (e) => e.days_to_expiry >= month.from && e.days_to_expiry <= month.to,
   );
+  if (within.length > 0) return within.sort((a, b) => fuller(a, b) || off(a) - off(b))[0];
+  const later = expirations.filter((e) => e.days_to_expiry > month.to);
+  const [from, sign] = later.length > 0 ? [later, 1] : [[...expirations], -1];
+  return from.sort((a, b) => sign * (a.days_to_expiry - b.days_to_expiry) || fuller(a, b))[0];
 }

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 
-/** The content width of an element, in CSS pixels; 0 before the first layout. */
-export function useWidth<E extends HTMLElement>() {
+/** The room inside an element, in CSS pixels; 0 before the first layout. */
+export function useSize<E extends HTMLElement>() {
   const ref = useRef<E>(null);
   const [width, set_width] = useState(0);
+  const [height, set_height] = useState(0);
   useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return;
-    set_width(element.clientWidth);
-    const observer = new ResizeObserver(() => set_width(element.clientWidth));
+    const read = () => {
+      set_width(element.clientWidth);
+      set_height(element.clientHeight);
+    };
+    read();
+    const observer = new ResizeObserver(read);
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
-  return [ref, width] as const;
+  return [ref, width, height] as const;
 }
 
 /** The local clock, once a second: for ages that count. */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type MouseEvent, useEffect, useRef, useState } from 'react';
-import type { Right } from '../../api/types';
-import { usePageKey, useWidth } from '../../components/hooks';
+import { type KeyboardEvent, type MouseEvent, useEffect, useMemo, useRef, useState } from 'react';
+import type { ChainRow, Right } from '../../api/types';
+import { usePageKey, useSize } from '../../components/hooks';
 import { at_the_money, type ChainStore, spot_index } from '../../lib/chain_store';
 import { spot as spot_text } from '../../lib/format';
 import { useChainHead, useStrikes } from '../../live';
 import { ChainGridRow, cell_id } from './ChainRow';
-import { type Column, columns_for } from './columns';
+import { type Column, columns_for, type Extent, row_height_for, widen } from './columns';
 
 const header_height = 50;
 /** Room between two rows in which the spot line is drawn. */
@@ -21,29 +21,38 @@ export function ChainGrid(props: {
 }) {
   const { store, label, on_choose } = props;
   const strikes = useStrikes(store);
-  const spot = useChainHead(store)?.underlying_price ?? null;
-  const [scroller, width] = useWidth<HTMLDivElement>();
-  const columns = columns_for(width);
+  const head = useChainHead(store);
+  const spot = head?.underlying_price ?? null;
+  const [scroller, width, height] = useSize<HTMLDivElement>();
+  const extent = useRef<Extent>({});
+  // Read at every snapshot, which makes a new head.
+  extent.current = useMemo(() => {
+    const rows = strikes.map((k) => store.row(k)?.row).filter((r): r is ChainRow => !!r);
+    return head ? widen(extent.current, rows) : extent.current;
+  }, [store, strikes, head]);
+  const widest = extent.current;
+  const columns = useMemo(() => columns_for(width, widest), [width, widest]);
+  const gap = spot === null ? 0 : spot_gap;
+  const row_height = row_height_for(width, height - header_height - gap, strikes.length);
   const [active, set_active] = useState<{ index: number; right: Right } | null>(null);
   const centred = useRef(false);
 
   const rows = useVirtualizer({
     count: strikes.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => columns.row_height,
+    estimateSize: () => row_height,
     scrollMargin: header_height,
     overscan: 8,
   });
 
   const middle = spot === null ? strikes.length >> 1 : at_the_money(strikes, spot);
   const below_spot = spot === null ? strikes.length : spot_index(strikes, spot);
-  const gap = spot === null ? 0 : spot_gap;
-  const top_of = (index: number) => index * columns.row_height + (index >= below_spot ? gap : 0);
+  const top_of = (index: number) => index * row_height + (index >= below_spot ? gap : 0);
   const centre = () => {
     const box = scroller.current;
     if (!box || middle < 0) return;
     const room = box.clientHeight - header_height;
-    box.scrollTop = top_of(middle) + columns.row_height / 2 - room / 2;
+    box.scrollTop = top_of(middle) + row_height / 2 - room / 2;
   };
   usePageKey('.', centre);
 
@@ -51,7 +60,7 @@ export function ChainGrid(props: {
   useEffect(() => {
     rows.measure();
     centred.current = false;
-  }, [columns]);
+  }, [row_height]);
   useEffect(() => {
     // Once per chain and layout: later snapshots must not pull the table from under the reader.
     if (centred.current || strikes.length === 0 || width === 0) return;
@@ -64,12 +73,12 @@ export function ChainGrid(props: {
     set_active({ index: to, right });
     const box = scroller.current;
     if (!box) return;
-    const room = box.clientHeight - header_height - columns.row_height;
+    const room = box.clientHeight - header_height - row_height;
     box.scrollTop = Math.min(top_of(to), Math.max(box.scrollTop, top_of(to) - room));
   };
   const pressed = (event: KeyboardEvent) => {
     const at = active ?? { index: middle, right: 'call' as Right };
-    const page = Math.max(1, Math.floor((rows.scrollRect?.height ?? 400) / columns.row_height) - 3);
+    const page = Math.max(1, Math.floor((rows.scrollRect?.height ?? 400) / row_height) - 3);
     const first = active === null;
     switch (event.key) {
       case 'ArrowDown':
@@ -121,7 +130,8 @@ export function ChainGrid(props: {
     '--calls': columns.calls.length,
     '--puts': columns.puts.length,
     '--columns': columns.template,
-    '--row': `${columns.row_height}px`,
+    '--least': `${columns.least_width}px`,
+    '--row': `${row_height}px`,
   } as React.CSSProperties;
 
   return (
@@ -161,7 +171,7 @@ export function ChainGrid(props: {
       <div
         role="rowgroup"
         className="chain-body"
-        style={{ height: strikes.length * columns.row_height + gap }}
+        style={{ height: strikes.length * row_height + gap }}
       >
         {visible.map((item) => {
           const strike = strikes[item.index] as number;
@@ -185,7 +195,7 @@ export function ChainGrid(props: {
           <div
             className="spot-line"
             aria-hidden="true"
-            style={{ top: below_spot * columns.row_height + gap / 2 }}
+            style={{ top: below_spot * row_height + gap / 2 }}
           >
             <span>{spot_text(spot)}</span>
           </div>

@@ -41,7 +41,7 @@ function show(store: ChainStore) {
         strike={97.5}
         index={4}
         top={0}
-        columns={columns_for(1000)}
+        columns={columns_for(1000, {})}
         in_the_money="call"
         at_the_money={false}
         active={null}

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type PointerEvent, useMemo, useState } from 'react';
 import type { HistoryPoint } from '../../api/types';
-import { useWidth } from '../../components/hooks';
+import { useSize } from '../../components/hooks';
+import { text_em } from '../../lib/fit';
 import { decimal, exchange_moment, expiry_short, percent, price } from '../../lib/format';
 import { ticks } from '../../lib/payoff';
 import { make_timeline, stretches } from '../../lib/timeline';
 
 export type Measure = 'price' | 'implied_vol';
 
-const margin = { left: 48, right: 12, top: 12, bottom: 28 };
+const edges = { right: 12, top: 12, bottom: 28 };
+const axis_font = 11;
 
 const both = ({ quote: { bid, ask } }: HistoryPoint) =>
   bid === null || ask === null ? null : { bid, ask, mid: (bid + ask) / 2 };
 
 /** Bid, ask and mid (or implied volatility) of one contract over its snapshots. */
 export function HistoryChart({ points, measure }: { points: HistoryPoint[]; measure: Measure }) {
-  const [box, width] = useWidth<HTMLDivElement>();
+  const [box, width] = useSize<HTMLDivElement>();
   const [at, set_at] = useState<number | null>(null);
   const height = width > 500 ? 380 : 280;
 
@@ -37,6 +39,11 @@ export function HistoryChart({ points, measure }: { points: HistoryPoint[]; meas
   const air = Math.max((data.high - data.low) * 0.08, Math.abs(data.high) * 0.01, 1e-6);
   const low = Math.max(0, data.low - air);
   const high = data.high + air;
+  const levels = known ? ticks(low, high, 5) : [];
+  const level_text = (v: number) =>
+    measure === 'price' ? decimal(v, 2) : `${decimal(v * 100, 1)}\u202f%`;
+  const label_room = Math.max(0, ...levels.map((v) => text_em(level_text(v)))) * axis_font;
+  const margin = { ...edges, left: Math.max(44, Math.ceil(label_room) + 12) };
   const inner = Math.max(1, width - margin.left - margin.right);
   const tall = height - margin.top - margin.bottom;
   const x = (t: number) => margin.left + line.position(t) * inner;
@@ -75,15 +82,14 @@ export function HistoryChart({ points, measure }: { points: HistoryPoint[]; meas
         onPointerDown={pointed}
         onPointerLeave={() => set_at(null)}
       >
-        {known &&
-          ticks(low, high, 5).map((v) => (
-            <g key={v} className="tick">
-              <line x1={margin.left} x2={margin.left + inner} y1={y(v)} y2={y(v)} />
-              <text x={margin.left - 8} y={y(v) + 4} textAnchor="end">
-                {measure === 'price' ? decimal(v, 2) : decimal(v * 100, 1)}
-              </text>
-            </g>
-          ))}
+        {levels.map((v) => (
+          <g key={v} className="tick">
+            <line x1={margin.left} x2={margin.left + inner} y1={y(v)} y2={y(v)} />
+            <text x={margin.left - 8} y={y(v) + 4} textAnchor="end">
+              {level_text(v)}
+            </text>
+          </g>
+        ))}
         {line.sessions.map((s, i) => (
           <g key={s.day} className="session-mark">
             {i > 0 && (

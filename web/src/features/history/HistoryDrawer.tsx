@@ -90,7 +90,7 @@ export function HistoryDrawer({
           {quote.greeks_from === 'gateway'
             ? "are the broker's"
             : 'are computed here from the middle of bid and ask'}
-          .
+          , per share; theta per calendar day, vega per point of volatility.
         </p>
       )}
       <div className="drawer-controls">

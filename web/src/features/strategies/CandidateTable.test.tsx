@@ -7,6 +7,15 @@ import { CandidateTable } from './CandidateTable';
 
 afterEach(cleanup);
 
+// jsdom lays nothing out: the table stays at width 0 and shows every column.
+vi.stubGlobal(
+  'ResizeObserver',
+  class {
+    observe() {}
+    disconnect() {}
+  },
+);
+
 function condor(rank: number, short_put: number): StrategyCandidate {
   const leg = (kind: 'put' | 'call', quantity: number, strike: number) => ({
     kind,

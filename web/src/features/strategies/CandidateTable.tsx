@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type KeyboardEvent, useEffect, useId, useRef } from 'react';
+import { type KeyboardEvent, useEffect, useId, useMemo } from 'react';
 import type { Strategies, StrategyCandidate } from '../../api/types';
+import { useSize } from '../../components/hooks';
+import { fit_columns, text_em } from '../../lib/fit';
 import { greek, money, percent, price, strike } from '../../lib/format';
 import { position_key } from '../../lib/legs';
 import { density_words } from './words';
@@ -9,15 +11,46 @@ interface Column {
   readonly id: string;
   readonly label: string;
   readonly title: string;
-  cell(c: StrategyCandidate): React.ReactNode;
+  text(c: StrategyCandidate): string;
+  /** How the text is drawn, where it is more than text. */
+  readonly draw?: (c: StrategyCandidate) => React.ReactNode;
 }
 
-const unlimited = (v: number | null) => (v === null ? 'unlimited' : money(v, 0));
+/** What leaves first when the panel is narrow. Legs, credit, POP and return on risk stay. */
+const drop = [
+  ['vega'],
+  ['gamma'],
+  ['theta'],
+  ['delta'],
+  ['annualised_return'],
+  ['rank'],
+  ['max_profit'],
+  ['breakevens'],
+  ['max_loss'],
+];
+const font = 12.5;
+const heading_font = 11.5;
+const padding = 12;
+
+const max_profit = (c: StrategyCandidate) =>
+  c.max_profit === null ? 'unlimited' : money(c.max_profit, 0);
+const max_loss = (c: StrategyCandidate) =>
+  c.max_loss === null ? 'unlimited' : money(-c.max_loss, 0);
+const of_kind = (c: StrategyCandidate, kind: string) => c.legs.filter((l) => l.kind === kind);
+
+function legs_text(c: StrategyCandidate): string {
+  const [puts, calls] = ['put', 'call'].map((kind) =>
+    of_kind(c, kind)
+      .map((l) => strike(l.strike))
+      .join(' / '),
+  );
+  return puts ? `${puts}  \u2013  ${calls}` : `${calls} call`;
+}
 
 /** "95 / 100 \u2013 110 / 115": puts below the dash, calls above; a covered call is its strike. */
 function Legs({ candidate }: { candidate: StrategyCandidate }) {
-  const puts = candidate.legs.filter((l) => l.kind === 'put');
-  const calls = candidate.legs.filter((l) => l.kind === 'call');
+  const puts = of_kind(candidate, 'put');
+  const calls = of_kind(candidate, 'call');
   const mark = (legs: typeof puts) =>
     legs.map((l, i) => (
       <span key={`${l.kind}${l.strike}`}>
@@ -36,77 +69,93 @@ function Legs({ candidate }: { candidate: StrategyCandidate }) {
 }
 
 const columns_of = (strategies: Strategies): readonly Column[] => [
-  { id: 'rank', label: '#', title: 'Rank', cell: (c) => c.rank },
+  { id: 'rank', label: '#', title: 'Rank', text: (c) => String(c.rank) },
   {
     id: 'legs',
     label: 'Legs',
     title: 'Strikes; sold ones are underlined',
-    cell: (c) => <Legs candidate={c} />,
+    text: legs_text,
+    draw: (c) => <Legs candidate={c} />,
   },
   {
     id: 'credit',
     label: 'Credit',
     title: 'Option premium per share at the chosen fill',
-    cell: (c) => price(c.credit),
+    text: (c) => price(c.credit),
   },
   {
     id: 'max_profit',
     label: 'Max profit',
     title: 'Largest profit at expiry, one unit',
-    cell: (c) => <span className="gain">{unlimited(c.max_profit)}</span>,
+    text: max_profit,
+    draw: (c) => <span className="gain">{max_profit(c)}</span>,
   },
   {
     id: 'max_loss',
     label: 'Max loss',
     title: 'Largest loss at expiry, one unit',
-    cell: (c) => (
-      <span className="loss">{c.max_loss === null ? 'unlimited' : money(-c.max_loss, 0)}</span>
-    ),
+    text: max_loss,
+    draw: (c) => <span className="loss">{max_loss(c)}</span>,
   },
   {
     id: 'pop',
     label: 'POP',
     title: density_words(strategies.density),
-    cell: (c) => percent(c.pop),
+    text: (c) => percent(c.pop),
   },
   {
     id: 'return_on_risk',
     label: 'RoR',
     title: 'Return on risk: max profit / max loss',
-    cell: (c) => percent(c.return_on_risk),
+    text: (c) => percent(c.return_on_risk),
   },
   {
     id: 'annualised_return',
     label: 'Annual',
     title: 'Return on risk \u00d7 365 / days to expiry',
-    cell: (c) => percent(c.annualised_return, 0),
+    text: (c) => percent(c.annualised_return, 0),
   },
   {
     id: 'breakevens',
     label: 'Breakevens',
     title: 'Underlying prices at which the profit at expiry is zero',
-    cell: (c) => c.breakevens.map((b) => price(b)).join('  '),
+    text: (c) => c.breakevens.map((b) => price(b)).join('  '),
   },
   {
     id: 'delta',
     label: 'Delta',
     title: 'Net delta of one unit, shares',
-    cell: (c) => greek(c.delta),
+    text: (c) => greek(c.delta),
   },
-  { id: 'gamma', label: 'Gamma', title: 'Net gamma of one unit', cell: (c) => greek(c.gamma) },
+  { id: 'gamma', label: 'Gamma', title: 'Net gamma of one unit', text: (c) => greek(c.gamma) },
   {
     id: 'theta',
     label: 'Theta',
     title: 'Net theta of one unit, per calendar day',
-    cell: (c) => greek(c.theta),
+    text: (c) => greek(c.theta),
   },
   {
     id: 'vega',
     label: 'Vega',
     title: 'Net vega of one unit, per point of volatility',
-    cell: (c) => greek(c.vega === null ? null : c.vega / 100),
+    text: (c) => greek(c.vega === null ? null : c.vega / 100),
   },
 ];
+
+function columns_for(strategies: Strategies, width: number): readonly Column[] {
+  const all = columns_of(strategies);
+  if (width === 0) return all;
+  const sized = all.map((column) => {
+    const texts = strategies.candidates.map((c) => text_em(column.text(c)));
+    const label = text_em(column.label) * heading_font;
+    return {
+      id: column.id,
+      column,
+      width: Math.max(label, ...texts.map((em) => em * font)) + padding,
+    };
+  });
+  return fit_columns(sized, drop, width).map((s) => s.column);
+}
 
 /** The ranking; the selection follows the arrow keys. */
 export function CandidateTable(props: {
@@ -118,14 +167,14 @@ export function CandidateTable(props: {
   const { strategies, label, selected, on_select } = props;
   const { candidates } = strategies;
   const id = useId();
-  const box = useRef<HTMLDivElement>(null);
-  const columns = columns_of(strategies);
+  const [box, width] = useSize<HTMLDivElement>();
+  const columns = useMemo(() => columns_for(strategies, width), [strategies, width]);
   const at = selected ? candidates.indexOf(selected) : -1;
 
   useEffect(() => {
     const row = box.current?.querySelector<HTMLElement>('[aria-selected="true"]');
     if (at >= 0) row?.scrollIntoView?.({ block: 'nearest' });
-  }, [at]);
+  }, [at, box]);
 
   const pressed = (event: KeyboardEvent) => {
     const to: Record<string, number> = {
@@ -172,7 +221,7 @@ export function CandidateTable(props: {
             >
               {columns.map((c) => (
                 <td key={c.id} className={c.id}>
-                  {c.cell(candidate)}
+                  {c.draw?.(candidate) ?? c.text(candidate)}
                 </td>
               ))}
             </tr>

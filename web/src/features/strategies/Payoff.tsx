@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type PointerEvent, useId, useState } from 'react';
 import type { Density, PayoffPoint, StrategyCandidate } from '../../api/types';
-import { useWidth } from '../../components/hooks';
+import { useSize } from '../../components/hooks';
 import { decimal, money, percent, price, signed_money, spot as spot_text } from '../../lib/format';
 import {
   areas,
@@ -30,7 +30,7 @@ export function Payoff(props: {
   spot: number | null;
 }) {
   const { candidate, density, spot } = props;
-  const [box, width] = useWidth<HTMLDivElement>();
+  const [box, width] = useSize<HTMLDivElement>();
   const [reading, set_reading] = useState<number | null>(null);
   const clip = useId();
   const height = width > 400 ? 300 : 240;
@@ -57,6 +57,9 @@ export function Payoff(props: {
       .join('');
   const bottom = height - margin.bottom;
   const text = summary(candidate, spot);
+  const levels = ticks(low - air, high + air, 5);
+  const thousands = levels.some((p) => Math.abs(p) >= 10_000);
+  const evens = candidate.breakevens.filter((b) => b >= frame.low && b <= frame.high);
 
   const at = reading === null ? null : Math.max(frame.low, Math.min(frame.high, reading));
   const profit = at === null ? null : profit_at(points, at);
@@ -81,11 +84,11 @@ export function Payoff(props: {
         <clipPath id={clip}>
           <rect x={margin.left} y={margin.top} width={inner} height={tall} />
         </clipPath>
-        {ticks(low - air, high + air, 4).map((p) => (
+        {levels.map((p) => (
           <g key={p} className="tick">
             <line x1={margin.left} x2={margin.left + inner} y1={y(p)} y2={y(p)} />
             <text x={margin.left - 8} y={y(p) + 4} textAnchor="end">
-              {axis_money(p)}
+              {axis_money(p, thousands)}
             </text>
           </g>
         ))}
@@ -119,7 +122,7 @@ export function Payoff(props: {
           <path className="line" d={path(line)} />
         </g>
         {band && band.low > frame.low && band.high < frame.high && (
-          <text className="sigma-label" x={x(band.low) + 5} y={margin.top + 14}>
+          <text className="sigma-label" x={x(band.low) + 5} y={bottom - 7}>
             {'\u00b11\u03c3'}
           </text>
         )}
@@ -131,17 +134,15 @@ export function Payoff(props: {
             </text>
           </g>
         )}
-        {candidate.breakevens
-          .filter((b) => b >= frame.low && b <= frame.high)
-          .map((b) => (
-            <g key={b} className="breakeven" data-breakeven={b}>
-              <line x1={x(b)} x2={x(b)} y1={y(0)} y2={bottom + 22} />
-              <circle cx={x(b)} cy={y(0)} r="3.5" />
-              <text x={x(b)} y={bottom + 33} textAnchor="middle">
-                {price(b)}
-              </text>
-            </g>
-          ))}
+        {evens.map((b, i) => (
+          <g key={b} className="breakeven" data-breakeven={b}>
+            <line x1={x(b)} x2={x(b)} y1={y(0)} y2={bottom + 22} />
+            <circle cx={x(b)} cy={y(0)} r="3.5" />
+            <text x={x(b)} y={bottom + 33} textAnchor={anchor(evens.map(x), i, width)}>
+              {price(b)}
+            </text>
+          </g>
+        ))}
         {at !== null && profit !== null && (
           <g className="cross">
             <line x1={x(at)} x2={x(at)} y1={margin.top} y2={bottom} />
@@ -178,8 +179,18 @@ export function Payoff(props: {
 
 const signed_percent = (v: number) => `${v > 0 ? '+' : ''}${percent(v)}`;
 
-function axis_money(v: number): string {
-  const size = Math.abs(v);
-  const text = size >= 10_000 ? `$${decimal(size / 1000, 0)}k` : `$${decimal(size, 0)}`;
-  return v < 0 ? `\u2212${text}` : text;
+/** Where the label of the mark `i` hangs, so that it meets neither its neighbour nor the edge of the drawing. */
+function anchor(marks: readonly number[], i: number, width: number): 'start' | 'middle' | 'end' {
+  const at = marks[i] as number;
+  const half = 34;
+  if (at < half || at - (marks[i - 1] ?? -Infinity) < 2 * half) return 'start';
+  if (at > width - half || (marks[i + 1] ?? Infinity) - at < 2 * half) return 'end';
+  return 'middle';
+}
+
+/** One unit for the whole axis: dollars, or thousands of them. */
+function axis_money(v: number, thousands: boolean): string {
+  const size = Math.abs(v) / (thousands ? 1000 : 1);
+  const text = `$${decimal(size, Number.isInteger(size) ? 0 : thousands ? 1 : 2)}`;
+  return `${v < 0 ? '\u2212' : ''}${text}${thousands && v !== 0 ? 'k' : ''}`;
 }

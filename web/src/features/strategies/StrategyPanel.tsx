@@ -10,8 +10,12 @@ import { useStrategies } from '../../queries';
 import { CandidateTable } from './CandidateTable';
 import { Controls } from './Controls';
 import { Position } from './Position';
-import { density_words, ranked_words, strategy_words } from './words';
+import { density_words, ranking_words, strategy_words } from './words';
 
+const counted: Record<StrategyName, string> = {
+  iron_condor: 'combinations',
+  covered_call: 'calls',
+};
 const names: readonly StrategyName[] = ['iron_condor', 'covered_call'];
 
 export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState }) {
@@ -95,8 +99,8 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
         )}
         {candidates.length > 0 && (
           <p className="caption" title={density_words(data.density)}>
-            {count(data.qualified)} of {count(data.examined)} combinations qualify, ranked by{' '}
-            {ranked_words[data.ranked_by] ?? data.ranked_by}. {density_words(data.density)}
+            {count(data.qualified)} of {count(data.examined)} {counted[data.strategy]} qualify,{' '}
+            {ranking_words(data)} {density_words(data.density)}
           </p>
         )}
         {selected && <Position candidate={selected} strategies={data} />}
@@ -115,7 +119,7 @@ function NoneFound({ data, min_pop }: { data: Strategies; min_pop: number }) {
   }
   const lower = Math.max(0, Math.round(min_pop * 100 - 20)) / 100;
   return (
-    <Empty title={`None of ${count(data.examined)} combinations qualifies`}>
+    <Empty title={`None of ${count(data.examined)} ${counted[data.strategy]} qualifies`}>
       <p>
         {data.fill === 'natural'
           ? 'Crossing every spread costs too much here, or the probability asked for is too high.'

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Density, StrategyName } from '../../api/types';
+import type { Density, Fill, Strategies, StrategyName } from '../../api/types';
 import { decimal, percent } from '../../lib/format';
 
 export const strategy_words: Record<StrategyName, string> = {
@@ -26,8 +26,18 @@ export function density_words(d: Density): string {
   );
 }
 
-export const ranked_words: Record<string, string> = {
-  return_on_risk: 'return on risk',
-  annualised_return: 'annualised return',
-  pop: 'probability of profit',
+const orders: Record<string, string> = {
+  return_on_risk:
+    'return on risk: an order by payoff ratio (max profit / max loss), not by expected value',
+  annualised_return: 'annualised return: an order by payoff ratio, not by expected value',
+  pop: 'probability of profit, not by expected value',
 };
+const fills: Record<Fill, string> = {
+  natural: 'natural (sell at the bid, buy at the ask)',
+  mid: 'mid (every leg halfway between bid and ask)',
+};
+
+/** What the order of the ranking means and what its prices leave out. */
+export function ranking_words({ ranked_by, fill }: Pick<Strategies, 'ranked_by' | 'fill'>): string {
+  return `ranked by ${orders[ranked_by] ?? ranked_by}. Prices are at the chosen fill, ${fills[fill]}, before fees.`;
+}
