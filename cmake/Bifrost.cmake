@@ -48,7 +48,7 @@ function(bifrost_library name)
   file(GLOB tests CONFIGURE_DEPENDS tests/*.cpp)
   if(tests AND BIFROST_TESTS)
     add_executable(${name}_tests ${tests})
-    target_include_directories(${name}_tests PRIVATE src tests)
+    target_include_directories(${name}_tests PRIVATE src tests ${PROJECT_SOURCE_DIR}/tests/support)
     target_link_libraries(${name}_tests PRIVATE bifrost::${name} bifrost_options ${arg_LINKS} GTest::gmock GTest::gtest_main)
     # One ctest entry a room: the program shares what its tests need (a database cluster, say).
     add_test(NAME ${name} COMMAND ${name}_tests)

@@ -207,7 +207,7 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
     if (!free) {
       return core::fail(
           free.error().code,
-          fmt::format("{}; hint: make demo DEMO_ARGS='--port 8010'", free.error().message));
+          fmt::format("{}, as in: make demo DEMO_ARGS='--port 8010'", free.error().message));
     }
     port = free->port();
   }
@@ -334,9 +334,9 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
                "life; a snapshot comes every {:.0f}\n"
                "  seconds and nights are skipped. Look at\n"
                "    - the chain of BFX: the light beside it tells source and age\n"
-               "    - the ranked iron condors below it; pick one to see its payoff\n"
-               "    - {}docs for the API\n",
-               options.speed, market.interval_seconds / options.speed, url);
+               "    - the ranked iron condors beside it; pick one to see its payoff\n",
+               options.speed, market.interval_seconds / options.speed);
+    if (!options.docs_root.empty()) fmt::print(stderr, "    - {}docs for the API\n", url);
   } else {
     fmt::print(stderr, "\n  Replaying {} at {:g} times the speed of life: {}.\n",
                options.replay.front().filename().string(), options.speed,

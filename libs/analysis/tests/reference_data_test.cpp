@@ -11,6 +11,7 @@
 #include "bifrost/analysis/finder.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/chain_file.hpp"
+#include "shared_data.hpp"
 
 // Real chains, read where they lie (shared/data/README.md describes them and gives the reference
 // results).
@@ -18,16 +19,6 @@ namespace bifrost::analysis {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::optional<fs::path> shared_data() {
-  if (const char* set = std::getenv("BIFROST_SHARED_DATA")) {
-    return fs::exists(set) ? std::optional{fs::path{set}} : std::nullopt;
-  }
-  for (fs::path at = fs::current_path();; at = at.parent_path()) {
-    if (fs::exists(at / "shared" / "data")) return at / "shared" / "data";
-    if (at == at.parent_path()) return std::nullopt;
-  }
-}
 
 // The chains of a file by their moment.
 struct History {

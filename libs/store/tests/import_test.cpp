@@ -13,6 +13,7 @@
 
 #include "bifrost/core/chain_file.hpp"
 #include "bifrost/store/listen.hpp"
+#include "shared_data.hpp"
 #include "support.hpp"
 
 namespace bifrost::store {

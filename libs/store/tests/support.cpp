@@ -58,16 +58,6 @@ Database migrated() {
   return database;
 }
 
-std::optional<fs::path> shared_data() {
-  if (const char* set = std::getenv("BIFROST_SHARED_DATA"); set != nullptr) {
-    return fs::is_directory(set) ? std::optional{fs::path{set}} : std::nullopt;
-  }
-  for (auto folder = fs::current_path();; folder = folder.parent_path()) {
-    if (fs::is_directory(folder / "shared" / "data")) return folder / "shared" / "data";
-    if (folder == folder.parent_path()) return std::nullopt;
-  }
-}
-
 core::Instant at(const std::string& iso) {
   return ok(core::parse_instant(iso));
 }

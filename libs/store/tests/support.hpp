@@ -44,9 +44,6 @@ std::string fresh_database();
 /// A fresh, migrated database.
 Database migrated();
 
-/// shared/data, by BIFROST_SHARED_DATA or in a folder above the current one.
-std::optional<std::filesystem::path> shared_data();
-
 core::Instant at(const std::string& iso);
 core::Date day(const std::string& iso);
 core::Price price(const std::string& text);

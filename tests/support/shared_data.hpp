@@ -6,9 +6,10 @@
 #include <optional>
 #include <string>
 
-/// The folder of real market data beside the project (BIFROST_SHARED_DATA, else ../shared/data
-/// upwards), if it is there.
-inline std::optional<std::filesystem::path> shared_data(const std::string& file) {
+/// A file of the real market data beside the project, or the whole folder for "": where
+/// BIFROST_SHARED_DATA says, else shared/data in a folder above the current one. Nothing when it is
+/// not on this machine.
+inline std::optional<std::filesystem::path> shared_data(const std::string& file = "") {
   namespace fs = std::filesystem;
   if (const char* set = std::getenv("BIFROST_SHARED_DATA"); set != nullptr) {
     const auto path = fs::path{set} / file;
