@@ -92,7 +92,10 @@ await check('every cell says what the API says: unknown blank, zero as zero', as
         for (const right of ['call', 'put']) {
           const side = by_strike.get(Number(row.dataset.strike))?.[right];
           for (const field of ['bid', 'ask', 'last', 'volume', 'open_interest', 'bid_size', 'ask_size', 'implied_vol', 'delta']) {
-            const text = row.querySelector(`.${right}.${field}`).innerText.trim();
+            // A column that has no room is not there; one that is there must be right.
+            const cell = row.querySelector(`.${right}.${field}`);
+            if (!cell && field !== 'bid' && field !== 'ask') continue;
+            const text = cell.innerText.trim();
             const value = side?.[field] ?? null;
             if (value === null) blank++;
             const read = Number(text.replaceAll(',', '').replace('\u2212', '-').replace('+', ''));
@@ -360,6 +363,76 @@ for (const width of [1024, 390]) {
     const faults = await small.faults();
     expect(faults.length === 0, faults.join('; '));
     await small.context().close();
+  });
+}
+
+/**
+ * What is cut off in the chain and in the ranking: cells wider inside than outside, texts past the edge of their
+ * cell, tables wider than their panel (unless `may_scroll`).
+ */
+const clipped = (p, may_scroll = false) =>
+  p.evaluate((scrolls) => {
+    const wrong = [];
+    const cells = '.chain-columns > div, .chain-row .cell, .candidates th, .candidates td';
+    for (const cell of document.querySelectorAll(cells)) {
+      const text = document.createRange();
+      text.selectNodeContents(cell);
+      const [inside, outside] = [text.getBoundingClientRect(), cell.getBoundingClientRect()];
+      const past = inside.left < outside.left - 0.5 || inside.right > outside.right + 0.5;
+      if (cell.scrollWidth > cell.clientWidth || (inside.width > 0 && past)) {
+        wrong.push(`${cell.className} "${cell.innerText}"`);
+      }
+    }
+    for (const table of scrolls ? [] : document.querySelectorAll('.chain-grid, .candidates')) {
+      const over = table.scrollWidth - table.clientWidth;
+      if (over > 0) wrong.push(`${table.className} is ${over} px too wide`);
+    }
+    return wrong;
+  }, may_scroll);
+
+for (const width of [1600, 1024, 390]) {
+  await check(`at ${width} px no number is cut off`, async () => {
+    const other = await open_page(browser, { width, height: 1000 });
+    const seen = [];
+    const { underlyings } = await (await other.request.get(link('/api/underlyings'))).json();
+    for (const { symbol } of underlyings.slice(0, 4)) {
+      for (const strategy of ['iron_condor', 'covered_call']) {
+        await other.goto(link(`/?${new URLSearchParams({ symbol, strategy })}`));
+        await other.waitForSelector('.chain-row');
+        await other.waitForSelector(`${ranking}, .strategy-body .note`);
+        const wrong = await clipped(other);
+        expect(wrong.length === 0, `${symbol}, ${wrong.length} cut: ${wrong.slice(0, 4).join('; ')}`);
+      }
+      seen.push(symbol);
+    }
+    await other.context().close();
+    return seen.join(', ');
+  });
+
+  await check(`at ${width} px a price of 99,999.95 that just moved is whole`, async () => {
+    const other = await open_page(browser, { width, height: 1000 });
+    // Silent, so that no snapshot of the real stack replaces the invented prices.
+    await other.routeWebSocket(/\/api\/ws$/, () => {});
+    let price = 99_999.85;
+    await other.route(/\/api\/chain\//, async (route) => {
+      const reply = await route.fetch();
+      const chain = await reply.json();
+      for (const side of chain.rows.flatMap((row) => [row.call, row.put])) {
+        if (side) Object.assign(side, { bid: price, ask: price, last: price });
+      }
+      price = 99_999.95;
+      await route.fulfill({ response: reply, json: chain });
+    });
+    await other.goto(link('/'));
+    await other.waitForSelector('.chain-row');
+    await other.getByRole('button', { name: 'Refresh' }).click();
+    await other.waitForSelector('.chain-row .call.ask [data-move="up"]');
+    expect((await other.locator('.chain-row .put.bid').first().innerText()) === '99,999.95', 'no such price');
+    const wrong = await clipped(other, width < 1024);
+    expect(wrong.length === 0, `${wrong.length} cut: ${wrong.slice(0, 4).join('; ')}`);
+    const columns = await other.locator('.chain-columns .bid, .chain-columns .ask').count();
+    expect(columns === 4, `${columns} columns of bid and ask`);
+    await other.context().close();
   });
 }
 

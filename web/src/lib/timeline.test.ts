@@ -32,11 +32,18 @@ describe('the time axis', () => {
 
 describe('the line', () => {
   it('breaks at a missing value, over night, and where snapshots are missing', () => {
-    const cut = stretches(points, make_timeline(points).step, (p) => p.quote.bid);
+    const cut = stretches(points, make_timeline(points), (p) => p.quote.bid);
     expect(cut.map((s) => s.map((v) => v.value))).toEqual([[1, 1.1], [1.3, 1.4], [1.5]]);
   });
+  it('joins the points of a day at the pace of that day, whatever that of the others', () => {
+    const half_hours = ['14:00', '14:30', '15:00'].map((at) => point(`2014-06-04T${at}:00Z`, 2));
+    const all = [...half_hours, ...points];
+    const cut = stretches(all, make_timeline(all), (p) => p.quote.bid);
+    expect(cut.map((s) => s.length)).toEqual([3, 2, 2, 1]);
+  });
   it('does not take zero for missing', () => {
-    const cut = stretches([point('2014-06-05T19:50:00Z', 0)], 1, (p) => p.quote.bid);
+    const zero = [point('2014-06-05T19:50:00Z', 0)];
+    const cut = stretches(zero, make_timeline(zero), (p) => p.quote.bid);
     expect(cut).toHaveLength(1);
   });
 });

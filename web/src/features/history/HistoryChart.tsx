@@ -23,8 +23,8 @@ export function HistoryChart({ points, measure }: { points: HistoryPoint[]; meas
 
   const data = useMemo(() => {
     const line = make_timeline(points);
-    const quotes = stretches(points, line.step, both);
-    const vols = stretches(points, line.step, (p) => p.quote.implied_vol);
+    const quotes = stretches(points, line, both);
+    const vols = stretches(points, line, (p) => p.quote.implied_vol);
     const values =
       measure === 'price'
         ? quotes.flat().flatMap((q) => [q.value.bid, q.value.ask])
