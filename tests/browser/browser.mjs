@@ -341,7 +341,10 @@ await check('axe finds nothing serious on the desk', async () => {
   return expect_accessible(page);
 });
 
-if (options.screenshot) await page.screenshot({ path: options.screenshot });
+if (options.screenshot) {
+  await page.evaluate(() => document.activeElement.blur());
+  await page.screenshot({ path: options.screenshot });
+}
 
 await check('all this without a console error or a CSP violation', async () => {
   const faults = await page.faults();
