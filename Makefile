@@ -35,7 +35,7 @@ bench: ## measure, with the error beside the speed and a baseline in the same ru
 	@scripts/bench.sh
 
 fmt: ## format C++ and TypeScript
-	@scripts/install-packages.sh check && git ls-files '*.cpp' '*.hpp' | xargs clang-format-19 -i && cd web && npx biome format --write . 2>/dev/null || true
+	@scripts/install-packages.sh check && git ls-files '*.cpp' '*.hpp' | xargs clang-format-19 -i && scripts/build-web.sh && cd web && PATH="$(CURDIR)/.tools/bin:$$PATH" npm run fmt
 
 types: ## write web/openapi.json and the TypeScript types from the API
 	@scripts/types.sh

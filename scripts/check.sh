@@ -22,7 +22,7 @@ step "every public header stands alone" ninja -C build/dev all_verify_interface_
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
 for preset in asan tsan; do
   "${here}/build.sh" "${preset}" --tests
-  for program in build/"${preset}"/libs/*/*_tests; do
+  for program in build/"${preset}"/libs/*/*_tests build/"${preset}"/tests/functional/functional_tests; do
     step "${preset} $(basename "${program}")" "${program}" --gtest_brief=1
   done
 done

@@ -2,8 +2,11 @@
 // Recorded chains through gateway, wire, client and collector, or straight from the file: the
 // history holds the file.
 #include <fmt/core.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
+#include "bifrost/collector/changes.hpp"
 #include "shared_data.hpp"
 #include "stack.hpp"
 
@@ -62,6 +65,35 @@ TEST_P(Replay, ThroughTheWireLeavesTheFileInTheHistory) {
   EXPECT_EQ(sql.one(runs_of(recording, "sum(received)")),
             sql.one("SELECT count(*) FROM option_snapshots"));
   EXPECT_EQ(collector.stop(core::after(10s)), 0);
+
+  // What changed, computed again from the snapshots alone, is what was stored (the first snapshot
+  // has nothing before it).
+  EXPECT_EQ(sql.one("SELECT count(*) FROM market_conditions"), std::to_string(recording.cycles));
+  auto database = store::Database::open(url, core::after(30s)).value();
+  store::History history{database};
+  std::optional<store::StoredChain> before;
+  std::size_t changes = 0;
+  for (auto played = std::next(rows.begin(), static_cast<std::ptrdiff_t>(recording.first));
+       played != cycle; ++played) {
+    auto now =
+        history
+            .chain(recording.underlying, {.at = played->first, .expiry = {}, .trading_class = {}},
+                   core::after(30s))
+            .value();
+    std::vector<store::Change> expected;
+    if (before) expected = collector::find_changes(before->snapshot, true, now.snapshot, {});
+    auto stored = history
+                      .changes(recording.underlying, played->first, played->first, std::nullopt,
+                               100'000, core::after(30s))
+                      .value();
+    std::vector<store::Change> found;
+    for (auto& change : stored) found.push_back(std::move(change.change));
+    EXPECT_THAT(found, ::testing::UnorderedElementsAreArray(expected))
+        << core::to_iso(played->first);
+    changes += expected.size();
+    before = std::move(now);
+  }
+  EXPECT_GT(changes, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -107,6 +139,53 @@ INSTANTIATE_TEST_SUITE_P(
                                 3600, 0, 0},
                       Recording{"a_clear/spx_2021_01_04_5min.csv.gz", "SPX", "spx", 300, 0, 0}),
     [](const auto& played) { return played.param.underlying; });
+
+TEST(LiveChain, ComesThroughTheGatewayAndFallsBackWhenItDies) {
+  const auto file = shared_data("a_clear/twx_2014_06_05_06_5min.csv.gz");
+  if (!file) GTEST_SKIP() << "shared/data/a_clear/twx_2014_06_05_06_5min.csv.gz is not here";
+  const auto rows = read_file(*file);
+  const auto url = make_database("live_chain");
+  ReplayGateway gateway{{*file}};
+  const auto& [stored_at, stored_rows] = *rows.begin();
+  const auto& [live_at, live_rows] = *std::next(rows.begin(), 3);
+  gateway.set_time(stored_at);
+  {
+    auto collector = start_collector({url, gateway.port(), "TWX", 300});
+    Sql sql{url};
+    ASSERT_TRUE(
+        wait_until(60s, [&] { return sql.one("SELECT count(*) FROM collection_runs") == "1"; }));
+    EXPECT_EQ(collector.stop(core::after(10s)), 0);
+  }
+  gateway.set_time(live_at);
+  auto api = start_api({url, gateway.port()});
+  constexpr std::string_view target = "/api/chain/TWX?expiry=2014-06-21";
+  std::string live;
+  ASSERT_TRUE(wait_until(30s, [&] {
+    live = get(api.port, target);
+    return live.find("\"served_from\":\"gateway\"") != std::string::npos;
+  })) << live;
+  EXPECT_NE(live.find(fmt::format("\"as_of\":\"{}\"", core::to_iso(live_at))), std::string::npos);
+  EXPECT_NE(live.find("\"source\":\"simulated\""), std::string::npos);
+  EXPECT_NE(live.find("\"complete\":true"), std::string::npos);
+  for (const auto& row : live_rows) {
+    if (row.contract.expiry != core::parse_date("2014-06-21").value() || !row.quote.bid ||
+        !row.quote.ask)
+      continue;
+    EXPECT_NE(live.find(fmt::format("\"bid\":{},\"ask\":{}", row.quote.bid->to_string(),
+                                    row.quote.ask->to_string())),
+              std::string::npos)
+        << core::describe(row.contract);
+  }
+  gateway.process().signal(SIGKILL);
+  std::string fallback;
+  EXPECT_TRUE(wait_until(30s, [&] {
+    fallback = get(api.port, target);
+    return fallback.find("\"served_from\":\"history\"") != std::string::npos;
+  })) << fallback;
+  EXPECT_NE(fallback.find(fmt::format("\"as_of\":\"{}\"", core::to_iso(stored_at))),
+            std::string::npos);
+  EXPECT_EQ(fallback.find("\"notice\":null"), std::string::npos) << "the reason is not given";
+}
 
 }  // namespace
 }  // namespace bifrost::test

@@ -199,7 +199,7 @@ struct Service::Impl {
   std::map<std::string, ib::Underlying> underlyings;
   struct Listing {
     Date day;
-    std::set<std::pair<std::string, Date>> classes;  // trading class, expiry
+    std::set<std::pair<std::string, Date>> classes;  // trading class, date it is filed under
     std::map<std::pair<std::string, Date>, std::vector<ib::ListedOption>> options;
   };
   std::map<std::string, Listing> listings;
@@ -288,7 +288,9 @@ struct Service::Impl {
     return chain;
   }
 
-  /// The contracts of one expiry and class, asked for once a day.
+  /// The contracts of one expiry and class, asked for once a day. The broker files them under their
+  /// last trading day, which lies before the expiry for morning-settled classes and dates on a
+  /// Saturday.
   Result<const std::vector<ib::ListedOption>*> listed(const ib::Underlying& underlying,
                                                       const ChainQuery& query, Date day,
                                                       core::Deadline deadline) {
@@ -297,25 +299,27 @@ struct Service::Impl {
       BF_TRY(const auto parameters, client.option_parameters(underlying, deadline));
       listing = {day, {}, {}};
       for (const auto& offered : parameters) {
-        for (const Date expiry : offered.expiries)
-          listing.classes.emplace(offered.trading_class, expiry);
+        for (const Date filed : offered.expiries)
+          listing.classes.emplace(offered.trading_class, filed);
       }
     }
+    const Date last = core::last_trading_day(query.expiry);
     std::set<std::string> classes;
-    for (const auto& [trading_class, expiry] : listing.classes) {
-      if (expiry == query.expiry) classes.insert(trading_class);
+    for (const Date filed : {query.expiry, last, core::previous_trading_day(last)}) {
+      for (const auto& [trading_class, date] : listing.classes) {
+        if (date != filed || query.trading_class.value_or(trading_class) != trading_class) continue;
+        auto& options = listing.options[{trading_class, query.expiry}];
+        if (options.empty()) {
+          BF_TRY(options, client.listed_options(underlying, trading_class, filed, deadline));
+          std::erase_if(options,
+                        [&](const auto& option) { return option.contract.expiry != query.expiry; });
+        }
+        if (!options.empty()) classes.insert(trading_class);
+      }
     }
     BF_TRY(const auto trading_class,
            pick_class(classes, query.trading_class, query.symbol, query.expiry));
-    auto& options = listing.options[{trading_class, query.expiry}];
-    if (options.empty()) {
-      BF_TRY(options, client.listed_options(underlying, trading_class, query.expiry, deadline));
-    }
-    if (options.empty()) {
-      return core::fail(Errc::not_found, fmt::format("no {} options expire on {}", trading_class,
-                                                     core::to_iso_date(query.expiry)));
-    }
-    return &options;
+    return &listing.options[{trading_class, query.expiry}];
   }
 };
 
