@@ -141,14 +141,24 @@ class Search {
     return side ? entry_price(*side, leg.quantity > 0, limits_.fill) : std::nullopt;
   }
 
+  bool in_the_money(const LegShape& leg, std::size_t row) const {
+    const double strike = priced_.chain.rows[row].strike.value();
+    return leg.kind == LegKind::call ? strike < priced_.parity.forward
+                                     : strike > priced_.parity.forward;
+  }
+
   std::vector<Place> places_for(int rung) const {
     std::vector<Place> places;
     for (std::size_t row = 0; row < priced_.chain.rows.size(); ++row) {
       const auto strike = priced_.chain.rows[row].strike.units();
       Place place{.row = row, .strike = strike, .cost = 0, .at_origin = 0};
-      bool priced = strike > 0;
+      bool priced = strike > 0;  // and may be used
       for (const auto& leg : shape_.legs) {
         if (leg.rung != rung || !priced) continue;
+        if (limits_.sell_out_of_the_money && leg.quantity < 0 && in_the_money(leg, row)) {
+          priced = false;
+          continue;
+        }
         const auto price = leg_price(leg, row);
         priced = price.has_value();
         if (!priced) continue;

@@ -97,6 +97,13 @@ NaiveResult search_naively(const StrategyShape& shape, const PricedChain& priced
           return side ? entry_price(*side, leg.quantity > 0, limits.fill) : std::nullopt;
         });
     if (!legs) continue;
+    // Sold in the money: what its holder would get if the underlying settled at the forward.
+    const bool sold_in_the_money = std::ranges::any_of(*legs, [&](Leg leg) {
+      leg.entry_price = {};
+      return leg.kind != LegKind::stock && leg.quantity < 0 &&
+             profit_at_expiry(std::span{&leg, 1}, priced.parity.forward) < 0;
+    });
+    if (limits.sell_out_of_the_money && sold_in_the_money) continue;
     ++result.examined;
     const auto payoff = *payoff_at_expiry(*legs);
     if (*payoff.max_profit <= Money{}) {
@@ -160,6 +167,8 @@ TEST(Finder, ReturnsWhatTheNaiveSearchReturns) {
         expect_same(shape, priced, {.fill = fill, .min_pop = 0.6, .keep = 25});
         expect_same(shape, priced, {.fill = fill, .min_pop = 0.73, .max_loss = 310.0, .keep = 7});
         expect_same(shape, priced, {.fill = fill, .min_pop = 0.5, .max_loss = 9'700.0, .keep = 3});
+        expect_same(shape, priced,
+                    {.fill = fill, .min_pop = 0.4, .sell_out_of_the_money = true, .keep = 25});
       }
     }
   }
@@ -226,6 +235,18 @@ TEST(Finder, ExaminesEveryCombinationOfListedStrikes) {
   const auto calls = find_best(covered_call, priced, 60, {.fill = Fill::mid});
   ASSERT_TRUE(calls);
   EXPECT_EQ(calls->examined, 22);
+}
+
+TEST(Finder, SellsOnBothSidesOfTheMarketWhenAsked) {
+  const auto priced = priced_market(90, 111, 1);
+  const auto found =
+      find_best(iron_condor, priced, 60, {.sell_out_of_the_money = true, .keep = 500});
+  ASSERT_TRUE(found);
+  ASSERT_FALSE(found->candidates.empty());
+  for (const auto& candidate : found->candidates) {
+    EXPECT_LE(candidate.legs[1].leg.strike.value(), priced.parity.forward);
+    EXPECT_GE(candidate.legs[2].leg.strike.value(), priced.parity.forward);
+  }
 }
 
 TEST(Finder, DescribesACoveredCallCompletely) {

@@ -442,6 +442,8 @@ Result<Strategies> Service::strategies(const StrategiesQuery& query) {
   analysis::FinderLimits limits;
   limits.fill = query.fill.value_or(Fill::natural) == Fill::mid ? analysis::Fill::mid
                                                                 : analysis::Fill::natural;
+  const auto short_strikes = query.short_strikes.value_or(ShortStrikes::out_of_the_money);
+  limits.sell_out_of_the_money = short_strikes == ShortStrikes::out_of_the_money;
   limits.min_pop = query.min_pop.value_or(0.6);
   limits.max_loss = query.max_loss;
   limits.keep = static_cast<std::size_t>(query.limit.value_or(20));
@@ -460,6 +462,7 @@ Result<Strategies> Service::strategies(const StrategiesQuery& query) {
   reply.source = snapshot.source;
   reply.underlying_price = snapshot.underlying_price;
   reply.fill = query.fill.value_or(Fill::natural);
+  reply.short_strikes = short_strikes;
   reply.ranked_by = "return_on_risk";
   reply.density = {std::string{analysis::atm_density_method},
                    std::string{analysis::to_string(found.density.anchor)},

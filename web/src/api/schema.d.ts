@@ -337,6 +337,8 @@ export interface components {
         Right: "call" | "put";
         /** @enum {string} */
         ServedFrom: "gateway" | "history";
+        /** @enum {string} */
+        ShortStrikes: "out_of_the_money" | "any";
         /** @description Server to client on /api/ws: at once after subscribing, then after every collection cycle. */
         SnapshotEvent: {
             /** @description snapshot */
@@ -366,6 +368,7 @@ export interface components {
             source: components["schemas"]["Source"];
             underlying_price: number | null;
             fill: components["schemas"]["Fill"];
+            short_strikes: components["schemas"]["ShortStrikes"];
             /** @description what the order goes by, best first */
             ranked_by: string;
             density: components["schemas"]["Density"];
@@ -745,6 +748,8 @@ export interface operations {
                 trading_class?: string;
                 /** @description entry at the middle, or at the side that fills at once (natural, default) */
                 fill?: components["schemas"]["Fill"];
+                /** @description where options may be sold: out of the money by the forward (default), or anywhere */
+                short_strikes?: components["schemas"]["ShortStrikes"];
                 /** @description probability of profit at least; default 0.6 */
                 min_pop?: number;
                 /** @description largest loss accepted, currency per unit */

@@ -31,7 +31,11 @@ std::optional<LognormalDensity> atm_density(const PricedChain& priced);
 
 struct FinderLimits {
   Fill fill = Fill::natural;
-  double min_pop = 0.0;                           // a probability, 0 to 1
+  double min_pop = 0.0;  // a probability, 0 to 1
+  /// Options are sold only where they are not in the money by the forward: puts at or below it,
+  /// calls at or above. What traders mean by a condor; without it the highest return on risk goes
+  /// to structures whose short strikes lie on one side of the market.
+  bool sell_out_of_the_money = false;
   std::optional<double> max_loss = std::nullopt;  // currency for one unit of the strategy
   std::size_t keep = 20;
 };
@@ -72,13 +76,12 @@ struct FinderResult {
   std::vector<Candidate> candidates;  // the best of the qualified, best first
 };
 
-/// Examines every combination of listed strikes and returns the `keep` with the highest return on
-/// risk; equals by higher pop, then by lower strikes. No combination that is not returned scores
-/// better. Condors of n strikes are about n^4/24 combinations of 12 ns each: 7 ms for 60 strikes, a
-/// second for 200.
-/// invalid_input for limits out of range, a strategy whose profit or loss has no bound, and a chain
-/// without a multiplier or with prices beyond exact money; unavailable when the chain lacks a
-/// density or, for strategies with stock, an underlying price.
+/// Examines every combination of listed strikes that the limits let in and returns the `keep` with
+/// the highest return on risk; equals by higher pop, then by lower strikes. No combination that is
+/// not returned scores better. Condors of n strikes are about n^4/24 combinations of 12 ns each: 7
+/// ms for 60 strikes, a second for 200. invalid_input for limits out of range, a strategy whose
+/// profit or loss has no bound, and a chain without a multiplier or with prices beyond exact money;
+/// unavailable when the chain lacks a density or, for strategies with stock, an underlying price.
 core::Result<FinderResult> find_best(const StrategyShape& strategy, const PricedChain& priced,
                                      int days_to_expiry, const FinderLimits& limits);
 

@@ -221,26 +221,32 @@ BF_DESCRIBE_ENUM(StrategyName, covered_call, iron_condor)
 enum class Fill { mid, natural };
 BF_DESCRIBE_ENUM(Fill, mid, natural)
 
+enum class ShortStrikes { out_of_the_money, any };
+BF_DESCRIBE_ENUM(ShortStrikes, out_of_the_money, any)
+
 struct StrategiesQuery {
   std::string symbol;
   Date expiry;
   StrategyName strategy;
   std::optional<std::string> trading_class;
   std::optional<Fill> fill;
+  std::optional<ShortStrikes> short_strikes;
   std::optional<double> min_pop;
   std::optional<double> max_loss;
   std::optional<int> limit;
 };
-BF_DESCRIBE(StrategiesQuery, "What to look for in one expiry.",
-            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
-            (expiry), (strategy),
-            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1,
-             .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
-            (fill,
-             .doc = "entry at the middle, or at the side that fills at once (natural, default)"),
-            (min_pop, .doc = "probability of profit at least; default 0.6", .min = 0.0, .max = 1.0),
-            (max_loss, .doc = "largest loss accepted, currency per unit", .above = 0.0),
-            (limit, .doc = "candidates at most; default 20", .min = 1, .max = 200))
+BF_DESCRIBE(
+    StrategiesQuery, "What to look for in one expiry.",
+    (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"), (expiry),
+    (strategy),
+    (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1,
+     .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+    (fill, .doc = "entry at the middle, or at the side that fills at once (natural, default)"),
+    (short_strikes,
+     .doc = "where options may be sold: out of the money by the forward (default), or anywhere"),
+    (min_pop, .doc = "probability of profit at least; default 0.6", .min = 0.0, .max = 1.0),
+    (max_loss, .doc = "largest loss accepted, currency per unit", .above = 0.0),
+    (limit, .doc = "candidates at most; default 20", .min = 1, .max = 200))
 
 enum class LegKind { call, put, stock };
 BF_DESCRIBE_ENUM(LegKind, call, put, stock)
@@ -321,6 +327,7 @@ struct Strategies {
   Source source;
   std::optional<Price> underlying_price;
   Fill fill;
+  ShortStrikes short_strikes;
   std::string ranked_by;
   Density density;
   std::int64_t examined;
@@ -331,7 +338,7 @@ struct Strategies {
 BF_DESCRIBE(Strategies,
             "The best structures of one expiry, out of every combination of listed strikes.",
             (symbol), (trading_class), (expiry), (days_to_expiry), (strategy), (as_of),
-            (age_seconds), (source), (underlying_price), (fill),
+            (age_seconds), (source), (underlying_price), (fill), (short_strikes),
             (ranked_by, .doc = "what the order goes by, best first"), (density),
             (examined, .doc = "combinations scored"),
             (qualified, .doc = "of these, inside the limits asked for"),
