@@ -38,6 +38,17 @@ const fills: Record<Fill, string> = {
 };
 
 /** What the order of the ranking means and what its prices leave out. */
-export function ranking_words({ ranked_by, fill }: Pick<Strategies, 'ranked_by' | 'fill'>): string {
-  return `ranked by ${orders[ranked_by] ?? ranked_by}. Prices are at the chosen fill, ${fills[fill]}, before fees.`;
+export function ranking_words(
+  found: Pick<Strategies, 'ranked_by' | 'fill' | 'short_strikes' | 'strikes_left_out'>,
+): string {
+  const sold =
+    found.short_strikes === 'out_of_the_money' ? 'Options are sold out of the money only. ' : '';
+  const left_out =
+    found.strikes_left_out > 0
+      ? `${found.strikes_left_out} strikes far from the money took no part. `
+      : '';
+  return (
+    `ranked by ${orders[found.ranked_by] ?? found.ranked_by}. ${sold}${left_out}` +
+    `Prices are at the chosen fill, ${fills[found.fill]}, before fees.`
+  );
 }
