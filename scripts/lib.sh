@@ -3,6 +3,8 @@
 
 root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 export PATH="${root}/.tools/bin:${PATH}"
+# Compiler results are shared between clones of the project.
+export CCACHE_BASEDIR="${root}" CCACHE_NOHASHDIR=1
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
