@@ -25,6 +25,15 @@ for file in /etc/npmrc /usr/etc/npmrc /root/.npmrc /etc/resolv.conf /etc/hosts /
   if [ -f "${file}" ]; then mkdir -p "${target}$(dirname "${file}")" && cp "${file}" "${target}${file}"; fi
 done
 if [ -d /usr/local/share/ca-certificates ]; then cp -r /usr/local/share/ca-certificates "${target}/usr/local/share/"; fi
+inherited=()
+for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE npm_config_cafile; do
+  file="${!name:-}"
+  if [ -f "${file}" ]; then
+    mkdir -p "${target}$(dirname "${file}")"
+    cp "${file}" "${target}${file}"
+    inherited+=("${name}=${file}")
+  fi
+done
 mkdir -p "${target}/work"
 git clone -q "${root}" "${target}/work/main"
 if [ -d "${root}/../shared/data" ]; then mkdir -p "${target}/work/shared" && cp -r "${root}/../shared/data" "${target}/work/shared/data"; fi
@@ -56,4 +65,4 @@ trap 'umount -R "${target}" 2>/dev/null; [ "${1:-}" = --keep ] || rm -rf "${targ
 mount --rbind /dev "${target}/dev"
 mount --make-rslave "${target}/dev"
 unshare --mount --pid --fork chroot "${target}" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
-  LANG=C.UTF-8 bash /work/prove.sh "${1:-}"
+  LANG=C.UTF-8 "${inherited[@]}" bash /work/prove.sh "${1:-}"
