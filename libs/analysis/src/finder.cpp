@@ -10,6 +10,7 @@ namespace bifrost::analysis {
 namespace {
 
 constexpr std::size_t most_rungs = 8;
+constexpr double most_exact_money = 4e18;  // units, with room for sums below 2^63
 
 // A strike that can carry all legs of a rung. Amounts are price units per share.
 struct Place {
@@ -87,9 +88,10 @@ class Search {
       }
       places_[rung] = places_for(static_cast<int>(rung));
     }
-    if (limits.max_loss) {
-      most_risk_ = static_cast<std::int64_t>(
-          std::min(*limits.max_loss * Price::units_per_one / priced.chain.multiplier, 1e15));
+    // A limit beyond exact money limits nothing. Below it the guess is a few units off at most.
+    if (limits.max_loss && *limits.max_loss * Price::units_per_one < most_exact_money) {
+      most_risk_ = static_cast<std::int64_t>(*limits.max_loss * Price::units_per_one /
+                                             priced.chain.multiplier);
       while (money(most_risk_ + 1).value() <= *limits.max_loss) ++most_risk_;
       while (money(most_risk_).value() > *limits.max_loss) --most_risk_;
     }
@@ -315,7 +317,7 @@ bool exact_money_holds(const StrategyShape& shape, const ExpiryChain& chain) {
   }
   double lots = 0.0;
   for (const auto& leg : shape.legs) lots += std::abs(leg.quantity);
-  return 4.0 * lots * chain.multiplier * (highest + 1.0) < 4e18;
+  return 4.0 * lots * chain.multiplier * (highest + 1.0) < most_exact_money;
 }
 
 Candidate describe(const StrategyShape& shape, const PricedChain& priced, std::vector<Leg> legs,
@@ -384,8 +386,8 @@ core::Result<FinderResult> find_best(const StrategyShape& strategy, const Priced
   if (!(limits.min_pop >= 0.0 && limits.min_pop <= 1.0)) {
     return core::fail(core::Errc::invalid_input, "min_pop is a probability, 0 to 1");
   }
-  if (limits.max_loss && !(*limits.max_loss > 0.0)) {
-    return core::fail(core::Errc::invalid_input, "max_loss is a positive amount");
+  if (limits.max_loss && !(std::isfinite(*limits.max_loss) && *limits.max_loss > 0.0)) {
+    return core::fail(core::Errc::invalid_input, "max_loss is a positive, finite amount");
   }
   if (rung_count(strategy) > static_cast<int>(most_rungs)) {
     return core::fail(core::Errc::invalid_input, "a strategy of more than eight strikes");

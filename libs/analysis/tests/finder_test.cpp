@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 #include <tuple>
 
@@ -204,6 +205,24 @@ TEST(Finder, TakesALossOfExactlyTheLimit) {
     };
     EXPECT_TRUE(within(candidate.payoff.max_loss->value()));
     EXPECT_FALSE(within(candidate.payoff.max_loss->value() - 0.001));
+  }
+}
+
+TEST(Finder, TakesALimitBeyondAllMoneyAsNone) {
+  const auto priced = priced_market(92, 110, 3);
+  const auto all = find_best(iron_condor, priced, 60, {.fill = Fill::mid});
+  ASSERT_TRUE(all);
+  ASSERT_GT(all->qualified, 0);
+  for (const double limit : {1e13, 1e15, 1e300}) {
+    const auto found = find_best(iron_condor, priced, 60, {.fill = Fill::mid, .max_loss = limit});
+    ASSERT_TRUE(found) << limit;
+    EXPECT_EQ(found->qualified, all->qualified) << limit;
+  }
+  for (const double limit : {std::numeric_limits<double>::infinity(),
+                             std::numeric_limits<double>::quiet_NaN(), 0.0, -1.0}) {
+    const auto found = find_best(iron_condor, priced, 60, {.fill = Fill::mid, .max_loss = limit});
+    ASSERT_FALSE(found) << limit;
+    EXPECT_EQ(found.error().code, core::Errc::invalid_input) << limit;
   }
 }
 

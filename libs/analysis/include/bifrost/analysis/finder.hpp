@@ -36,7 +36,9 @@ struct FinderLimits {
   /// calls at or above. What traders mean by a condor; without it the highest return on risk goes
   /// to structures whose short strikes lie on one side of the market.
   bool sell_out_of_the_money = false;
-  std::optional<double> max_loss = std::nullopt;  // currency for one unit of the strategy
+  /// Currency for one unit of the strategy: positive and finite. What no combination can lose
+  /// limits nothing.
+  std::optional<double> max_loss = std::nullopt;
   std::size_t keep = 20;
 };
 
