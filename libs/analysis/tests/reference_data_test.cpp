@@ -165,6 +165,22 @@ TEST_F(ReferenceData, ImpliedVolsOfAWholeIndexChainAgreeWithTheSource) {
   EXPECT_LE(median, 0.002);
 }
 
+// The first rows of the only file with greeks: SPY 368.79, 25 days, puts and calls. Our own greeks
+// at the file's vols settle in which units it has them.
+TEST_F(ReferenceData, GreeksOfAFileAreInOurUnits) {
+  const auto history = read(folder_ / "b_upstream_unstated" / "spy_2021_jan_sep_eod_top20.csv.gz");
+  const auto& snapshot = history.snapshots.begin()->second;
+  ASSERT_EQ(snapshot.quotes.size(), 20u);
+  for (const auto& [contract, quote] : snapshot.quotes) {
+    const double years = core::years_act365f(snapshot.as_of, core::settlement_instant(contract));
+    const auto value = black_scholes(
+        contract.right, SpotInputs{snapshot.underlying_price->value(), contract.strike.value(),
+                                   years, 0.0, 0.0, *quote.implied_vol});
+    EXPECT_NEAR(*quote.vega, value.vega, 0.03 * value.vega) << core::describe(contract);
+    EXPECT_NEAR(*quote.theta, value.theta, 0.15 * -value.theta) << core::describe(contract);
+  }
+}
+
 TEST_F(ReferenceData, EveryChainIsPricedAndSearched) {
   int expiries = 0;
   int priced_expiries = 0;

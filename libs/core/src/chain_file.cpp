@@ -107,6 +107,23 @@ class FieldReader {
     return parsed;
   }
 
+  /// A hundred times the number, as the decimal text has it: shifted before it is rounded to a
+  /// double, so that 0.25147 gives 25.147.
+  std::optional<double> hundredfold(Column column) {
+    const auto plain = number(column);
+    if (!plain) return std::nullopt;
+    const std::string shifted{std::string{text(column)} + "e2"};
+    double parsed = 0;
+    const auto [end, error] =
+        std::from_chars(shifted.data(), shifted.data() + shifted.size(), parsed);
+    if (error != std::errc{} || end != shifted.data() + shifted.size()) parsed = *plain * 100;
+    if (!std::isfinite(parsed)) {
+      wrong(column, "is too large");
+      return std::nullopt;
+    }
+    return parsed;
+  }
+
   void wrong(Column column, std::string_view why) {
     if (reason_.empty()) {
       reason_ = fmt::format("{} '{}' {}", column_names[column], text(column).substr(0, 40), why);
@@ -271,7 +288,7 @@ struct ChainFileReader::Impl {
     row.quote.delta = in.number(delta);
     row.quote.gamma = in.number(gamma);
     row.quote.theta = in.number(theta);
-    row.quote.vega = in.number(vega);
+    row.quote.vega = in.hundredfold(vega);
     row.quote.observed_at = row.quote_ts;
     row.mid = in.number(mid);
     if (!in.reason().empty()) return ChainFileReject{line_number, in.reason()};

@@ -39,6 +39,21 @@ Count count(ChainFileReader reader) {
   }
 }
 
+// The file says 0.25147 per point; multiplied as a double that would be 25.146999999999998.
+TEST(ChainFile, VegaPerPointBecomesVegaPerOne) {
+  const auto vega_of = [](std::string_view text) {
+    const auto line = only_line("2021-01-04T21:00:00Z,SPY,368.79,2021-01-29,345,P,,,,,,,,,," +
+                                std::string{text} + ",,,SPY,\n");
+    const auto* row = std::get_if<ChainFileRow>(&line);
+    return row ? row->quote.vega : std::nullopt;
+  };
+  EXPECT_EQ(vega_of("0.25147"), 25.147);
+  EXPECT_EQ(vega_of("2.5e-1"), 25.0);
+  EXPECT_EQ(vega_of("0"), 0.0);
+  EXPECT_EQ(vega_of(""), std::nullopt);
+  EXPECT_EQ(vega_of("1e308"), std::nullopt) << "beyond double once per 1.00";
+}
+
 TEST(ChainFile, EmptyIsUnknownAndZeroIsZero) {
   const auto line =
       only_line("2014-06-05T13:35:00Z,TWX,70.72,2014-06-21,42.5,P,,0.03,,0,0,,,,,,,190,TWX,\n");

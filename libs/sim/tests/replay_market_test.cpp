@@ -128,10 +128,11 @@ TEST_F(ReplayFile, WithoutAUsableRowThereIsNoMarket) {
 TEST_F(ReplayFile, WhatAFileDoesNotSayIsNotSentOnTheWire) {
   const auto market = open(
       "2021-01-04T14:35:00Z,SPX,3750.5,2021-01-04,3700,C,,0.05,,,,,,,,,,,SPXW,\n"
-      "2021-01-04T14:35:00Z,SPX,3750.5,2021-01-04,3750,P,0,0.1,,0,7,0.5,-0.01,,,12.5,0,9,SPXW,\n");
+      "2021-01-04T14:35:00Z,SPX,3750.5,2021-01-04,3750,P,0,0.1,,0,7,0.5,-0.01,,,0.125,0,9,SPXW,\n");
   const core::ManualClock clock{market->now()};
   const int bare = option(*market, "SPXW", 3700).con_id;
   const int full = option(*market, "SPXW", 3750).con_id;
+  EXPECT_EQ(market->option_state(full).quote.vega, 12.5) << "the file's vega is per point";
   auto gateway = *Gateway::start(*market, clock, {.port = 0});
   auto c = GatewayClient::ready(gateway->port());
   const auto quote = [&](int req_id, int con_id) {

@@ -14,13 +14,14 @@ namespace bifrost::core {
 
 /// One line of an option file, our import and replay format: CSV (gzip or plain) with the header
 /// `quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,delta,gamma,theta,vega,
-/// bid_size,ask_size,root,mid`. An empty field is unknown, 0 is a quoted zero.
+/// bid_size,ask_size,root,mid`. An empty field is unknown, 0 is a quoted zero. The file's vega is
+/// per volatility point and becomes the Quote's per 1.00; its theta is per calendar day as there.
 struct ChainFileRow {
   std::size_t line = 0;  // 1 is the header
   Instant quote_ts{};
   std::optional<Price> underlying_price;
   OptionContract contract;  // multiplier is 100: the format has no column for it
-  Quote quote;              // observed_at = quote_ts; vega as the file gives it
+  Quote quote;              // observed_at = quote_ts
   std::optional<double> mid;
 };
 
