@@ -265,7 +265,16 @@ await check('a copied link brings the same desk back', async () => {
   const second = await open_page(browser, { width: 1600, height: 1000 });
   await second.goto(url);
   await second.waitForSelector(chosen);
-  const [here, there] = [await read(page), await read(second)];
+  const there = await read(second);
+  // A new day of the market may have begun between the two: the older page counts its days anew, too.
+  await page
+    .waitForFunction(
+      (label) => document.querySelector('.expiries input:checked').ariaLabel === label,
+      there.expiry,
+      { timeout: 15_000 },
+    )
+    .catch(() => {});
+  const here = await read(page);
   expect(JSON.stringify(here) === JSON.stringify(there), `${JSON.stringify(here)} / ${JSON.stringify(there)}`);
   expect(second.url() === url, `the link became ${second.url()}`);
   await second.context().close();

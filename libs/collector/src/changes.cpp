@@ -25,6 +25,12 @@ std::optional<double> spread(const Quote& quote) {
   return (*quote.ask - *quote.bid).value();
 }
 
+/// As the history keeps it, so that what is found here can be found again there.
+std::optional<double> stored_vol(const Quote& quote) {
+  if (!quote.implied_vol) return std::nullopt;
+  return std::round(*quote.implied_vol * 1e6) / 1e6;
+}
+
 /// Collects the changes of one contract between two looks at it.
 class Comparison {
  public:
@@ -55,7 +61,7 @@ void compare(const core::OptionContract& contract, const Quote& before, const Qu
     const double move = std::abs(b - a);
     return move >= limit.price_move && move >= limit.price_move_share * std::abs(a);
   });
-  comparison.when(ChangeKind::iv_move, before.implied_vol, now.implied_vol,
+  comparison.when(ChangeKind::iv_move, stored_vol(before), stored_vol(now),
                   [&](double a, double b) { return std::abs(b - a) >= limit.iv_move; });
   if (same_day) {
     comparison.when(ChangeKind::volume, as_double(before.volume), as_double(now.volume),
@@ -73,7 +79,7 @@ void compare(const core::OptionContract& contract, const Quote& before, const Qu
 
 }  // namespace
 
-std::vector<Change> find_changes(const core::ChainSnapshot& before, bool before_complete,
+std::vector<Change> find_changes(const core::ChainSnapshot& before, bool before_reached_all,
                                  const core::ChainSnapshot& now,
                                  const ChangeThresholds& thresholds) {
   std::map<core::OptionContract, const Quote*> earlier;
@@ -85,7 +91,8 @@ std::vector<Change> find_changes(const core::ChainSnapshot& before, bool before_
   for (const auto& option : now.quotes) {
     const auto found = earlier.find(option.contract);
     if (found == earlier.end()) {
-      if (before_complete) changes.push_back({option.contract, ChangeKind::new_contract, {}, {}});
+      if (before_reached_all)
+        changes.push_back({option.contract, ChangeKind::new_contract, {}, {}});
       continue;
     }
     compare(option.contract, *found->second, option.quote, same_day, thresholds, changes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bifrost/collector/collector.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -28,9 +28,11 @@ namespace log = core::log;
 namespace {
 
 constexpr auto history_patience = 10s;
+// How far back the newest cycle of a collector is looked for behind imported ones.
+constexpr auto look_back = std::chrono::days{30};
 constexpr auto discovery_patience = 60s;
-// With simulated time no wall-clock deadline follows from the cycle; a chunk gets this long.
-constexpr auto simulated_chunk_patience = 60s;
+// With simulated time no wall-clock deadline follows from the cycle.
+constexpr auto simulated_patience = 60s;
 // The last moments of a real cycle are for writing.
 constexpr auto writing_reserve = 5s;
 
@@ -48,12 +50,19 @@ bool pause(std::stop_token stop, std::chrono::milliseconds time) {
 template <class Write>
 auto until_written(std::stop_token stop, const std::string& underlying, Instant cycle, Write write)
     -> decltype(write()) {
+  std::chrono::milliseconds wait = 500ms;
+  std::string told;
   for (;;) {
     auto written = write();
     if (written || written.error().code == Errc::invalid_input) return written;
-    log::warning("{} {}: not written yet: {}", underlying, to_iso(cycle), written.error().message);
-    if (!pause(stop, 500ms))
+    if (written.error().message != told) {
+      told = written.error().message;
+      log::warning("{} {}: not written yet: {}", underlying, to_iso(cycle), told);
+    }
+    if (!pause(stop, wait)) {
       return core::fail(Errc::cancelled, "stopped before the cycle was written");
+    }
+    wait = std::min<std::chrono::milliseconds>(2 * wait, 10s);
   }
 }
 
@@ -75,52 +84,71 @@ void Collector::run(std::stop_token stop) {
       client_.wait_ready(core::after(500ms));
       continue;
     }
-    const bool worked = turn(stop);
-    auto wait = 200ms;
-    if (!options_.simulated_clock && !worked) {
-      const Instant now = clock_.now();
-      const auto until = std::chrono::duration_cast<std::chrono::milliseconds>(
-          next_cycle(now, options_.interval) - now);
-      // Never past a minute: a stepped clock is noticed.
-      wait = std::clamp<std::chrono::milliseconds>(until, 10ms, 60s);
+    switch (turn(stop)) {
+      case Turn::worked:
+        break;
+      case Turn::troubled:
+        pause(stop, 500ms);
+        break;
+      case Turn::idle: {
+        std::chrono::milliseconds wait = 200ms;
+        if (!options_.simulated_clock) {
+          const Instant now = clock_.now();
+          const auto until = std::chrono::ceil<std::chrono::milliseconds>(
+              next_cycle(now, options_.interval) - now);
+          // Never past a minute: a stepped clock is noticed.
+          wait = std::clamp<std::chrono::milliseconds>(until, 10ms, 60s);
+        }
+        pause(stop, wait);
+        break;
+      }
     }
-    if (!worked) pause(stop, wait);
   }
 }
 
-/// Does what is due now. False: nothing was.
-bool Collector::turn(std::stop_token stop) {
+/// Does what is due now.
+Collector::Turn Collector::turn(std::stop_token stop) {
   const Instant now = clock_.now();
   const auto cycle = current_cycle(now, options_.interval);
-  bool worked = false;
-  for (const auto& underlying : options_.underlyings) {
-    if (stop.stop_requested()) return true;
+  Turn result = Turn::idle;
+  for (std::size_t i = 0; i < options_.underlyings.size(); ++i) {
+    const auto& underlying = options_.underlyings[i];
+    if (stop.stop_requested()) return Turn::worked;
     if (const auto learned = learn_progress(underlying); !learned) {
       log::warning("history not reached, trying again: {}", learned.error().message);
-      return false;
+      return Turn::troubled;
     }
-    auto& progress = progress_[underlying];
     const Instant due = cycle ? *cycle : now;
     if (const auto entered = enter_missed(
             underlying, due, "the collector was not running, or the cycle before took too long");
         !entered) {
       log::warning("{}: missed cycles not entered yet: {}", underlying, entered.error().message);
-      return false;
+      return Turn::troubled;
     }
-    if (!cycle || (progress.last && *progress.last >= *cycle)) continue;
-    if (current_cycle(clock_.now(), options_.interval) != cycle) return true;  // time has moved on
-    collect(underlying, *cycle, stop);
-    worked = true;
+    const auto& last = progress_[underlying].last;
+    if (!cycle || (last && *last >= *cycle)) continue;
+    if (current_cycle(clock_.now(), options_.interval) != cycle) return Turn::worked;
+    collect(underlying, *cycle, share_of(*cycle, options_.underlyings.size() - i), stop);
+    result = Turn::worked;
   }
-  return worked;
+  return result;
 }
 
 Result<void> Collector::learn_progress(const std::string& underlying) {
   auto& progress = progress_[underlying];
   if (progress.known) return {};
-  BF_TRY(const auto last, history_.last_run(underlying, core::after(history_patience)));
-  // A history that was only imported says nothing about when this collector should have run.
-  if (last && last->source != core::Source::imported) progress.last = last->as_of;
+  BF_TRY(auto last, history_.last_run(underlying, core::after(history_patience)));
+  if (last && last->source == core::Source::imported) {
+    // What was imported says nothing about when this collector should have run; what it collected
+    // before does.
+    BF_TRY(const auto runs, history_.runs(underlying, last->as_of - look_back, last->as_of,
+                                          core::after(history_patience)));
+    const auto own = std::ranges::find_if(runs.rbegin(), runs.rend(), [](const store::Run& run) {
+      return run.source != core::Source::imported;
+    });
+    last = own == runs.rend() ? std::nullopt : std::optional{*own};
+  }
+  if (last) progress.last = last->as_of;
   auto stored = history_.chain(underlying, {}, core::after(history_patience));
   if (stored) {
     previous_.insert_or_assign(underlying, *std::move(stored));
@@ -145,29 +173,37 @@ Result<void> Collector::enter_missed(const std::string& underlying, Instant befo
   return {};
 }
 
-void Collector::collect(const std::string& underlying, Instant cycle, std::stop_token stop) {
-  auto record = ask(underlying, cycle, stop);
+void Collector::collect(const std::string& underlying, Instant cycle, Deadline end,
+                        std::stop_token stop) {
+  auto record = ask(underlying, cycle, end, stop);
   // Cut short by a stop: no ledger row. The next start finds the cycle still open, or missed.
   if (stop.stop_requested()) return;
+  auto& progress = progress_[underlying];
   if (!record.snapshot.quotes.empty()) {
     add_changes(record);
     record.market_conditions = find_conditions(record.snapshot);
     record.finished_at = clock_.now();
-    if (const auto written = write(record, stop)) {
+    const auto written = write(record, stop);
+    if (written && written->stored) {
       log::info("{} {}: {} of {} contracts{}{}, {} changes", underlying, to_iso(cycle),
                 record.snapshot.quotes.size(), record.expected,
                 record.reason.empty() ? "" : ", partial: ", record.reason, record.changes.size());
-      progress_[underlying].last = cycle;
+      progress.last = cycle;
       store::StoredChain stored;
-      stored.run.status = record.status;
+      stored.run.expected = record.expected;
+      stored.run.received = written->rows;
       stored.snapshot = std::move(record.snapshot);
       previous_.insert_or_assign(underlying, std::move(stored));
       return;
-    } else if (written.error().code == Errc::cancelled) {
-      return;
-    } else {
-      record.reason = fmt::format("the history refuses the snapshot: {}", written.error().message);
     }
+    if (written) {
+      log::warning("{} {}: the history has this cycle already; somebody else collects, too",
+                   underlying, to_iso(cycle));
+      progress.known = false;
+      return;
+    }
+    if (written.error().code == Errc::cancelled) return;
+    record.reason = fmt::format("the history refuses the snapshot: {}", written.error().message);
   }
   log::warning("{} {}: missed: {}", underlying, to_iso(cycle), record.reason);
   const std::vector<Instant> missed{cycle};
@@ -175,11 +211,11 @@ void Collector::collect(const std::string& underlying, Instant cycle, std::stop_
     return history_.mark_missed(underlying, missed, record.reason, options_.interval,
                                 core::after(history_patience));
   });
-  if (entered) progress_[underlying].last = cycle;
+  if (entered) progress.last = cycle;
 }
 
 /// Everything the broker tells about one underlying in one cycle. No quotes: `reason` says why.
-store::CycleRecord Collector::ask(const std::string& underlying, Instant cycle,
+store::CycleRecord Collector::ask(const std::string& underlying, Instant cycle, Deadline end,
                                   std::stop_token stop) {
   store::CycleRecord record;
   record.snapshot.underlying = underlying;
@@ -187,42 +223,50 @@ store::CycleRecord Collector::ask(const std::string& underlying, Instant cycle,
   record.interval = options_.interval;
   record.started_at = clock_.now();
 
-  while (!client_.wait_ready(std::min(core::after(500ms), end_of(cycle)))) {
-    if (stop.stop_requested() || current_cycle(clock_.now(), options_.interval) != cycle) {
+  while (!client_.wait_ready(std::min(core::after(500ms), end))) {
+    if (stop.stop_requested() || over(cycle, end)) {
       record.reason = fmt::format("gateway not available: {}", client_.link().last_problem);
       return record;
     }
   }
   const core::Date day = core::exchange_time(cycle).date;
-  const auto listed = universe(underlying, day);
+  const auto listed = universe(underlying, day, end, stop);
   if (!listed) {
     record.reason = fmt::format("contracts not listed: {}", listed.error().message);
     return record;
   }
   bool delayed = false;
+  std::optional<core::Price> centre;
   const auto spot = client_.underlying_quote(underlyings_.at(underlying), {}, clock_,
-                                             std::min(core::after(10s), end_of(cycle)));
+                                             std::min(core::after(10s), end));
   if (spot) {
-    record.snapshot.underlying_price = spot->price;
+    centre = spot->price;
     delayed = spot->delayed;
+    // Yesterday's close serves to choose strikes; as the price of this moment it would be a lie.
+    if (spot->from != ib::PriceFrom::close) record.snapshot.underlying_price = spot->price;
   } else {
     log::warning("{} {}: no price of the underlying: {}", underlying, to_iso(cycle),
                  spot.error().message);
   }
 
-  const auto chosen = choose(**listed, day, record.snapshot.underlying_price);
+  const auto chosen = choose(**listed, day, centre);
   record.expected = static_cast<std::int64_t>(chosen.size());
-  std::string stopped;
+  std::vector<std::string> reasons;
+  if (const auto unlisted = (*listed)->to_list.size(); unlisted > 0) {
+    reasons.push_back(fmt::format("{} expiries not listed yet", unlisted));
+  }
+  std::size_t in_part = 0;
   std::string refusal;
-  for (std::size_t at = 0; at < chosen.size() && stopped.empty();
-       at += static_cast<std::size_t>(options_.chunk)) {
-    const auto size = std::min(static_cast<std::size_t>(options_.chunk), chosen.size() - at);
-    const auto report =
-        client_.quotes(std::span{chosen}.subspan(at, size), {}, clock_, end_of(cycle));
+  std::string stopped;
+  const auto chunk = static_cast<std::size_t>(options_.chunk);
+  for (std::size_t at = 0; at < chosen.size() && stopped.empty(); at += chunk) {
+    const auto size = std::min(chunk, chosen.size() - at);
+    const auto report = client_.quotes(std::span{chosen}.subspan(at, size), {}, clock_, end);
     if (!report) {
       stopped = report.error().message;
       break;
     }
+    in_part += report->partial;
     for (const auto& collected : report->quotes) {
       if (collected.completeness == ib::Completeness::refused) {
         ++record.refused;
@@ -236,67 +280,89 @@ store::CycleRecord Collector::ask(const std::string& underlying, Instant cycle,
     }
     if (report->stopped) stopped = *report->stopped;
     if (stop.stop_requested()) stopped = "the collector was stopped";
-    if (stopped.empty() && at + size < chosen.size() &&
-        current_cycle(clock_.now(), options_.interval) != cycle) {
-      stopped = "the cycle was over";
+    if (stopped.empty() && at + size < chosen.size() && over(cycle, end)) {
+      stopped = "no time was left";
     }
   }
   record.snapshot.source = source_of(client_.link().simulated, delayed);
 
   const auto received = static_cast<std::int64_t>(record.snapshot.quotes.size());
   if (received < record.expected) {
-    record.status = store::RunStatus::partial;
-    record.reason = fmt::format("{} of {} contracts answered", received, record.expected);
-    if (record.refused > 0)
-      record.reason += fmt::format("; {} refused: {}", record.refused, refusal);
-    if (!stopped.empty()) record.reason += "; " + stopped;
-  } else if (chosen.empty()) {
-    record.reason = "no contract is listed inside the limits";
+    reasons.push_back(fmt::format("{} of {} contracts answered", received, record.expected));
   }
+  if (in_part > 0) reasons.push_back(fmt::format("{} answered only in part", in_part));
+  if (record.refused > 0) reasons.push_back(fmt::format("{} refused: {}", record.refused, refusal));
+  if (!stopped.empty()) reasons.push_back(stopped);
+  if (chosen.empty()) reasons.emplace_back("no contract is listed inside the limits");
+  record.reason = fmt::format("{}", fmt::join(reasons, "; "));
+  if (!reasons.empty()) record.status = store::RunStatus::partial;
   return record;
 }
 
-Deadline Collector::end_of(Instant cycle) const {
-  if (options_.simulated_clock) return core::after(simulated_chunk_patience);
-  return core::after(cycle + options_.interval - clock_.now() -
-                     std::min<std::chrono::microseconds>(writing_reserve, options_.interval / 10));
+/// Until when one underlying may be asked: an even share of what is left of the cycle.
+Deadline Collector::share_of(Instant cycle, std::size_t underlyings_left) const {
+  if (options_.simulated_clock) return core::after(simulated_patience);
+  const auto reserve = std::min<std::chrono::microseconds>(writing_reserve, options_.interval / 10);
+  const auto left = cycle + options_.interval - clock_.now() - reserve;
+  return core::after(left / static_cast<std::int64_t>(underlyings_left));
 }
 
+bool Collector::over(Instant cycle, Deadline end) const {
+  return std::chrono::steady_clock::now() >= end ||
+         current_cycle(clock_.now(), options_.interval) != cycle;
+}
+
+/// The day's contracts as far as they are known; what time did not suffice for is listed in a later
+/// cycle.
 Result<const Collector::Universe*> Collector::universe(const std::string& underlying,
-                                                       core::Date day) {
-  if (const auto found = universes_.find(underlying);
-      found != universes_.end() && found->second.day == day) {
-    return &found->second;
-  }
+                                                       core::Date day, Deadline end,
+                                                       std::stop_token stop) {
+  const auto limit = [&] { return std::min(core::after(discovery_patience), end); };
   auto known = underlyings_.find(underlying);
   if (known == underlyings_.end()) {
-    BF_TRY(auto found, client_.underlying(underlying, core::after(discovery_patience)));
+    BF_TRY(auto found, client_.underlying(underlying, limit()));
     known = underlyings_.emplace(underlying, std::move(found)).first;
   }
-  BF_TRY(const auto parameters,
-         client_.option_parameters(known->second, core::after(discovery_patience)));
-  // One class is listed on many exchanges with the same contracts; SMART stands for all where it is
-  // offered.
-  const bool smart =
-      std::ranges::any_of(parameters, [](const auto& p) { return p.exchange == "SMART"; });
-  std::set<std::pair<std::string, core::Date>> wanted;
-  for (const auto& offered : parameters) {
-    if (smart && offered.exchange != "SMART") continue;
-    for (const core::Date expiry : offered.expiries) {
-      const auto days_ahead = (expiry - day).count();
-      if (options_.expiry_days == 0 || days_ahead <= options_.expiry_days)
-        wanted.emplace(offered.trading_class, expiry);
+  auto& universe = universes_[underlying];
+  if (universe.day != day) {
+    BF_TRY(const auto parameters, client_.option_parameters(known->second, limit()));
+    // One class is listed on many exchanges with the same contracts; SMART stands for all where it
+    // is offered.
+    const bool smart =
+        std::ranges::any_of(parameters, [](const auto& p) { return p.exchange == "SMART"; });
+    universe = {day, {}, {}};
+    for (const auto& offered : parameters) {
+      if (smart && offered.exchange != "SMART") continue;
+      for (const core::Date filed : offered.expiries) {
+        if (options_.expiry_days == 0 || (filed - day).count() <= options_.expiry_days) {
+          universe.to_list.emplace(offered.trading_class, filed);
+        }
+      }
     }
   }
-  Universe fresh{day, {}};
-  for (const auto& [trading_class, expiry] : wanted) {
-    BF_TRY(auto listed, client_.listed_options(known->second, trading_class, expiry,
-                                               core::after(discovery_patience)));
-    std::ranges::move(listed, std::back_inserter(fresh.options));
+  // Nearest dates first: they matter most if time runs out.
+  std::vector<Series> order{universe.to_list.begin(), universe.to_list.end()};
+  std::ranges::stable_sort(order, {}, &Series::second);
+  for (const auto& series : order) {
+    if (stop.stop_requested() || std::chrono::steady_clock::now() >= end) break;
+    auto listed = client_.listed_options(known->second, series.first, series.second, limit());
+    if (!listed) {
+      log::warning("{}: {} of {} not listed: {}", underlying, series.first,
+                   to_iso_date(series.second), listed.error().message);
+      break;
+    }
+    std::ranges::move(*listed, std::back_inserter(universe.options));
+    universe.to_list.erase(series);
+    if (universe.to_list.empty()) {
+      log::info("{}: {} contracts listed on {}", underlying, universe.options.size(),
+                to_iso_date(day));
+    }
   }
-  log::info("{}: {} contracts of {} expiries listed on {}", underlying, fresh.options.size(),
-            wanted.size(), to_iso_date(day));
-  return &universes_.insert_or_assign(underlying, std::move(fresh)).first->second;
+  if (universe.options.empty() && !universe.to_list.empty()) {
+    return core::fail(Errc::unavailable, fmt::format("none of {} expiries could be listed yet",
+                                                     universe.to_list.size()));
+  }
+  return &universe;
 }
 
 /// The contracts of a cycle, the ones that matter most first: near the money, then near in time.
@@ -331,7 +397,7 @@ void Collector::add_changes(store::CycleRecord& record) {
                    record.snapshot, options_.thresholds);
 }
 
-Result<void> Collector::write(const store::CycleRecord& record, std::stop_token stop) {
+Result<store::Appended> Collector::write(const store::CycleRecord& record, std::stop_token stop) {
   const auto& snapshot = record.snapshot;
   BF_TRY(const auto appended, until_written(stop, snapshot.underlying, snapshot.as_of, [&] {
            return history_.append(record, core::after(history_patience));
@@ -340,7 +406,7 @@ Result<void> Collector::write(const store::CycleRecord& record, std::stop_token 
     log::warning("{} {}: {} values beyond what the history can hold were kept as missing",
                  snapshot.underlying, to_iso(snapshot.as_of), appended.dropped);
   }
-  return {};
+  return appended;
 }
 
 }  // namespace bifrost::collector

@@ -28,7 +28,7 @@ constexpr std::array keys{
     ConfigKey{"APP_HOST", "127.0.0.1", "Address the API listens on."},
     ConfigKey{"APP_PORT", "8000", "Port the API listens on."},
     ConfigKey{"COLLECTION_INTERVAL", "300",
-              "Seconds between two snapshots of a chain, 1 to 86400; must divide a day."},
+              "Seconds between two snapshots of a chain, 1 to 21600; must divide a day."},
     ConfigKey{"ML_API_HOST", "127.0.0.1", "Address the machine-learning service listens on."},
     ConfigKey{"ML_API_PORT", "8001", "Port the machine-learning service listens on."},
     ConfigKey{"GPU_DEVICE", "0", "Index of the GPU to train on."},
@@ -179,7 +179,7 @@ Result<Config> Config::from_text(std::string_view env_file, std::string_view fil
   config.web_root = in.text("BIFROST_WEB_ROOT");
   config.docs_root = in.text("BIFROST_DOCS_ROOT");
   config.collection_interval =
-      std::chrono::seconds{in.number<int>("COLLECTION_INTERVAL", 1, 86400)};
+      std::chrono::seconds{in.number<int>("COLLECTION_INTERVAL", 1, 21600)};
   if (config.collection_interval.count() > 0 && 86400 % config.collection_interval.count() != 0) {
     in.wrong("COLLECTION_INTERVAL", "must divide a day (86400) evenly");
   }

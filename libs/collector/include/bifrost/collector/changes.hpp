@@ -24,7 +24,7 @@ struct ChangeThresholds {
 /// field by field where both have the field. A contract is new when a *complete* earlier snapshot
 /// did not have it, and expired when the later one does not have it and its last trading day is
 /// over. Sorted by contract, then kind.
-std::vector<store::Change> find_changes(const core::ChainSnapshot& before, bool before_complete,
+std::vector<store::Change> find_changes(const core::ChainSnapshot& before, bool before_reached_all,
                                         const core::ChainSnapshot& now,
                                         const ChangeThresholds& thresholds);
 

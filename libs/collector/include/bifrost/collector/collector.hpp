@@ -4,8 +4,10 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bifrost/collector/changes.hpp"
@@ -27,8 +29,9 @@ struct Options {
 
 /// Pulls chains cycle by cycle and writes them to the history. Every scheduled cycle of every
 /// underlying ends as one ledger row: complete, partial (with the reason) or missed (with the
-/// reason); starting, going on after a crash and catching up after a pause are one path. One
-/// thread; the services must outlive it.
+/// reason); starting, going on after a crash and catching up after a pause are one path. The
+/// underlyings of a cycle share its time evenly, so that a large chain cannot starve the ones after
+/// it. One thread; the services must outlive it.
 ///
 /// While the history is away a finished cycle is kept in memory and written when it comes back;
 /// cycles that fall due meanwhile are entered as missed.
@@ -40,29 +43,39 @@ class Collector {
   void run(std::stop_token stop);
 
  private:
-  /// What the broker lists, read once per trading day.
+  using Series =
+      std::pair<std::string, core::Date>;  // trading class, date the broker files it under
+
+  /// What the broker lists on a trading day, as far as it has been asked.
   struct Universe {
     core::Date day{};
+    std::set<Series> to_list;
     std::vector<ib::ListedOption> options;
   };
   /// The ledger as this process knows it.
   struct Progress {
     bool known = false;                 // the history has been asked
-    std::optional<core::Instant> last;  // newest cycle with a ledger row
+    std::optional<core::Instant> last;  // newest cycle with a ledger row of a collector
   };
 
-  bool turn(std::stop_token stop);
+  enum class Turn { worked, idle, troubled };
+
+  Turn turn(std::stop_token stop);
   core::Result<void> learn_progress(const std::string& underlying);
   core::Result<void> enter_missed(const std::string& underlying, core::Instant before,
                                   std::string_view reason);
-  void collect(const std::string& underlying, core::Instant cycle, std::stop_token stop);
-  core::Result<const Universe*> universe(const std::string& underlying, core::Date day);
-  core::Deadline end_of(core::Instant cycle) const;
+  void collect(const std::string& underlying, core::Instant cycle, core::Deadline end,
+               std::stop_token stop);
+  core::Result<const Universe*> universe(const std::string& underlying, core::Date day,
+                                         core::Deadline end, std::stop_token stop);
+  core::Deadline share_of(core::Instant cycle, std::size_t underlyings_left) const;
+  bool over(core::Instant cycle, core::Deadline end) const;
   std::vector<ib::ListedOption> choose(const Universe& universe, core::Date day,
                                        std::optional<core::Price> spot) const;
-  store::CycleRecord ask(const std::string& underlying, core::Instant cycle, std::stop_token stop);
+  store::CycleRecord ask(const std::string& underlying, core::Instant cycle, core::Deadline end,
+                         std::stop_token stop);
   void add_changes(store::CycleRecord& record);
-  core::Result<void> write(const store::CycleRecord& record, std::stop_token stop);
+  core::Result<store::Appended> write(const store::CycleRecord& record, std::stop_token stop);
 
   Options options_;
   ib::Client& client_;
