@@ -3,6 +3,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <set>
+
 #include "bifrost/core/log.hpp"
 #include "bifrost/net/json.hpp"
 
@@ -55,27 +58,27 @@ net::WsCommand parse_message(std::string_view text) {
 
 LiveChains::LiveChains(Service& service)
     : service_(service),
-      hub_({.path = "/api/ws", .parse = parse_message, .present = [this](const std::string& topic) {
-              return event(topic, false);
+      hub_({.path = "/api/ws",
+            .parse = parse_message,
+            .present = [this](const std::string& topic) -> std::optional<std::string> {
+              auto message = event(topic, false);
+              return message ? std::optional{*std::move(message)} : std::nullopt;
             }}) {}
 
-/// The chain of a topic as a message; nothing when there is none (yet).
-std::optional<std::string> LiveChains::event(const std::string& topic, bool next) {
+/// The chain of a topic as a message. not_found: there is none (yet).
+core::Result<std::string> LiveChains::event(const std::string& topic, bool next) {
   const auto wanted = parse_topic(topic);
-  if (!wanted) return std::nullopt;
-  auto chain = service_.chain(
-      {wanted->symbol, wanted->expiry, wanted->trading_class, ChainFrom::history, std::nullopt});
-  if (!chain) {
-    core::log::debug("no chain for {}: {}", topic, chain.error().message);
-    return std::nullopt;
-  }
-  SnapshotEvent message{"snapshot", 0, *std::move(chain)};
+  if (!wanted) return core::fail(core::Errc::not_found, "no such topic");
+  BF_TRY(auto chain, service_.chain({wanted->symbol, wanted->expiry, wanted->trading_class,
+                                     ChainFrom::history, std::nullopt}));
+  SnapshotEvent message{"snapshot", 0, std::move(chain)};
   const std::lock_guard lock{mutex_};
   message.sequence = next ? ++sequence_[topic] : sequence_[topic];
   return net::to_json(message);
 }
 
 void LiveChains::run(store::Listener& listener, std::stop_token stop) {
+  std::set<std::string> owed;  // topics with news that could not be read yet
   while (!stop.stop_requested()) {
     const auto heard = listener.wait(core::after(1s));
     if (!heard) {
@@ -83,13 +86,22 @@ void LiveChains::run(store::Listener& listener, std::stop_token stop) {
       core::log::warning("not hearing of new snapshots: {}", heard.error().message);
       continue;
     }
-    if (!*heard) continue;
-    // After a gap nobody knows what was missed: everything that is watched is sent again.
-    const auto* notice = std::get_if<store::Notice>(&**heard);
-    for (const auto& topic : hub_.topics()) {
-      if (notice != nullptr && !topic.starts_with(notice->underlying + "|")) continue;
-      if (auto message = event(topic, true)) hub_.publish(topic, std::move(*message));
+    const auto watched = hub_.topics();
+    if (*heard) {
+      // After a gap nobody knows what was missed: everything that is watched is sent again.
+      const auto* notice = std::get_if<store::Notice>(&**heard);
+      for (const auto& topic : watched) {
+        if (notice == nullptr || topic.starts_with(notice->underlying + "|")) owed.insert(topic);
+      }
     }
+    std::erase_if(owed, [&](const std::string& topic) {
+      if (!std::ranges::binary_search(watched, topic)) return true;
+      auto message = event(topic, true);
+      if (message) hub_.publish(topic, *std::move(message));
+      if (message || message.error().code == core::Errc::not_found) return true;
+      core::log::warning("{} not pushed yet: {}", topic, message.error().message);
+      return false;
+    });
   }
 }
 

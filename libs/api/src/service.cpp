@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <condition_variable>
+#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -23,6 +25,8 @@ namespace {
 
 constexpr auto history_patience = 5s;
 constexpr auto gateway_patience = 8s;
+constexpr auto turn_patience = 1s;  // a waiting request holds a worker
+constexpr auto shared_for = 2s;
 
 /// Calendar days in New York from a moment to an expiry.
 int days_to(Date expiry, Instant from) {
@@ -114,6 +118,28 @@ Result<std::string> pick_class(const core::ChainSnapshot& snapshot,
   return pick_class(classes, named, snapshot.underlying, expiry);
 }
 
+/// Contracts that a split or merger left with another deliverable share class, date and strike with
+/// the standard ones and are worth something else. They never share a row: only the standard
+/// deliverable is shown. The number left out.
+std::size_t drop_adjusted(core::ChainSnapshot& snapshot, const std::string& trading_class,
+                          Date expiry) {
+  constexpr int standard = 100;
+  const auto of_this_chain = [&](const core::OptionQuote& option) {
+    return option.contract.expiry == expiry && option.contract.trading_class == trading_class;
+  };
+  const bool has_standard = std::ranges::any_of(snapshot.quotes, [&](const auto& option) {
+    return of_this_chain(option) && option.contract.multiplier == standard;
+  });
+  if (!has_standard) return 0;
+  return std::erase_if(snapshot.quotes, [&](const auto& option) {
+    return of_this_chain(option) && option.contract.multiplier != standard;
+  });
+}
+
+std::string adjusted_notice(std::size_t left_out) {
+  return fmt::format("{} contracts with an adjusted deliverable are left out", left_out);
+}
+
 /// The search tries every combination; beyond this many strikes a condor's take longer than anybody
 /// waits, so the ones farthest from the forward are left out (and the reply says so).
 constexpr std::size_t max_strikes = 120;
@@ -193,32 +219,38 @@ struct Service::Impl {
   const core::Clock& clock;
   std::chrono::seconds interval;
 
-  // One live chain at a time: the gateway's lines are few, and whoever waits is served from what
-  // the first one brings.
-  std::timed_mutex gateway_turn;
-  std::map<std::string, ib::Underlying> underlyings;
+  // One live chain is fetched at a time: the gateway's lines are few. Who asks for the same one
+  // meanwhile, or just after, is given that.
+  struct Fetched {
+    Chain chain;
+    std::chrono::steady_clock::time_point at;
+  };
+  std::mutex gateway_mutex{};
+  std::condition_variable gateway_free{};
+  bool gateway_busy = false;
+  std::map<std::string, Fetched> fetched{};  // by symbol, expiry and the class asked for
+
+  // Only by whoever holds gateway_busy.
+  std::map<std::string, ib::Underlying> underlyings{};
   struct Listing {
     Date day;
     std::set<std::pair<std::string, Date>> classes;  // trading class, date it is filed under
     std::map<std::pair<std::string, Date>, std::vector<ib::ListedOption>> options;
   };
-  std::map<std::string, Listing> listings;
+  std::map<std::string, Listing> listings{};
 
   std::int64_t age_of(Instant as_of) const {
     return std::max<std::int64_t>(
         0, std::chrono::floor<std::chrono::seconds>(clock.now() - as_of).count());
   }
 
-  bool market_open(Instant now) const {
-    const auto hours = core::session(core::exchange_time(now).date);
-    return hours && now >= hours->open && now <= hours->close;
-  }
-
   Result<Chain> stored(const ChainQuery& query) {
     const store::ChainFilter filter{query.at, query.expiry, query.trading_class};
-    BF_TRY(const auto found, history.chain(query.symbol, filter, core::after(history_patience)));
+    BF_TRY(auto found, history.chain(query.symbol, filter, core::after(history_patience)));
     BF_TRY(const auto trading_class, pick_class(found.snapshot, query.trading_class, query.expiry));
+    const auto adjusted = drop_adjusted(found.snapshot, trading_class, query.expiry);
     Chain chain = to_chain(found.snapshot, trading_class, query.expiry);
+    if (adjusted > 0) chain.notice = adjusted_notice(adjusted);
     chain.served_from = ServedFrom::history;
     chain.complete = found.run.status == store::RunStatus::complete;
     return chain;
@@ -240,10 +272,33 @@ struct Service::Impl {
   }
 
   Result<Chain> live(const ChainQuery& query) {
+    const auto key = fmt::format("{}|{}|{}", query.symbol, core::to_iso_date(query.expiry),
+                                 query.trading_class.value_or(""));
+    std::unique_lock lock{gateway_mutex};
+    if (!gateway_free.wait_for(lock, turn_patience, [&] { return !gateway_busy; })) {
+      return core::fail(Errc::timeout, "other live chains are being fetched");
+    }
+    if (const auto recent = fetched.find(key);
+        recent != fetched.end() &&
+        std::chrono::steady_clock::now() - recent->second.at < shared_for) {
+      return recent->second.chain;
+    }
+    gateway_busy = true;
+    lock.unlock();
+    auto chain = fetch(query);
+    lock.lock();
+    gateway_busy = false;
+    gateway_free.notify_all();
+    std::erase_if(fetched, [&](const auto& entry) {
+      return std::chrono::steady_clock::now() - entry.second.at >= shared_for;
+    });
+    if (chain) fetched.insert_or_assign(key, Fetched{*chain, std::chrono::steady_clock::now()});
+    return chain;
+  }
+
+  Result<Chain> fetch(const ChainQuery& query) {
     const core::Deadline deadline = core::after(gateway_patience);
-    const std::unique_lock turn{gateway_turn, deadline};
-    if (!turn) return core::fail(Errc::timeout, "other live chains are being fetched");
-    if (!client.wait_ready(std::min(deadline, core::after(500ms)))) {
+    if (!client.wait_ready(core::after(500ms))) {
       const auto problem = client.link().last_problem;
       return core::fail(Errc::unavailable, fmt::format("gateway not available{}{}",
                                                        problem.empty() ? "" : ": ", problem));
@@ -261,7 +316,7 @@ struct Service::Impl {
     bool delayed = false;
     if (const auto spot = client.underlying_quote(known->second, {}, clock,
                                                   std::min(deadline, core::after(2s)))) {
-      snapshot.underlying_price = spot->price;
+      if (spot->from != ib::PriceFrom::close) snapshot.underlying_price = spot->price;
       delayed = spot->delayed;
     }
     BF_TRY(const auto report, client.quotes(*options, {}, clock, deadline));
@@ -281,10 +336,12 @@ struct Service::Impl {
     snapshot.source = client.link().simulated ? Source::simulated
                       : delayed               ? Source::delayed
                                               : Source::live;
-    const auto& contract = snapshot.quotes.front().contract;
-    Chain chain = to_chain(snapshot, contract.trading_class, contract.expiry);
+    const std::string trading_class = snapshot.quotes.front().contract.trading_class;
+    const auto adjusted = drop_adjusted(snapshot, trading_class, query.expiry);
+    Chain chain = to_chain(snapshot, trading_class, query.expiry);
+    if (adjusted > 0) chain.notice = adjusted_notice(adjusted);
     chain.served_from = ServedFrom::gateway;
-    chain.complete = snapshot.quotes.size() == options->size();
+    chain.complete = report.complete == options->size();
     return chain;
   }
 
@@ -325,29 +382,34 @@ struct Service::Impl {
 
 Service::Service(store::History& history, ib::Client& client, const core::Clock& clock,
                  std::chrono::seconds collection_interval)
-    : impl_(new Impl{history, client, clock, collection_interval, {}, {}, {}}) {}
+    : impl_(new Impl{history, client, clock, collection_interval}) {}
 Service::~Service() = default;
 
 Health Service::health() {
   Health health{};
   health.version = BIFROST_VERSION;
   health.now = impl_->clock.now();
-  health.market_open = impl_->market_open(health.now);
+  const auto hours = core::session(core::exchange_time(health.now).date);
+  health.market_open = hours && health.now >= hours->open && health.now <= hours->close;
   const auto link = impl_->client.link();
   health.simulated = link.simulated;
 
+  // Nothing is due before the session's first cycle: yesterday's close is not late in the morning.
+  const auto late = [&](std::optional<Instant> newest) {
+    if (!health.market_open) return false;
+    const Instant since = newest ? std::max(*newest, hours->open) : hours->open;
+    return health.now - since > 2 * impl_->interval;
+  };
   DependencyHealth database{"database", true, "answers"};
-  bool collecting = true;
   const auto summaries = impl_->history.underlyings(core::after(history_patience));
+  std::optional<Instant> newest_collected;
   if (summaries) {
     for (const auto& summary : *summaries) {
-      UnderlyingHealth underlying{summary.symbol, summary.last.as_of,
-                                  impl_->age_of(summary.last.as_of), false};
-      const bool collected = summary.last.source && *summary.last.source != Source::imported;
-      underlying.stale =
-          health.market_open && *underlying.age_seconds > 2 * impl_->interval.count();
-      if (collected && underlying.stale) collecting = false;
-      health.underlyings.push_back(std::move(underlying));
+      const Instant as_of = summary.last.as_of;
+      health.underlyings.push_back({summary.symbol, as_of, impl_->age_of(as_of), late(as_of)});
+      if (summary.last.source && *summary.last.source != Source::imported) {
+        newest_collected = std::max(newest_collected.value_or(as_of), as_of);
+      }
     }
   } else {
     database = {"database", false, std::string{core::to_string(summaries.error().code)}};
@@ -359,7 +421,8 @@ Health Service::health() {
                                     link.upstream_ok ? "" : ", broker not reachable")
                       : fmt::format("not connected{}{}", link.last_problem.empty() ? "" : ": ",
                                     link.last_problem)});
-  health.dependencies.push_back({"collector", summaries && collecting,
+  const bool collecting = summaries && !late(newest_collected);
+  health.dependencies.push_back({"collector", collecting,
                                  !summaries ? "unknown while the database is away"
                                  : !collecting
                                      ? "no snapshot for two intervals while the market is open"
@@ -422,10 +485,10 @@ Result<History> Service::history(const HistoryQuery& query) {
 
 Result<Strategies> Service::strategies(const StrategiesQuery& query) {
   const store::ChainFilter filter{std::nullopt, query.expiry, query.trading_class};
-  BF_TRY(const auto stored,
-         impl_->history.chain(query.symbol, filter, core::after(history_patience)));
-  const auto& snapshot = stored.snapshot;
+  BF_TRY(auto stored, impl_->history.chain(query.symbol, filter, core::after(history_patience)));
+  auto& snapshot = stored.snapshot;
   BF_TRY(const auto trading_class, pick_class(snapshot, query.trading_class, query.expiry));
+  drop_adjusted(snapshot, trading_class, query.expiry);
   BF_TRY(auto chain, analysis::select_expiry(snapshot, {query.expiry, trading_class}));
   const int multiplier = chain.multiplier;
   const double years = years_to_settlement(snapshot, trading_class, query.expiry);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
@@ -156,6 +157,13 @@ const ChainRow& row_at(const Chain& chain, int strike) {
   throw std::runtime_error("no such strike");
 }
 
+UnderlyingHealth underlying(const Health& health, std::string_view symbol) {
+  for (const auto& found : health.underlyings) {
+    if (found.symbol == symbol) return found;
+  }
+  throw std::runtime_error("no such underlying");
+}
+
 TEST_F(Api, ServesAChainWithItsSourceAndAge) {
   const auto chain = get_as<Chain>("/api/chain/SPX?expiry=2026-04-02&from=history");
   EXPECT_EQ(chain.as_of, second);
@@ -216,9 +224,9 @@ TEST_F(Api, AsksForTheClassOnlyWhereADateListsTwo) {
 
 TEST_F(Api, ListsUnderlyingsAndExpirations) {
   const auto underlyings = get_as<Underlyings>("/api/underlyings");
-  ASSERT_EQ(underlyings.underlyings.size(), 1u);
-  EXPECT_EQ(underlyings.underlyings[0].symbol, "SPX");
-  EXPECT_EQ(underlyings.underlyings[0].as_of, second);
+  const auto spx = std::ranges::find(underlyings.underlyings, "SPX", &UnderlyingItem::symbol);
+  ASSERT_NE(spx, underlyings.underlyings.end());
+  EXPECT_EQ(spx->as_of, second);
   const auto expirations = get_as<Expirations>("/api/expirations/SPX");
   ASSERT_EQ(expirations.expirations.size(), 3u);
   EXPECT_EQ(expirations.expirations[0].days_to_expiry, 31);
@@ -305,18 +313,55 @@ TEST_F(Api, HealthNamesEachDependencyAndTheAgeOfTheLastSnapshot) {
   for (const auto& dependency : health.dependencies) healthy[dependency.name] = dependency.healthy;
   EXPECT_EQ(healthy, (std::map<std::string, bool>{
                          {"database", true}, {"gateway", false}, {"collector", true}}));
-  ASSERT_EQ(health.underlyings.size(), 1u);
-  EXPECT_EQ(health.underlyings[0].age_seconds, 90);
-  EXPECT_FALSE(health.underlyings[0].stale);
+  const auto& spx = underlying(health, "SPX");
+  EXPECT_EQ(spx.age_seconds, 90);
+  EXPECT_FALSE(spx.stale);
 }
 
 TEST_F(Api, HealthCallsAnOldSnapshotStaleWhileTheMarketIsOpen) {
   clock.set(second + 11min);
-  EXPECT_TRUE(get_as<Health>("/api/health").underlyings[0].stale);
+  EXPECT_TRUE(underlying(get_as<Health>("/api/health"), "SPX").stale);
   clock.set(core::parse_instant("2026-03-02T23:00:00Z").value());  // after the close
   const auto health = get_as<Health>("/api/health");
   EXPECT_FALSE(health.market_open);
-  EXPECT_FALSE(health.underlyings[0].stale);
+  EXPECT_FALSE(underlying(health, "SPX").stale);
+}
+
+TEST_F(Api, HealthFindsNothingLateBeforeTheFirstCycleOfADay) {
+  const auto next_open = core::session(core::parse_date("2026-03-03").value())->open;
+  clock.set(next_open + 1min);
+  EXPECT_FALSE(underlying(get_as<Health>("/api/health"), "SPX").stale);
+  clock.set(next_open + 11min);
+  const auto health = get_as<Health>("/api/health");
+  EXPECT_TRUE(underlying(health, "SPX").stale);
+  for (const auto& dependency : health.dependencies) {
+    if (dependency.name == "collector") {
+      EXPECT_FALSE(dependency.healthy);
+    }
+  }
+}
+
+TEST_F(Api, NeverMixesAnAdjustedDeliverableIntoAChain) {
+  core::ChainSnapshot snapshot;
+  snapshot.underlying = "ADJ";
+  snapshot.as_of = first;
+  snapshot.source = Source::imported;
+  for (const int multiplier : {100, 10}) {
+    core::OptionContract contract{"ADJ",       "ADJ",     april, Price::from_units(500'000),
+                                  Right::call, multiplier};
+    core::Quote quote;
+    quote.bid = Price::from_units(multiplier * 100);
+    quote.ask = Price::from_units(multiplier * 100 + 1'000);
+    snapshot.quotes.push_back({contract, quote});
+  }
+  store::CycleRecord record;
+  record.snapshot = snapshot;
+  record.expected = 2;
+  must(history.append(record, core::after(30s)));
+  const auto chain = get_as<Chain>("/api/chain/ADJ?expiry=2026-04-02&from=history");
+  ASSERT_EQ(chain.rows.size(), 1u);
+  EXPECT_EQ(chain.rows[0].call->bid, Price::from_units(10'000));
+  EXPECT_TRUE(chain.notice);
 }
 
 TEST_F(Api, DescribesItself) {

@@ -24,7 +24,7 @@ class LiveChains {
   void run(store::Listener& listener, std::stop_token stop);
 
  private:
-  std::optional<std::string> event(const std::string& topic, bool next);
+  core::Result<std::string> event(const std::string& topic, bool next);
 
   Service& service_;
   std::mutex mutex_;

@@ -42,7 +42,8 @@ struct UnderlyingHealth {
 BF_DESCRIBE(UnderlyingHealth, "How fresh the history of an underlying is.", (symbol),
             (as_of, .doc = "the last snapshot"),
             (age_seconds, .doc = "age of the last snapshot by the market's clock"),
-            (stale, .doc = "older than two collection intervals while the market is open"))
+            (stale,
+             .doc = "the market is open and no snapshot has come for two collection intervals"))
 
 struct Health {
   std::string status;
@@ -176,7 +177,8 @@ BF_DESCRIBE(Chain, "One expiry of a chain at one moment, lowest strike first.", 
             (as_of, .doc = "the moment the chain stands for"),
             (age_seconds, .doc = "now minus as_of, by the market's clock"),
             (source, .doc = "where the quotes came from"), (served_from),
-            (notice, .doc = "why the gateway was not used although it was asked for"),
+            (notice, .doc = "what the reader must know of it: why the gateway was not used "
+                            "although it was asked for, what was left out"),
             (complete, .doc = "false: not every contract could be reached"), (underlying_price),
             (rows))
 
