@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -51,11 +52,27 @@ std::optional<std::string> objection(const core::ChainFileRow& row) {
   return std::nullopt;
 }
 
+constexpr std::string_view twice = "this contract was there already at this instant";
+constexpr std::string_view stored_without =
+    "the snapshot of this instant is already stored, without this contract, and stays as it is; "
+    "hint: files that share an instant must be imported together";
+
+struct Origin {
+  std::size_t file;  // index into the files
+  std::size_t line;
+};
+
+using Key = std::pair<std::string, Instant>;  // underlying and instant
+
 /// The rows of one underlying and one instant.
 struct Group {
   CycleRecord cycle;
-  std::unordered_set<core::OptionContract, Catalogue::ContractHash> contracts;
+  std::vector<Origin> origins;  // of the quotes
+  std::unordered_map<core::OptionContract, std::size_t, Catalogue::ContractHash> contracts;
   bool price_differs = false;
+  std::string refusal;  // why the first row was refused
+
+  Key key() const { return {cycle.snapshot.underlying, cycle.snapshot.as_of}; }
 };
 
 class Import {
@@ -65,11 +82,45 @@ class Import {
       : history_(history), files_(files), progress_(progress), options_(options) {}
 
   Result<ImportReport> run() {
+    if (files_.size() > 1) BF_CHECK(find_shared());
     for (file_ = 0; file_ < files_.size(); ++file_) BF_CHECK(read_file());
     return std::move(report_);
   }
 
  private:
+  /// Which instants are spread over several files: a cycle is written once, so their rows have to
+  /// meet before that.
+  Result<void> find_shared() {
+    struct Seen {
+      std::size_t last_file;
+      std::size_t rows = 0;
+    };
+    std::map<Key, Seen> seen;
+    for (file_ = 0; file_ < files_.size(); ++file_) {
+      BF_TRY(auto reader, core::ChainFileReader::open(files_[file_]));
+      for (;;) {
+        auto next = reader.next();
+        if (!next || !*next) break;  // damage is told when the file is imported
+        auto* row = std::get_if<core::ChainFileRow>(&**next);
+        if (row == nullptr) continue;
+        Key key{std::move(row->contract.underlying), row->quote_ts};
+        auto& found = seen.try_emplace(key, Seen{file_}).first->second;
+        ++found.rows;
+        if (found.last_file != file_) shared_[std::move(key)] = file_;
+        found.last_file = file_;
+      }
+      BF_CHECK(report_progress());
+    }
+    std::size_t rows = 0;
+    for (const auto& [key, last_file] : shared_) rows += seen.at(key).rows;
+    if (rows <= options_.shared_rows) return {};
+    return fail(Errc::invalid_input,
+                fmt::format("{} rows belong to instants that several of the files hold, more than "
+                            "the {} that are put together in memory; nothing was imported; hint: "
+                            "join these files into one, ordered by quote_ts",
+                            rows, options_.shared_rows));
+  }
+
   Result<void> read_file() {
     BF_TRY(auto reader, core::ChainFileReader::open(files_[file_]));
     ended_.clear();
@@ -79,44 +130,48 @@ class Import {
       share_ = reader.progress();
       ++report_.rows_read;
       if (auto* bad = std::get_if<core::ChainFileReject>(&*next)) {
-        reject(bad->line, std::move(bad->reason));
+        reject({file_, bad->line}, std::move(bad->reason));
       } else {
         BF_CHECK(take(std::get<core::ChainFileRow>(*std::move(next))));
       }
     }
     BF_CHECK(end_instant());
     while (!held_.empty()) BF_CHECK(release(held_.begin()->first, std::nullopt));
+    for (auto it = gathered_.begin(); it != gathered_.end();) {
+      const auto here = it++;
+      if (shared_.at(here->first) != file_) continue;
+      BF_CHECK(fill(std::move(gathered_.extract(here).mapped())));
+    }
     share_ = 1;
     BF_CHECK(write());
     return report_progress();
   }
 
   Result<void> take(core::ChainFileRow row) {
-    if (auto why = objection(row)) {
-      reject(row.line, *std::move(why));
+    const Origin origin{file_, row.line};
+    if (ended_.contains({row.contract.underlying, row.quote_ts})) {
+      reject(origin, "rows of this instant came earlier in the file and had ended");
       return {};
     }
     if (row.quote_ts != instant_) BF_CHECK(end_instant());
-    if (ended_.contains({row.contract.underlying, row.quote_ts})) {
-      reject(row.line, "rows of this instant came earlier in the file and had ended");
-      return {};
-    }
     instant_ = row.quote_ts;
     auto& group = open_[row.contract.underlying];
     auto& snapshot = group.cycle.snapshot;
-    if (snapshot.quotes.empty()) {
-      snapshot.underlying = row.contract.underlying;
-      snapshot.as_of = row.quote_ts;
-      snapshot.source = core::Source::imported;
-      snapshot.underlying_price = row.underlying_price;
-    }
-    if (!group.contracts.insert(row.contract).second) {
-      reject(row.line, "this contract was there already at this instant");
-      ++group.cycle.refused;
+    snapshot.underlying = row.contract.underlying;
+    snapshot.as_of = row.quote_ts;
+    snapshot.source = core::Source::imported;
+    if (auto why = objection(row)) {
+      refuse(group, origin, *std::move(why));
       return {};
     }
+    if (!group.contracts.try_emplace(row.contract, snapshot.quotes.size()).second) {
+      refuse(group, origin, std::string(twice));
+      return {};
+    }
+    if (snapshot.quotes.empty()) snapshot.underlying_price = row.underlying_price;
     if (row.underlying_price != snapshot.underlying_price) group.price_differs = true;
     snapshot.quotes.push_back({std::move(row.contract), std::move(row.quote)});
+    group.origins.push_back(origin);
     return {};
   }
 
@@ -124,34 +179,85 @@ class Import {
   /// how long one lasts.
   Result<void> end_instant() {
     for (auto& [symbol, group] : open_) {
-      auto& cycle = group.cycle;
-      if (group.price_differs) {
-        cycle.snapshot.underlying_price = std::nullopt;
-        cycle.reason = price_differs;
-      }
-      cycle.expected = static_cast<std::int64_t>(cycle.snapshot.quotes.size());
-      ended_.emplace(symbol, cycle.snapshot.as_of);
-      const auto as_of = cycle.snapshot.as_of;
-      if (held_.contains(symbol)) {
+      const auto as_of = group.cycle.snapshot.as_of;
+      ended_.emplace(symbol, as_of);
+      if (const auto before = held_.find(symbol); before != held_.end()) {
         const auto gap = std::chrono::abs(
-            std::chrono::floor<std::chrono::seconds>(as_of - held_[symbol].snapshot.as_of));
+            std::chrono::floor<std::chrono::seconds>(as_of - before->second.cycle.snapshot.as_of));
         BF_CHECK(release(symbol, gap.count() > 0 ? std::optional(gap) : std::nullopt));
-        if (gap.count() > 0) cycle.interval = gap;
+        if (gap.count() > 0) group.cycle.interval = gap;
       }
-      held_[symbol] = std::move(cycle);
+      held_[symbol] = std::move(group);
     }
     open_.clear();
     return {};
   }
 
-  /// Moves a held cycle into the transaction being filled. The shorter of its two gaps is its
-  /// interval: the longer one spans a night or a weekend.
+  /// Moves a held cycle on. The shorter of its two gaps is its interval: the longer one spans a
+  /// night or a weekend.
   Result<void> release(const std::string& symbol, std::optional<std::chrono::seconds> gap_after) {
     auto node = held_.extract(symbol);
-    auto& cycle = node.mapped();
-    if (gap_after) cycle.interval = std::min(*gap_after, cycle.interval.value_or(*gap_after));
-    filling_rows_ += cycle.snapshot.quotes.size();
+    auto& group = node.mapped();
+    shorten(group.cycle.interval, gap_after);
+    if (!shared_.contains(group.key())) return fill(std::move(group));
+    gather(std::move(group));
+    return {};
+  }
+
+  static void shorten(std::optional<std::chrono::seconds>& interval,
+                      std::optional<std::chrono::seconds> other) {
+    if (other) interval = std::min(*other, interval.value_or(*other));
+  }
+
+  /// Adds what this file has of a cycle to what the files before it had.
+  void gather(Group group) {
+    const auto [place, first] = gathered_.try_emplace(group.key());
+    auto& whole = place->second;
+    if (first) {
+      whole = std::move(group);
+      return;
+    }
+    auto& all = whole.cycle.snapshot;
+    auto& more = group.cycle.snapshot;
+    shorten(whole.cycle.interval, group.cycle.interval);
+    whole.cycle.refused += group.cycle.refused;
+    if (whole.refusal.empty()) whole.refusal = std::move(group.refusal);
+    if (all.quotes.empty()) all.underlying_price = more.underlying_price;
+    const bool differs = !more.quotes.empty() && more.underlying_price != all.underlying_price;
+    whole.price_differs = whole.price_differs || group.price_differs || differs;
+    for (std::size_t i = 0; i < more.quotes.size(); ++i) {
+      auto& quote = more.quotes[i];
+      const auto [known, added] = whole.contracts.try_emplace(quote.contract, all.quotes.size());
+      if (added) {
+        all.quotes.push_back(std::move(quote));
+        whole.origins.push_back(group.origins[i]);
+      } else if (all.quotes[known->second] == quote) {
+        ++report_.rows_already_there;  // files that overlap say the same twice
+      } else {
+        refuse(whole, group.origins[i], std::string(twice));
+      }
+    }
+  }
+
+  /// Puts a cycle that has all its rows into the transaction being filled.
+  Result<void> fill(Group group) {
+    auto& cycle = group.cycle;
+    const auto rows = cycle.snapshot.quotes.size();
+    if (rows == 0) return {};
+    cycle.expected = static_cast<std::int64_t>(rows) + cycle.refused;
+    if (cycle.refused > 0) {
+      cycle.status = RunStatus::partial;
+      cycle.reason = fmt::format("{} row{} of the file could not be taken, the first because: {}",
+                                 cycle.refused, cycle.refused == 1 ? "" : "s", group.refusal);
+    }
+    if (group.price_differs) {
+      cycle.snapshot.underlying_price = std::nullopt;
+      if (!cycle.reason.empty()) cycle.reason += "; ";
+      cycle.reason += price_differs;
+    }
+    filling_rows_ += rows;
     filling_.push_back(std::move(cycle));
+    filling_origins_.push_back(std::move(group.origins));
     if (filling_rows_ < options_.rows_per_transaction) return {};
     BF_CHECK(write());
     return report_progress();
@@ -160,12 +266,36 @@ class Import {
   Result<void> write() {
     BF_TRY(const auto appended, history_.append(filling_, core::after(options_.transaction_limit)));
     for (std::size_t i = 0; i < filling_.size(); ++i) {
-      const auto rows = static_cast<std::int64_t>(filling_[i].snapshot.quotes.size());
-      (appended[i].stored ? report_.cycles_imported : report_.cycles_already_there) += 1;
-      (appended[i].stored ? report_.rows_imported : report_.rows_already_there) += rows;
+      if (appended[i].stored) {
+        ++report_.cycles_imported;
+        report_.rows_imported += static_cast<std::int64_t>(filling_[i].snapshot.quotes.size());
+      } else {
+        ++report_.cycles_already_there;
+        BF_CHECK(compare_with_stored(filling_[i].snapshot, filling_origins_[i]));
+      }
     }
     filling_.clear();
+    filling_origins_.clear();
     filling_rows_ = 0;
+    return {};
+  }
+
+  /// Tells the rows of a cycle that the history has from those that it will never have.
+  Result<void> compare_with_stored(const core::ChainSnapshot& snapshot,
+                                   const std::vector<Origin>& origins) {
+    BF_TRY(const auto stored, history_.chain(snapshot.underlying, {.at = snapshot.as_of},
+                                             core::after(options_.transaction_limit)));
+    std::unordered_set<core::OptionContract, Catalogue::ContractHash> contracts;
+    if (stored.run.as_of == snapshot.as_of) {
+      for (const auto& quote : stored.snapshot.quotes) contracts.insert(quote.contract);
+    }
+    for (std::size_t i = 0; i < origins.size(); ++i) {
+      if (contracts.contains(snapshot.quotes[i].contract)) {
+        ++report_.rows_already_there;
+      } else {
+        reject(origins[i], std::string(stored_without));
+      }
+    }
     return {};
   }
 
@@ -175,10 +305,16 @@ class Import {
                 "the import was stopped; what is in stays in, run it again to go on");
   }
 
-  void reject(std::size_t line, std::string reason) {
+  void refuse(Group& group, Origin origin, std::string reason) {
+    ++group.cycle.refused;
+    if (group.refusal.empty()) group.refusal = reason;
+    reject(origin, std::move(reason));
+  }
+
+  void reject(Origin origin, std::string reason) {
     ++report_.rows_rejected;
     if (report_.rejects.size() < options_.rejects_kept) {
-      report_.rejects.push_back({files_[file_], line, std::move(reason)});
+      report_.rejects.push_back({files_[origin.file], origin.line, std::move(reason)});
     }
   }
 
@@ -188,14 +324,17 @@ class Import {
   const ImportOptions options_;
 
   ImportReport report_;
+  std::map<Key, std::size_t> shared_;  // instants of several files, and the last of these
   std::size_t file_ = 0;
   double share_ = 0;
   Instant instant_{};
-  std::map<std::string, Group> open_;        // of instant_, by underlying
-  std::map<std::string, CycleRecord> held_;  // the last closed cycle, by underlying
-  std::vector<CycleRecord> filling_;         // the next transaction
+  std::map<std::string, Group> open_;  // of instant_, by underlying
+  std::map<std::string, Group> held_;  // the last closed cycle, by underlying
+  std::map<Key, Group> gathered_;      // shared cycles that later files have more of
+  std::vector<CycleRecord> filling_;   // the next transaction
+  std::vector<std::vector<Origin>> filling_origins_;
   std::size_t filling_rows_ = 0;
-  std::set<std::pair<std::string, Instant>> ended_;  // of this file
+  std::set<Key> ended_;  // of this file
 };
 
 }  // namespace

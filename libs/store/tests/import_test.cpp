@@ -211,6 +211,93 @@ TEST(Import, OddRowsAreNamedAndTheRestGoesIn) {
       2U);
 }
 
+TEST(Import, ACycleWithRefusedRowsIsPartialAndSaysWhy) {
+  auto database = migrated();
+  History history(database);
+  import_rows(history,
+              "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3600,C,,,,,,,,,,,,,SPX,1.5\n"  // mid only
+              "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
+              "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"  // again
+              "2021-01-04T15:05:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n"
+              "2021-01-04T15:10:00Z,SPX,3700,2021-01-15,3600,C,,,,,,,,,,,,,SPX,1.5\n");
+  const auto runs = ok(history.runs("SPX", core::Instant::min(), core::Instant::max(), soon()));
+  ASSERT_EQ(runs.size(), 2U) << "an instant without a row that could be taken is no cycle";
+  EXPECT_EQ(runs[0].status, RunStatus::partial);
+  EXPECT_EQ(runs[0].refused, 2);
+  EXPECT_EQ(runs[0].received, 1);
+  EXPECT_EQ(runs[0].expected, 3);
+  EXPECT_THAT(runs[0].reason, ::testing::HasSubstr("only a mid price"));
+  EXPECT_EQ(runs[1].status, RunStatus::complete);
+  EXPECT_EQ(runs[1].expected, 1);
+}
+
+constexpr auto january = "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n";
+constexpr auto february = "2021-01-04T15:00:00Z,SPX,3700,2021-02-19,3700,C,3,4,,,,,,,,,,,SPX,\n";
+
+TEST(Import, RowsThatAStoredSnapshotLacksAreNamed) {
+  auto database = migrated();
+  History history(database);
+  import_rows(history, january);
+  const auto report = import_rows(history, std::string(january) + february);
+  EXPECT_EQ(report.rows_read, 2);
+  EXPECT_EQ(report.rows_imported, 0);
+  EXPECT_EQ(report.rows_already_there, 1);
+  EXPECT_EQ(report.rows_rejected, 1);
+  ASSERT_EQ(report.rejects.size(), 1U);
+  EXPECT_EQ(report.rejects[0].line, 3U);
+  EXPECT_THAT(report.rejects[0].reason, ::testing::HasSubstr("imported together"));
+  EXPECT_EQ(ok(history.chain("SPX", {}, soon())).snapshot.quotes.size(), 1U);
+}
+
+TEST(Import, FilesOfOneInstantMakeOneCycle) {
+  auto database = migrated();
+  History history(database);
+  const File first(
+      std::string("2021-01-04T14:55:00Z,SPX,3690,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n") +
+      january);
+  const File second(std::string(february) + january +
+                    "2021-01-04T15:00:00Z,SPX,3700,2021-03-19,3700,C,,,,,,,,,,,,,SPX,9\n");
+  const File third(
+      "2021-01-04T15:00:00Z,SPX,3700,2021-02-19,3700,C,3,5,,,,,,,,,,,SPX,\n"  // another ask
+      "2021-01-04T15:00:00Z,NDX,12700,2021-01-15,12700,C,1,2,,,,,,,,,,,NDX,\n");
+  const std::vector files{first.path(), second.path(), third.path()};
+  const auto report = ok(import_chain_files(history, files, go_on));
+  EXPECT_EQ(report.rows_read, 7);
+  EXPECT_EQ(report.rows_imported, 4);
+  EXPECT_EQ(report.rows_already_there, 1) << "the row that two files have alike";
+  EXPECT_EQ(report.rows_rejected, 2);
+  EXPECT_EQ(report.cycles_imported, 3);
+  ASSERT_EQ(report.rejects.size(), 2U);
+  EXPECT_EQ(report.rejects[0].file, second.path());
+  EXPECT_EQ(report.rejects[0].line, 4U);
+  EXPECT_EQ(report.rejects[1].file, third.path());
+  EXPECT_EQ(report.rejects[1].line, 2U);
+  const auto chain = ok(history.chain("SPX", {}, soon()));
+  EXPECT_EQ(chain.run.status, RunStatus::partial);
+  EXPECT_EQ(chain.run.refused, 2);
+  EXPECT_EQ(chain.run.interval, 300s);
+  ASSERT_EQ(chain.snapshot.quotes.size(), 2U);
+  EXPECT_EQ(chain.snapshot.quotes[1].quote.ask, price("4"));
+  EXPECT_EQ(chain.snapshot.underlying_price, price("3700"));
+
+  const auto again = ok(import_chain_files(history, files, go_on));
+  EXPECT_EQ(again.rows_imported, 0);
+  EXPECT_EQ(again.rows_already_there, 5);
+  EXPECT_EQ(again.rows_rejected, 2);
+}
+
+TEST(Import, MoreSharedRowsThanMemoryIsGivenAreRefusedBeforeAnythingIsWritten) {
+  auto database = migrated();
+  History history(database);
+  const File first(january);
+  const File second(february);
+  const auto refused = import_chain_files(history, std::vector{first.path(), second.path()}, go_on,
+                                          {.shared_rows = 1});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid_input);
+  EXPECT_TRUE(ok(history.underlyings(soon())).empty());
+}
+
 TEST(Import, PricesOfTheUnderlyingThatDisagreeAreNotChosenBetween) {
   auto database = migrated();
   History history(database);
