@@ -123,9 +123,19 @@ std::uint32_t next_code_point(std::string_view text, std::size_t& i) {
     if (next >> 6 != 2) return ++i, replacement;
     code = code << 6 | (next & 0x3F);
   }
+  constexpr std::array<std::uint32_t, 4> least{0, 0x80, 0x800, 0x10000};
+  if (code < least[static_cast<std::size_t>(extra)]) return ++i, replacement;
   i += static_cast<std::size_t>(extra) + 1;
   const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
   return surrogate || code > 0x10FFFF ? replacement : code;
+}
+
+/// Whatever a peer sends: what it becomes part of (a reason, a log line, a row) is UTF-8.
+std::string utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) append_utf8(out, next_code_point(text, i));
+  return out;
 }
 
 /// Non-ASCII as \uXXXX; '&' too, because real gateways do ("S\u0026P").
@@ -257,13 +267,13 @@ class Reader {
     if (price == -1.0 && size.value_or(0) == 0) price.reset();
     if (!price) size.reset();
   }
-  void escaped(std::string& v) { v = unescape(next()); }
+  void escaped(std::string& v) { v = unescape(utf8(next())); }
   void comma_list(std::vector<std::string>& items) {
     items.clear();
     std::string_view text = next();
     while (!text.empty()) {
       const auto comma = std::min(text.find(','), text.size());
-      if (comma > 0) items.emplace_back(text.substr(0, comma));
+      if (comma > 0) items.push_back(utf8(text.substr(0, comma)));
       text.remove_prefix(std::min(comma + 1, text.size()));
     }
   }
@@ -318,7 +328,7 @@ class Reader {
     if (!parse_number(text, number) || (!number && !text.empty())) return reject();
     v = number.value_or(0);
   }
-  void take(std::string& v) { v = next(); }
+  void take(std::string& v) { v = utf8(next()); }
   void take(std::optional<double>& v) {
     if (!parse_number(next(), v)) reject();
   }
@@ -441,7 +451,7 @@ core::Result<HelloReply> decode_hello_reply(const Fields& fields) {
   if (fields.size() != 2 || !version) {
     return fail(Errc::corrupt_data, "the gateway's first message is not version and time");
   }
-  return HelloReply{*version, std::string{fields[1]}};
+  return HelloReply{*version, utf8(fields[1])};
 }
 
 template <class M>

@@ -741,6 +741,24 @@ TEST(Text, BytesThatAreNoUtf8AreReplacedOnceAndForAll) {
   EXPECT_EQ(encode(decode_frame<ErrorMessage>(once, 178).value(), 178), once);
 }
 
+TEST(Text, IsUtf8WhateverThePeerSent) {
+  const auto read = [](std::string_view bytes) {
+    const auto framed_text = framed("46|6|7|45|" + std::string{bytes} + "|");
+    return decode_frame<TickString>(framed_text, 178).value().value;
+  };
+  EXPECT_EQ(read("Z\xC3\xBCrich \xF0\x9F\x98\x80"), "Z\xC3\xBCrich \xF0\x9F\x98\x80");
+  EXPECT_EQ(read("caf\xE9"), "caf\xEF\xBF\xBD");
+  EXPECT_EQ(read("\xFF-"), "\xEF\xBF\xBD-");
+  EXPECT_EQ(read("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "longer than needed";
+  EXPECT_EQ(read("\xE0\x80\xAF").find('/'), std::string::npos);
+  EXPECT_EQ(read("\xED\xA0\x80").find('\xED'), std::string::npos) << "a surrogate";
+  Fields fields;
+  fields.assign({"4\0002\0001\000200\000na\xEFve\000\000", 19});
+  EXPECT_EQ(decode<ErrorMessage>(fields, 178).value().text, "na\xEF\xBF\xBDve");
+  fields.assign({"15\0001\000D\xFC,DU2\000", 12});
+  EXPECT_EQ(decode<ManagedAccounts>(fields, 178).value().accounts.front(), "D\xEF\xBF\xBD");
+}
+
 TEST(Text, ANulInsideAFieldDoesNotShiftTheOthers) {
   const AccountSummaryRequest m{.req_id = 1, .group = std::string("A\0B", 3), .tags = "T"};
   EXPECT_EQ(visible(encode(m, 178)), "62|1|1|AB|T|");
