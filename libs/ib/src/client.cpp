@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <tuple>
 
 #include "bifrost/core/log.hpp"
@@ -31,14 +32,24 @@ std::optional<int> whole(std::string_view text) {
   return value;
 }
 
-/// Nothing where the broker's description is not that of a usable option.
-std::optional<ListedOption> to_listed(const wire::ContractData& data) {
+/// What a history can keep: whole thousandths, counted in 31 bits.
+bool is_storable_strike(core::Price strike) {
+  constexpr std::int64_t thousandth = core::Price::units_per_one / 1000;
+  return strike.units() >= 0 && strike.units() % thousandth == 0 &&
+         strike.units() / thousandth <= std::numeric_limits<std::int32_t>::max();
+}
+
+/// Nothing where the broker's description is not that of a usable option on `symbol`.
+std::optional<ListedOption> to_listed(const wire::ContractData& data, std::string_view symbol) {
   const auto& c = data.contract;
   const auto expiry = data.real_expiration_date.empty() ? leading_date(c.last_trade_date)
                                                         : leading_date(data.real_expiration_date);
   const auto strike = c.strike ? core::Price::from_double(*c.strike) : std::nullopt;
   const auto multiplier = whole(c.multiplier);
   if (c.sec_type != "OPT" || !expiry || !strike || !c.right || !multiplier || c.con_id <= 0) {
+    return std::nullopt;
+  }
+  if (c.symbol != symbol || !core::is_symbol(c.trading_class) || !is_storable_strike(*strike)) {
     return std::nullopt;
   }
   return ListedOption{.contract = {.underlying = c.symbol,
@@ -244,18 +255,29 @@ core::Result<std::vector<ListedOption>> Client::listed_options(const Underlying&
   std::vector<ListedOption> options;
   if (!found && found.error().code == Errc::not_found) return options;
   if (!found) return tl::unexpected{std::move(found).error()};
-  std::size_t unusable = 0;
+  std::string example;
   for (const auto& data : *found) {
-    if (auto option = to_listed(*data)) {
+    const auto& c = data->contract;
+    if (auto option = to_listed(*data, underlying.symbol)) {
       options.push_back(std::move(*option));
-    } else {
-      ++unusable;
+    } else if (example.empty()) {
+      example = fmt::format("{} {} {} (contract {})", c.symbol, c.trading_class,
+                            c.strike.value_or(0), c.con_id);
     }
   }
-  if (unusable > 0) core::log::warning("{}: {} cannot be used", what, unusable);
   std::sort(options.begin(), options.end(), [](const auto& a, const auto& b) {
     return std::tie(a.contract, a.con_id) < std::tie(b.contract, b.con_id);
   });
+  const auto same = [](const auto& a, const auto& b) { return a.contract == b.contract; };
+  const auto twice = std::adjacent_find(options.begin(), options.end(), same);
+  if (twice != options.end()) {
+    if (example.empty()) example = fmt::format("{}, listed twice", core::describe(twice->contract));
+    options.erase(std::unique(twice, options.end(), same), options.end());
+  }
+  if (const auto left_out = found->size() - options.size(); left_out > 0) {
+    core::log::warning("{}: {} of {} cannot be used, such as {}", what, left_out, found->size(),
+                       example);
+  }
   return options;
 }
 

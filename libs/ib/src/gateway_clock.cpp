@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "bifrost/core/log.hpp"
 #include "bifrost/ib/client.hpp"
 
 namespace bifrost::ib {
@@ -30,8 +31,16 @@ core::Instant GatewayClock::now() const {
     const auto time = client_.current_time(core::after(patience_));
     at = steady_clock::now();
     if (time) {
-      // Whole seconds, and answers that overtake each other, must not turn time back.
-      s.answer = s.answer ? std::max(*s.answer, *time) : *time;
+      // Whole seconds, and answers that overtake each other, must not turn time back; a gateway
+      // that was started again earlier does.
+      constexpr auto jitter = std::chrono::seconds{5};
+      if (s.answer && *time < *s.answer - jitter) {
+        core::log::warning("the gateway's time went back from {} to {}", core::to_iso(*s.answer),
+                           core::to_iso(*time));
+        s.answer = *time;
+      } else {
+        s.answer = s.answer ? std::max(*s.answer, *time) : *time;
+      }
       s.answered = at;
       return *s.answer;
     }

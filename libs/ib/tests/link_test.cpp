@@ -415,6 +415,29 @@ TEST(GatewayClock, ReusesAnAnswerForAWhile) {
   EXPECT_EQ(core::to_iso(later), "2025-11-21T20:50:02Z");
 }
 
+TEST(GatewayClock, IgnoresJitterAndFollowsAGatewayThatBeginsAgainEarlier) {
+  constexpr std::array<int, 4> offsets{0, -4, -3600, -3599};
+  Log<int> asked;
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    while (peer.receive()) {
+      const auto nth = std::min(asked.all().size(), offsets.size() - 1);
+      peer.send(wire::CurrentTime{1'763'758'200 + offsets[nth]});
+      asked.add(1);
+    }
+  }};
+  const auto client = connected(gateway.options());
+  const GatewayClock clock{*client};
+  std::vector<std::string> seen;
+  for (std::size_t n = 1; n <= offsets.size(); ++n) {
+    auto now = clock.now();
+    while (asked.all().size() < n) now = clock.now();
+    seen.push_back(core::to_iso(now));
+  }
+  EXPECT_THAT(seen, ElementsAre("2025-11-21T20:50:00Z", "2025-11-21T20:50:00Z",
+                                "2025-11-21T19:50:00Z", "2025-11-21T19:50:01Z"));
+}
+
 TEST(GatewayClock, RunsOnFromTheLastAnswerWhenTheGatewayIsSilent) {
   ScriptedGateway gateway{[&](Peer& peer) {
     ASSERT_TRUE(peer.handshake());

@@ -55,7 +55,7 @@ struct LinkState {
   std::uint64_t messages_out = 0;
   std::uint64_t undecodable = 0;  // messages dropped because they did not follow their layout
   std::uint64_t unknown = 0;      // messages of kinds that nobody here reads
-  std::uint64_t late = 0;         // answers to requests that had already ended
+  std::uint64_t late = 0;         // answers to requests that had already ended or never were
   int lines_budget = 0;           // lowered when the gateway refuses lines, raised slowly
   int lines_in_use = 0;
 };
@@ -106,7 +106,7 @@ enum class Completeness : std::uint8_t {
   complete,     // bid, ask and model answered, each possibly with "there is none"
   partial,      // some of them were not answered in time
   refused,      // the broker will not serve it: see refusal
-  not_reached,  // the call ended before its turn or before its first tick
+  not_reached,  // the call ended before its turn, or no tick came while it held a line
 };
 
 struct Refusal {
@@ -148,7 +148,8 @@ struct UnderlyingQuote {
 };
 
 /// A link to an IB Gateway (or to our simulator), read only: there is no way to place an order. One
-/// thread of its own reads the socket and keeps the link: it reconnects by itself until destroyed.
+/// thread of its own reads the socket and keeps the link, which it makes again by itself until
+/// destroyed; a second one sends what the message rate has put off.
 /// All calls may come from several threads; each blocks until it has its answer or its deadline
 /// has passed (timeout), and survives a reconnection in between. unavailable: there was no usable
 /// link in the whole time. No call may run any more when the client is destroyed.
@@ -181,17 +182,20 @@ class Client {
   core::Result<std::vector<OptionParameters>> option_parameters(const Underlying& underlying,
                                                                 core::Deadline deadline);
 
-  /// The contracts that exist, by strike, call before put; empty where there are none. Costly at
-  /// the broker: ask once a day per class and expiry, one at a time.
+  /// The contracts that exist, by strike, call before put; empty where there are none. Each occurs
+  /// once, is of the underlying asked for, has a symbol as its trading class and a strike of whole
+  /// thousandths: others, which no history keeps, are left out with a warning. Costly at the
+  /// broker: ask once a day per class and expiry, one at a time.
   core::Result<std::vector<ListedOption>> listed_options(const Underlying& underlying,
                                                          const std::string& trading_class,
                                                          core::Date expiry,
                                                          core::Deadline deadline);
 
   /// Looks at every contract once, most important first: subscribes to as many as there are lines,
-  /// ends each as soon as it has answered, until all are done or the deadline passes. `clock`
-  /// stamps the quotes. An error only if nothing could be asked at all: contracts that failed or
-  /// were not reached are in the report.
+  /// ends each as soon as it has answered, until all are done or the deadline passes. What is then
+  /// still subscribed is cancelled at the message rate after the call has returned; until then it
+  /// counts as lines in use. `clock` stamps the quotes. An error only if nothing could be asked at
+  /// all: contracts that failed or were not reached are in the report.
   core::Result<CollectReport> quotes(std::span<const ListedOption> options,
                                      const CollectOptions& how, const core::Clock& clock,
                                      core::Deadline deadline);
@@ -210,7 +214,9 @@ class Client {
 
 /// Time as the gateway tells it, for markets that are simulated faster than life. An answer is
 /// reused for 100 ms; when the gateway does not answer within `patience`, time runs on from its
-/// last answer, or from the system's clock if there never was one.
+/// last answer, or from the system's clock if there never was one. An answer up to 5 s behind the
+/// last one is jitter and does not turn time back; one further behind is followed, with a warning:
+/// that gateway, a simulator, has begun again at an earlier time.
 class GatewayClock final : public core::Clock {
  public:
   explicit GatewayClock(Client& client,
