@@ -53,11 +53,11 @@ constexpr std::array table{
     Row{1300, as(Meaning::notice)},  // the drop that follows is seen by itself
     Row{2103, as(Meaning::farm_lost)},
     Row{2104, as(Meaning::farm_back)},
-    Row{2105, as(Meaning::farm_lost)},
-    Row{2106, as(Meaning::farm_back)},
+    Row{2105, as(Meaning::notice)},  // the farms of history and of definitions carry no streams
+    Row{2106, as(Meaning::notice)},
     Row{2110, as(Meaning::upstream_lost)},
-    Row{2157, as(Meaning::farm_lost)},
-    Row{2158, as(Meaning::farm_back)},
+    Row{2157, as(Meaning::notice)},
+    Row{2158, as(Meaning::notice)},
     Row{2186, as(Meaning::advisory, Errc::unauthorized)},
     Row{2187, as(Meaning::advisory, Errc::unauthorized)},
     Row{10089, as(Meaning::advisory, Errc::unauthorized)},

@@ -19,8 +19,8 @@ enum class Meaning {
   id_in_use,      // of the client, at the handshake
   upstream_lost,  // the gateway lost the broker
   upstream_back,  // and found it again; streams may be dead
-  farm_lost,      // one data farm is gone
-  farm_back,
+  farm_lost,      // the market-data farm that the text names is gone
+  farm_back,      // and here again; its streams may be dead
 };
 
 struct Ruling {

@@ -27,6 +27,12 @@ int next_request_id() {
   return id;
 }
 
+/// "Market data farm connection is OK:usfarm"
+std::string farm_of(std::string_view text) {
+  const auto colon = text.rfind(':');
+  return std::string{colon == text.npos ? "" : text.substr(colon + 1)};
+}
+
 constexpr auto steady_health = std::chrono::minutes{5};  // after which old failures are forgotten
 
 }  // namespace
@@ -77,6 +83,7 @@ Link::Link(ClientOptions options)
       random_(static_cast<std::minstd_rand::result_type>(options_.seed + 1)) {
   state_.since = Steady::now();
   reader_ = std::thread{[this] { run(); }};
+  canceller_ = std::thread{[this] { send_owed(); }};
 }
 
 Link::~Link() {
@@ -87,6 +94,7 @@ Link::~Link() {
     changed_.notify_all();
   }
   reader_.join();
+  canceller_.join();
 }
 
 core::Result<> Link::await_first(core::Deadline deadline) const {
@@ -160,6 +168,7 @@ core::Result<> Link::subscribe(const Session& session, const wire::MarketDataReq
   if (typed_session_ == session.number && market_data_type_ == type) {
     return write(session, frames, 1);
   }
+  take_place();  // the caller has taken only that of its subscription
   const wire::MarketDataTypeRequest set{.type = static_cast<int>(type)};
   BF_CHECK(write(session, wire::encode(set, session.version) + frames, 2));
   typed_session_ = session.number;
@@ -190,6 +199,43 @@ core::Result<> Link::write(const Session& session, std::string_view frames, unsi
   // Part of a frame may be out: nothing behind it could be understood. The reader sees the end.
   if (!written) connection->shutdown();
   return written;
+}
+
+void Link::end_subscription(const Session& session, int req_id) {
+  {
+    const std::scoped_lock lock{mutex_};
+    // With its session a subscription has ended by itself.
+    const bool live = state_.connected && session_number_ == session.number;
+    const auto now = Steady::now();
+    if (live && (!owed_.empty() || bucket_.wait(now) > Steady::duration::zero())) {
+      owed_.push_back({session, req_id});
+      changed_.notify_all();
+      return;
+    }
+    if (live) bucket_.take(now);
+  }
+  (void)send(session, wire::CancelMarketData{.req_id = req_id});
+  release_line(false);
+}
+
+void Link::send_owed() {
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    changed_.wait(lock, [&] { return stopping_ || !owed_.empty(); });
+    if (stopping_) return;
+    const auto now = Steady::now();
+    if (const auto wait = bucket_.wait(now); wait > Steady::duration::zero()) {
+      changed_.wait_until(lock, now + wait);
+      continue;
+    }
+    bucket_.take(now);
+    const auto owed = owed_.front();
+    owed_.pop_front();
+    lock.unlock();
+    (void)send(owed.session, wire::CancelMarketData{.req_id = owed.req_id});
+    release_line(false);
+    lock.lock();
+  }
 }
 
 bool Link::acquire_line() {
@@ -243,6 +289,9 @@ void Link::run() {
       state_.upstream_ok = false;
       state_.last_problem = end.error.message;
       connection_.reset();
+      for (std::size_t i = 0; i < owed_.size(); ++i) lines_.release(false);
+      owed_.clear();
+      poke_all();
       attempt_error_ = end.error;
       hopeless_ = end.hopeless;
       routes_.clear();
@@ -377,7 +426,7 @@ Link::End Link::converse(net::Connection& connection) {
     state_.since = Steady::now();
     poke_all();
   }
-  farm_broken_ = false;
+  broken_farms_.clear();
   log::info("gateway link at {}:{}: ready, version {}, client id {}", options_.host, options_.port,
             version, client_id);
   const Session session{session_number_, version};
@@ -532,12 +581,12 @@ void Link::on_error(const wire::ErrorMessage& error, Batch& batch) {
       return;
     case Meaning::farm_lost:
       log::warning("gateway: {} ({})", error.text, error.code);
-      farm_broken_ = true;
+      broken_farms_.insert(farm_of(error.text));
       return;
     case Meaning::farm_back:
       log::info("gateway: {} ({})", error.text, error.code);
       // After a break streams may stay dead without a word.
-      if (std::exchange(farm_broken_, false)) batch.emplace_back(0, StreamsLost{});
+      if (broken_farms_.erase(farm_of(error.text)) > 0) batch.emplace_back(0, StreamsLost{});
       return;
     default:
       break;
@@ -560,18 +609,16 @@ void Link::deliver(Batch& batch, std::uint64_t messages) {
   state_.undecodable = undecodable_;
   state_.unknown = unknown_;
   for (auto& [req_id, event] : batch) {
-    if (req_id != 0) {
-      const auto route = routes_.find(req_id);
-      if (route == routes_.end()) {
-        ++state_.late;
-      } else {
-        route->second->events_.push_back(std::move(event));
-      }
-    } else if (std::holds_alternative<TimeAnswer>(event)) {
-      for (auto* waiter : time_waiters_) waiter->events_.emplace_back(std::get<TimeAnswer>(event));
+    // A peer may send 0 as a request id too, which is nobody's.
+    if (const auto* time = std::get_if<TimeAnswer>(&event)) {
+      for (auto* waiter : time_waiters_) waiter->events_.emplace_back(*time);
       time_waiters_.clear();
-    } else {
+    } else if (std::holds_alternative<StreamsLost>(event)) {
       for (auto* mailbox : mailboxes_) mailbox->events_.emplace_back(StreamsLost{});
+    } else if (const auto route = routes_.find(req_id); route != routes_.end()) {
+      route->second->events_.push_back(std::move(event));
+    } else {
+      ++state_.late;
     }
   }
   if (!batch.empty()) changed_.notify_all();

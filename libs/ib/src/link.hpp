@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -102,6 +103,11 @@ class Link {
                            MarketData type);
   core::Result<> ask_time(const Session& session, Mailbox& mailbox);
 
+  /// Cancels a subscription and gives its line back once the cancellation is out: at once if the
+  /// pace allows it, else later and without its caller. A line that is free here but held at the
+  /// gateway would be refused to whoever takes it next.
+  void end_subscription(const Session& session, int req_id);
+
   bool acquire_line();
   void release_line(bool served);
   void line_refused();
@@ -110,7 +116,11 @@ class Link {
 
  private:
   struct End;
-  using Batch = std::vector<std::pair<int, Event>>;  // request id (0: everybody) and event
+  struct Owed {
+    Session session;
+    int req_id;
+  };
+  using Batch = std::vector<std::pair<int, Event>>;  // request id (0: not of one request) and event
 
   void run();
   End run_session();
@@ -126,6 +136,7 @@ class Link {
   core::Result<> write(const Session& session, std::string_view frames,
                        unsigned messages);  // with write_mutex_ held
   void poke_all();                          // with mutex_ held
+  void send_owed();
   bool sleep_for(Steady::duration wait);
 
   const ClientOptions options_;
@@ -142,6 +153,7 @@ class Link {
   std::vector<Mailbox*> time_waiters_;
   TokenBucket bucket_;
   LineBudget lines_;
+  std::deque<Owed> owed_;  // cancellations that wait for the pace; each still holds its line
 
   std::mutex write_mutex_;           // taken before mutex_, never after it
   std::uint64_t typed_session_ = 0;  // under write_mutex_: the session whose type was set
@@ -150,12 +162,13 @@ class Link {
   // Only of the reader thread.
   std::minstd_rand random_;
   int id_offset_ = 0;
-  bool farm_broken_ = false;
+  std::set<std::string> broken_farms_;  // of market data
   std::uint64_t undecodable_ = 0;
   std::uint64_t unknown_ = 0;
   std::array<char, 65536> chunk_{};
 
   std::thread reader_;
+  std::thread canceller_;  // sends what is owed
 };
 
 }  // namespace bifrost::ib

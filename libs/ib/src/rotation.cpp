@@ -202,7 +202,7 @@ Steady::time_point Rotation::expire(Steady::time_point now) {
       contract.refusal = contract.advisory;
       finish(current, Completeness::refused, now);
     } else {
-      finish(current, Completeness::partial, now);
+      finish(current, s.last_tick ? Completeness::partial : Completeness::not_reached, now);
     }
     next = now;  // there is a cancellation to send
   }
@@ -324,12 +324,8 @@ void Rotation::end_all() {
     cancels_.push_back(req_id);
   }
   active_.clear();
-  for (const int req_id : cancels_) {
-    // Now or never: the pace is paid back by whoever sends next.
-    link_.take_place();
-    if (session_) (void)link_.send(*session_, wire::CancelMarketData{.req_id = req_id});
-    link_.release_line(false);
-  }
+  // Whatever holds a line was sent under a session.
+  for (const int req_id : cancels_) link_.end_subscription(*session_, req_id);
   cancels_.clear();
 }
 

@@ -14,23 +14,30 @@ using core::fail;
 
 namespace {
 
-/// The line and the subscription of one attempt; gives both back at the end.
+/// The line, which its caller has taken, and the subscription of one attempt; gives both back at
+/// the end.
 class Watch {
  public:
-  Watch(Link& link, Link::Mailbox& mailbox, const Link::Session& session)
-      : link_(link), mailbox_(mailbox), session_(session), req_id_(mailbox.open()) {}
+  Watch(Link& link, Link::Mailbox& mailbox) : link_(link), mailbox_(mailbox) {}
   ~Watch() {
-    mailbox_.close(req_id_);
+    if (req_id_ != 0) mailbox_.close(req_id_);
     if (live_) {
-      link_.take_place();
-      (void)link_.send(session_, wire::CancelMarketData{.req_id = req_id_});
+      link_.end_subscription(session_, req_id_);
+    } else if (!refused_) {
+      link_.release_line(false);
     }
-    if (!refused_) link_.release_line(false);
   }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  int req_id() const { return req_id_; }
+  void subscribe(const Link::Session& session, wire::MarketDataRequest request, MarketData type) {
+    session_ = session;
+    req_id_ = mailbox_.open();
+    live_ = true;
+    request.req_id = req_id_;
+    // A failure means that the link is gone, and LinkLost says so in its turn.
+    (void)link_.subscribe(session, request, type);
+  }
   void ended_by_gateway() { live_ = false; }
   void line_refused() {
     live_ = false;
@@ -42,8 +49,8 @@ class Watch {
   Link& link_;
   Link::Mailbox& mailbox_;
   Link::Session session_;
-  int req_id_;
-  bool live_ = true;
+  int req_id_ = 0;
+  bool live_ = false;
   bool refused_ = false;
 };
 
@@ -83,23 +90,24 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
   const auto what = fmt::format("price of {}", underlying.symbol);
   for (;;) {
     Link::Mailbox mailbox{link};
-    BF_TRY(const auto session, link.await_ready(deadline));
-    BF_CHECK(link.pace(deadline));
+    // The line comes before the session: waiting for one drops events, and of the session that is
+    // subscribed under none may be missed.
     while (!link.acquire_line()) {
       if (Steady::now() >= deadline) {
         return fail(Errc::timeout, fmt::format("{}: no market-data line is free", what));
       }
       (void)mailbox.wait(deadline);
     }
-    Watch watch{link, mailbox, session};
-    const wire::MarketDataRequest request{.req_id = watch.req_id(),
-                                          .contract = {.con_id = underlying.con_id,
-                                                       .symbol = underlying.symbol,
-                                                       .sec_type = underlying.sec_type,
-                                                       .exchange = underlying.exchange,
-                                                       .currency = underlying.currency}};
-    // A failure means that the link is gone, and LinkLost says so in its turn.
-    (void)link.subscribe(session, request, how.market_data);
+    Watch watch{link, mailbox};
+    BF_TRY(const auto session, link.await_ready(deadline));
+    BF_CHECK(link.pace(deadline));
+    watch.subscribe(session,
+                    {.contract = {.con_id = underlying.con_id,
+                                  .symbol = underlying.symbol,
+                                  .sec_type = underlying.sec_type,
+                                  .exchange = underlying.exchange,
+                                  .currency = underlying.currency}},
+                    how.market_data);
 
     Seen seen;
     std::optional<Refusal> doubt;

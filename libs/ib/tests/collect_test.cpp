@@ -134,6 +134,35 @@ TEST(ListedOptions, NoneIsAnAnswer) {
   EXPECT_TRUE(options->empty());
 }
 
+TEST(ListedOptions, WhatNoHistoryCouldKeepIsLeftOut) {
+  Market market;
+  market.on_any = [](Peer& peer, const wire::Fields& fields) {
+    const auto request = wire::decode<wire::ContractDataRequest>(fields, peer.version);
+    if (!request || request->contract.sec_type != "OPT") return false;
+    const auto send = [&](auto change) {
+      auto data = Market::option(request->req_id, "20251218", "20251219", 6000, Right::call);
+      change(data.contract);
+      peer.send(data);
+    };
+    send([](auto&) {});
+    send([](auto& c) { c.con_id += 1; });  // the same contract once more
+    send([](auto& c) { c.trading_class = "spx_new"; });
+    send([](auto& c) { c.symbol = "XSP"; });
+    send([](auto& c) { c.strike = 6000.0005; });
+    send([](auto& c) { c.strike = -5; });
+    send([](auto& c) { c.strike = 6000.005; });
+    peer.send(wire::ContractDataEnd{request->req_id});
+    return true;
+  };
+  Desk desk{market};
+  const auto options =
+      desk.client->listed_options(spx, "SPX", core::parse_date("2025-12-18").value(), soon());
+  ASSERT_TRUE(options);
+  ASSERT_EQ(options->size(), 2u);
+  EXPECT_EQ(options->at(0).contract.strike, price(6000));
+  EXPECT_EQ(options->at(1).contract.strike, price(6000.005));
+}
+
 // ---- one contract
 
 TEST(Quotes, ALiquidContractIsCompleteAtOnceAndInOurUnits) {
@@ -289,7 +318,8 @@ TEST(Quotes, SilenceEndsAtTheDwellCapWithNothingInvented) {
   auto how = patient();
   how.dwell_cap = milliseconds{30};
   const auto report = collect(*desk.client, calls(1), how);
-  EXPECT_EQ(report.quotes.at(0).completeness, Completeness::partial);
+  EXPECT_EQ(report.quotes.at(0).completeness, Completeness::not_reached);
+  EXPECT_EQ(report.not_reached, 1u);
   EXPECT_EQ(report.quotes.at(0).option.quote, core::Quote{});
   EXPECT_TRUE(cancelled.wait_for(1));
 }
@@ -471,6 +501,64 @@ TEST(Pace, ARoundTakesAsLongAsTheMessageRateSays) {
   EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds{140});
 }
 
+// The gateway drops what exceeds its rate: a lost cancellation is a lost line.
+TEST(Pace, TheCancellationsOfAnEndedRoundKeepItToo) {
+  constexpr std::size_t lines = 60;
+  constexpr double rate = 200;
+  Log<int> subscribed;
+  Log<int> cancelled;
+  Market market;
+  market.on_market_data = [&](Peer&, const wire::MarketDataRequest& request) {
+    subscribed.add(request.req_id);
+    return true;
+  };
+  market.on_cancel = [&](Peer&, int id) { cancelled.add(id); };
+  Desk desk{market, [](auto& o) {
+              o.lines = lines;
+              o.messages_per_second = rate;
+            }};
+  const auto begun = std::chrono::steady_clock::now();
+  collect(*desk.client, calls(lines), patient(), core::after(milliseconds{350}));
+  while (desk.client->link().lines_in_use > 0) {
+    ASSERT_LT(std::chrono::steady_clock::now() - begun, seconds{20});
+    std::this_thread::yield();
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  const auto count = subscribed.all().size();
+  ASSERT_GT(count, 0u);
+  ASSERT_TRUE(cancelled.wait_for(count));
+  EXPECT_THAT(cancelled.all(), testing::UnorderedElementsAreArray(subscribed.all()));
+  // With the market data type, and less the burst.
+  EXPECT_GE(took.count(), (2.0 * static_cast<double>(count) + 1 - 10) / rate);
+}
+
+TEST(Pace, AnEndedLinkOwesNoCancellations) {
+  Market market;
+  Log<int> subscribed;
+  market.on_market_data = [&](Peer&, const wire::MarketDataRequest& request) {
+    subscribed.add(request.req_id);
+    return true;
+  };
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    while (const auto* fields = peer.receive()) {
+      if (fields->id() == static_cast<int>(wire::Request::cancel_market_data)) return;
+      market.answer(peer, *fields);
+    }
+  }};
+  auto options = gateway.options();
+  options.messages_per_second = 1;  // the last of them would wait for a minute
+  options.burst = 30;
+  const auto client = Client::connect(options, soon());
+  ASSERT_TRUE(client);
+  collect(**client, calls(25), patient(), core::after(milliseconds{100}));
+  const auto begun = std::chrono::steady_clock::now();
+  while ((*client)->link().lines_in_use > 0) {
+    ASSERT_LT(std::chrono::steady_clock::now() - begun, seconds{10});
+    std::this_thread::yield();
+  }
+}
+
 TEST(Rounds, WhatTheDeadlineCutsOffIsNotReached) {
   Market market;
   market.on_market_data = [](Peer&, const wire::MarketDataRequest&) { return true; };
@@ -570,6 +658,63 @@ TEST(Weather, AFarmThatBlinkedIsSubscribedAgain) {
   expect_resubscription_after({2103, 2104});
 }
 
+TEST(Weather, EveryFarmThatComesBackIsSubscribedAgain) {
+  auto live = std::make_shared<std::set<int>>();
+  auto wave = std::make_shared<int>(0);
+  Market market;
+  market.on_market_data = [=](Peer& peer, const wire::MarketDataRequest& request) {
+    live->insert(request.req_id);
+    if (*wave == 2) return false;
+    if (live->size() < 3) return true;
+    if (++*wave == 1) {
+      peer.notice(2103, {}, "Market data farm connection is broken:usfarm");
+      peer.notice(2103, {}, "Market data farm connection is broken:usopt");
+      peer.notice(2104, {}, "Market data farm connection is OK:usfarm");
+    } else {
+      peer.notice(2104, {}, "Market data farm connection is OK:usopt");
+    }
+    return true;
+  };
+  market.on_cancel = [=](Peer&, int id) { live->erase(id); };
+  Desk desk{market, [](auto& o) { o.lines = 3; }};
+  EXPECT_EQ(collect(*desk.client, calls(3)).complete, 3u);
+}
+
+/// What a gateway says before it answers must not make anything be asked twice.
+void expect_no_resubscription_after(std::function<void(Peer&)> say) {
+  Log<int> subscribed;
+  auto said = std::make_shared<bool>(false);
+  Market market;
+  market.on_market_data = [&, said](Peer& peer, const wire::MarketDataRequest& request) {
+    subscribed.add(request.req_id);
+    if (!std::exchange(*said, true)) say(peer);
+    return false;
+  };
+  Desk desk{market};
+  EXPECT_EQ(collect(*desk.client, calls(3)).complete, 3u);
+  EXPECT_EQ(subscribed.all().size(), 3u);
+}
+
+TEST(Weather, OtherFarmsThanThoseOfMarketDataLeaveSubscriptionsAlone) {
+  expect_no_resubscription_after([](Peer& peer) {
+    peer.notice(2103, {}, "Market data farm connection is broken:cafarm");
+    peer.notice(2105, {}, "HMDS data farm connection is broken:ushmds");
+    peer.notice(2157, {}, "Sec-def data farm connection is broken:secdefnj");
+    peer.notice(2106, {}, "HMDS data farm connection is OK:ushmds");
+    peer.notice(2158, {}, "Sec-def data farm connection is OK:secdefnj");
+    peer.notice(2104, {}, "Market data farm connection is OK:usfarm");
+  });
+}
+
+TEST(Weather, AnswersWithoutARequestLeaveSubscriptionsAlone) {
+  expect_no_resubscription_after([](Peer& peer) {
+    peer.notice(354, 0, "for nobody");
+    peer.send(wire::TickPrice{0, tick::bid, 99, 1, 0});
+    peer.send(wire::TickPrice{-7, tick::bid, 99, 1, 0});
+    peer.raw(wire::frame({"1\0006\000\0001\0001.5\0001\0000\0", 15}));  // an empty id
+  });
+}
+
 TEST(Weather, LateTicksAreDroppedByTheirRequest) {
   Market market;
   auto previous = std::make_shared<int>(0);
@@ -639,6 +784,36 @@ TEST(UnderlyingQuote, ThenTheClose) {
   ASSERT_TRUE(q);
   EXPECT_EQ(q->price, price(9));
   EXPECT_EQ(q->from, PriceFrom::close);
+}
+
+TEST(UnderlyingQuote, ALinkLostWhileItWaitsForALineIsNoticed) {
+  std::atomic<bool> drop{false};
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    Market market;
+    if (peer.number == 1) {
+      market.on_market_data = [](Peer&, const wire::MarketDataRequest&) { return true; };
+    }
+    while (const auto* fields = peer.receive()) {
+      market.answer(peer, *fields);
+      if (peer.number == 1 && drop) return;
+    }
+  }};
+  auto options = gateway.options();
+  options.lines = 1;
+  const auto client = Client::connect(options, soon());
+  ASSERT_TRUE(client);
+  std::thread holder{[&] { EXPECT_EQ(collect(**client, calls(1)).complete, 1u); }};
+  while ((*client)->link().lines_in_use < 1) std::this_thread::yield();
+  std::thread waiter{
+      [&] { EXPECT_TRUE((*client)->underlying_quote(spx, patient(), market_clock, soon())); }};
+  // Nothing shows that it waits; a hundred questions later it does.
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE((*client)->current_time(soon()));
+  drop = true;
+  EXPECT_TRUE((*client)->current_time(soon()));
+  holder.join();
+  waiter.join();
+  EXPECT_EQ((*client)->link().lines_in_use, 0);
 }
 
 TEST(UnderlyingQuote, NothingIsAnErrorAndSoIsARefusal) {
