@@ -4,9 +4,12 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <list>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -25,6 +28,10 @@ constexpr std::size_t max_waiting_bytes = 64U << 20U;
 constexpr auto write_wait = 30s;
 // How long a thread sleeps in a call that shutdown() or close() would end sooner.
 constexpr auto idle_wait = 1s;
+// How long accepting rests after the system refused a connection.
+constexpr auto accept_pause = 200ms;
+// Each has two threads.
+constexpr std::size_t max_clients = 64;
 
 }  // namespace
 
@@ -54,6 +61,7 @@ struct Gateway::Impl {
   net::Listener listener;
   std::list<Client> clients;
   bool stopping = false;
+  std::condition_variable stop_called;
   std::thread acceptor;
 
   // Everything below with `lock` held.
@@ -153,18 +161,40 @@ struct Gateway::Impl {
     for (;;) {
       auto connection = listener.accept(core::after(idle_wait));
       reap();
-      if (!connection) {
-        if (connection.error().code == core::Errc::timeout) continue;
-        if (connection.error().code != core::Errc::cancelled) {
-          core::log::error("no more clients: {}", connection.error().message);
-        }
-        return;
-      }
-      const std::lock_guard guard(lock);
+      std::unique_lock guard(lock);
       if (stopping) return;
-      auto& client = clients.emplace_back(std::move(*connection), floor);
+      if (connection) {
+        serve(*std::move(connection), guard);
+      } else if (connection.error().code == core::Errc::cancelled) {
+        return;
+      } else if (connection.error().code != core::Errc::timeout) {
+        // Out of descriptors, say: that passes, and a connection that waits is served then.
+        core::log::warning("no client can be accepted just now: {}", connection.error().message);
+        if (stop_called.wait_for(guard, accept_pause, [this] { return stopping; })) return;
+      }
+    }
+  }
+
+  /// Starts a client's threads, or closes the connection.
+  void serve(net::Connection connection, std::unique_lock<std::mutex>& guard) {
+    if (clients.size() >= max_clients) {
+      core::log::warning("{} is closed: {} clients are served already", connection.peer(),
+                         clients.size());
+      return;
+    }
+    auto& client = clients.emplace_back(std::move(connection), floor);
+    const auto place = std::prev(clients.end());
+    try {
       client.reader = std::thread([this, &client] { read(client); });
       client.writer = std::thread([this, &client] { write(client); });
+    } catch (const std::system_error& error) {
+      core::log::warning("{} is closed: {}", client.connection.peer(), error.what());
+      close(client);
+      client.connection.shutdown();
+      guard.unlock();
+      if (client.reader.joinable()) client.reader.join();
+      guard.lock();
+      clients.erase(place);
     }
   }
 };
@@ -205,6 +235,7 @@ void Gateway::stop() {
     const std::lock_guard guard(impl_->lock);
     if (impl_->stopping) return;
     impl_->stopping = true;
+    impl_->stop_called.notify_all();
     for (auto& client : impl_->clients) {
       client.outbox.clear();
       Impl::close(client);

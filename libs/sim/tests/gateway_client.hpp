@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,13 @@ class GatewayClient {
       received_.append(buffer.data(), *got);
       frames_.feed({buffer.data(), *got});
     }
+  }
+
+  /// Neither a byte nor the end of the connection.
+  bool hears_nothing_for(std::chrono::milliseconds time) {
+    std::array<char, 1> byte;
+    const auto got = connection_.read_some(byte, core::after(time));
+    return !got && got.error().code == core::Errc::timeout;
   }
 
   bool closed_by_gateway() { return !next().has_value(); }

@@ -3,8 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <thread>
+#include <vector>
 
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/core/calendar.hpp"
@@ -650,6 +654,41 @@ TEST_F(GatewayTest, ABusyPortIsAConflict) {
   const auto again = Gateway::start(market_, clock_, {.port = gateway_->port()});
   ASSERT_FALSE(again.has_value());
   EXPECT_EQ(again.error().code, core::Errc::conflict);
+}
+
+TEST_F(GatewayTest, ServesNoMoreThanSixtyFourClientsAtOnce) {
+  start();
+  std::vector<GatewayClient> served;
+  for (int id = 1; id <= 64; ++id) served.push_back(client(id));
+  EXPECT_TRUE(GatewayClient(gateway_->port()).closed_by_gateway());
+  served[0].send(wire::CurrentTimeRequest{});
+  served[0].expect<wire::CurrentTime>();
+
+  // A place is free again once the gateway has seen its client go.
+  served.pop_back();
+  const auto deadline = GatewayClient::soon();
+  int version = 0;
+  while (version == 0 && std::chrono::steady_clock::now() < deadline) {
+    version = GatewayClient(gateway_->port()).hello({.min = 163, .max = 178});
+  }
+  EXPECT_EQ(version, 178);
+}
+
+TEST_F(GatewayTest, GoesOnAcceptingAfterTheSystemRefusedAConnection) {
+  start();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest_free = dup(0);
+  ASSERT_GE(lowest_free, 0);
+  close(lowest_free);
+  // Room for the client's socket and none for the gateway's.
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(lowest_free) + 1;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  GatewayClient waiting(gateway_->port());
+  EXPECT_TRUE(waiting.hears_nothing_for(50ms));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(waiting.hello({.min = 163, .max = 178}), 178);
 }
 
 TEST_F(GatewayTest, StoppingClosesEveryClient) {

@@ -24,8 +24,9 @@ struct GatewayOptions {
   std::string account = "SIM1000001";  // the prefix SIM tells clients that nothing here is real
 };
 
-/// A simulated IB Gateway: serves any number of clients over the TWS wire protocol with what
-/// `market` shows at the time of `clock`. Read-only: orders are refused.
+/// A simulated IB Gateway: serves up to 64 clients over the TWS wire protocol with what
+/// `market` shows at the time of `clock`; one more is closed at once. Read-only: orders are
+/// refused.
 ///
 /// Time moves when step() is called and when a request arrives; every client is then sent what
 /// changed. With one client and a clock that stands still the bytes sent depend on the requests
