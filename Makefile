@@ -13,8 +13,8 @@ help: ## this list
 demo: ## start everything here: simulated gateway, database, collector, API and page; prints one URL (REPLAY=FILE.csv.gz replays a recording)
 	@scripts/demo.sh $(if $(REPLAY),--replay "$(REPLAY)") $(DEMO_ARGS)
 
-demo-reset: ## forget what the demo has collected
-	@scripts/demo.sh --reset
+demo-reset: ## forget what the demo has collected (REPLAY and DEMO_ARGS as for the demo)
+	@scripts/demo.sh $(if $(wildcard build/dev/bin/bifrost),--no-build) --reset $(if $(REPLAY),--replay "$(REPLAY)") $(DEMO_ARGS)
 
 build: ## install what is needed and build all programs
 	@scripts/build.sh $(PRESET)

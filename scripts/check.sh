@@ -11,7 +11,7 @@ source "${here}/lib.sh"
 cd "${root}"
 
 "${here}/install-packages.sh" build run test check
-git ls-files -z '*.cpp' '*.hpp' | step "formatting" xargs -0 clang-format-19 --dry-run -Werror
+step "formatting" bash -c "git ls-files -z '*.cpp' '*.hpp' | xargs -0 clang-format-19 --dry-run -Werror"
 step "layers" tests/layers/layers.sh
 step "shell scripts" shellcheck -x scripts/*.sh tests/*/*.sh .ci/run
 

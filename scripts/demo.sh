@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
     --replay)
       shift
       # Relative to where the user stands, not to this script.
-      options+=(--replay "$(cd "${invoked_from}" && realpath -- "$1")") || die "No such file: $1"
+      options+=(--replay "$(cd "${invoked_from}" && realpath -e -- "$1" 2>/dev/null)") || die "No such file: $1"
       ;;
     *) options+=("$1") ;;
   esac

@@ -18,7 +18,8 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
   elif command -v sudo >/dev/null; then
-    sudo "$@"
+    # sudo drops the environment; a package must not ask questions into a log.
+    sudo env DEBIAN_FRONTEND=noninteractive "$@"
   else
     die "This step needs root and there is no sudo: $*" "run the same make command as root once"
   fi
@@ -32,10 +33,13 @@ step() {
   mkdir -p "${root}/build/log"
   log="${root}/build/log/$(printf '%s' "${text}" | tr -cs 'A-Za-z0-9' '-' | cut -c1-40).log"
   started="${SECONDS}"
+  # A process group of its own, so that an interrupted step ends with all its children.
+  set -m
   "$@" >"${log}" 2>&1 </dev/null &
   pid=$!
+  set +m
   # shellcheck disable=SC2064
-  trap "kill ${pid} 2>/dev/null" INT TERM
+  trap "kill -TERM -- -${pid} 2>/dev/null; exit 130" INT TERM
   while kill -0 "${pid}" 2>/dev/null; do
     if [ -t 2 ]; then
       printf '\r  … %s (%ds) ' "${text}" "$((SECONDS - started))" >&2

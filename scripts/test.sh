@@ -103,7 +103,7 @@ main() {
   run "layer rule" tests/layers/layers.sh
   local program
   for program in build/dev/libs/*/*_tests; do
-    run "$(basename "${program}")" "${program}" --gtest_brief=1
+    run "$(basename "${program}")" "${program}"
   done
   run "web lint" bash -c 'cd web && npm run lint && echo "1 passed, 0 failed"'
   run "web unit tests" bash -c "$(declare -f web_unit_tests); cd web && web_unit_tests"
@@ -111,7 +111,7 @@ main() {
   run "generated API types are current" "${here}/types.sh" --check
   run "broker protocol conformance (@stoqey/ib)" bash -c \
     'cd tests/conformance && { [ -d node_modules ] || npm ci --no-audit --no-fund; } && node conformance.mjs ../../build/dev/bin/bifrost-sim'
-  run "functional tests" build/dev/tests/functional/functional_tests --gtest_brief=1
+  run "functional tests" build/dev/tests/functional/functional_tests
   local data
   data="$(mktemp -d)"
   chmod 755 "${data}"

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 
+#include "bifrost/collector/schedule.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/chain_file.hpp"
 #include "bifrost/core/clock.hpp"
@@ -29,11 +30,15 @@ using namespace std::chrono_literals;
 const std::vector<std::string> demo_symbols{"BFX", "NRTH", "VALK"};
 constexpr int synthetic_interval = 300;
 
+/// Every recording has a folder of its own: two markets never share a history.
 fs::path folder_of(const DemoOptions& options) {
   if (!options.data.empty()) return options.data;
   if (options.replay.empty()) return data_folder() / "demo";
-  auto name = options.replay.front().filename().string();
-  return data_folder() / ("replay-" + name.substr(0, name.find('.')));
+  std::string paths;
+  for (const auto& file : options.replay)
+    paths += fs::absolute(file).lexically_normal().string() + '\n';
+  return data_folder() / fmt::format("replay-{}-{:08x}", options.replay.front().filename().string(),
+                                     static_cast<std::uint32_t>(std::hash<std::string>{}(paths)));
 }
 
 /// What the gateway shows and the collector asks for.
@@ -49,6 +54,7 @@ struct Market {
 /// Underlyings and spacing of recorded chains, from the files themselves.
 Result<Market> recorded_market(const DemoOptions& options) {
   Market market;
+  std::optional<core::Instant> first;
   std::optional<core::Instant> before;
   std::chrono::microseconds closest = 24h;
   for (const auto& file : options.replay) {
@@ -64,6 +70,7 @@ Result<Market> recorded_market(const DemoOptions& options) {
       }
       if (before && row->quote_ts > *before)
         closest = std::min(closest, std::chrono::microseconds{row->quote_ts - *before});
+      if (!first || row->quote_ts < *first) first = row->quote_ts;
       before = row->quote_ts;
     }
     market.sim_arguments.insert(market.sim_arguments.end(), {"--replay", file.string()});
@@ -74,8 +81,16 @@ Result<Market> recorded_market(const DemoOptions& options) {
                                   options.replay.front().string()));
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(closest).count();
-  market.interval_seconds = static_cast<int>(std::clamp<std::int64_t>(seconds, 60, 86400));
+  market.interval_seconds = static_cast<int>(std::clamp<std::int64_t>(seconds, 60, 21600));
   while (86400 % market.interval_seconds != 0) --market.interval_seconds;
+  const auto interval = std::chrono::seconds{market.interval_seconds};
+  if (collector::current_cycle(*first, interval) != first) {
+    return core::fail(Errc::invalid_input,
+                      fmt::format("{}: its first snapshot ({}) is not on a cycle of a trading "
+                                  "session, so there is nothing to collect; hint: "
+                                  "`bifrost import` reads it into the history",
+                                  options.replay.front().string(), core::to_iso(*first)));
+  }
   return market;
 }
 
@@ -178,18 +193,23 @@ std::string port_in(std::string_view line) {
   return std::string{line.substr(line.rfind(':') + 1)};
 }
 
+/// Removes what a demo made, and nothing else: the folder is the user's to name.
 Result<void> forget(const fs::path& folder) {
-  if (!fs::exists(folder)) {
-    fmt::print(stderr, "Nothing to forget: {} is not there.\n", folder.string());
+  if (!fs::exists(folder / "db")) {
+    fmt::print(stderr, "Nothing to forget: no demo has run in {}.\n", folder.string());
     return {};
   }
   BF_TRY(const auto lock, FolderLock::take(folder));
   std::error_code error;
-  fs::remove_all(folder, error);
-  if (error) {
-    return core::fail(Errc::unauthorized,
-                      fmt::format("cannot remove {}: {}", folder.string(), error.message()));
+  for (const auto* made :
+       {"db", "market", "history-made", "sim.log", "collector.log", "api.log", "lock"}) {
+    fs::remove_all(folder / made, error);
+    if (error) {
+      return core::fail(Errc::unauthorized, fmt::format("cannot remove {}: {}",
+                                                        (folder / made).string(), error.message()));
+    }
   }
+  fs::remove(folder, error);  // stays if it holds anything else
   fmt::print(stderr, "Forgotten: {}\n", folder.string());
   return {};
 }
@@ -344,8 +364,12 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
   }
   fmt::print(stderr,
              "\n  Data and logs: {}\n  Ctrl-C stops everything; what was collected is kept (make "
-             "demo-reset forgets it).\n",
-             folder.string());
+             "demo-reset "
+             "{}forgets it).\n",
+             folder.string(),
+             !options.data.empty() ? fmt::format("DEMO_ARGS='--data {}' ", options.data.string())
+             : !options.replay.empty() ? fmt::format("REPLAY={} ", options.replay.front().string())
+                                       : "");
 
   while (!stop.wait_for(500ms)) {
     if (!cluster->running()) {

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <zlib.h>
 
 #include <array>
 #include <cmath>
@@ -179,6 +180,7 @@ RunningApi start_api(const ApiSettings& settings) {
                        {"COLLECTION_INTERVAL", std::to_string(settings.interval_seconds)},
                        {"BIFROST_CLOCK", "gateway"},
                        {"BIFROST_IB_LINES", "15"},
+                       {"BIFROST_WEB_ROOT", settings.web_root.string()},
                        {"BIFROST_IB_MESSAGES_PER_SECOND", "0"}},
        .error_log = scratch() / "api.log"}));
   const auto line = must(process.read_line(core::after(60s)));
@@ -211,47 +213,53 @@ bool wait_until(std::chrono::seconds limit, const std::function<bool()>& done) {
   return true;
 }
 
-FileRows read_file(const fs::path& file) {
-  FileRows rows;
-  auto reader = must(core::ChainFileReader::open(file));
-  for (;;) {
-    auto next = must(reader.next());
-    if (!next) return rows;
-    if (auto* row = std::get_if<core::ChainFileRow>(&*next))
-      rows[row->quote_ts].push_back(std::move(*row));
-  }
-}
-
 namespace {
 
 using Field = std::optional<std::string>;
 
-Field text(const std::optional<core::Price>& price) {
-  return price ? Field{std::to_string(price->units())} : std::nullopt;
-}
-Field text(const std::optional<std::int64_t>& count) {
-  return count ? Field{std::to_string(*count)} : std::nullopt;
-}
-Field text(const std::optional<double>& value, double per_one) {
-  return value ? Field{std::to_string(std::llround(*value * per_one))} : std::nullopt;
+/// Decimal text times a power of ten, as an integer; empty is unknown.
+Field scaled(const std::string& text, double per_one) {
+  if (text.empty()) return std::nullopt;
+  return std::to_string(std::llround(std::stod(text) * per_one));
 }
 
 }  // namespace
 
+FileRows read_file(const fs::path& file) {
+  const std::unique_ptr<gzFile_s, decltype(&gzclose)> in{gzopen(file.c_str(), "rb"), gzclose};
+  if (in == nullptr) throw std::runtime_error("cannot read " + file.string());
+  FileRows rows;
+  std::array<char, 4096> line;
+  gzgets(in.get(), line.data(),
+         static_cast<int>(line.size()));  // the header: its order is fixed by the data's README
+  while (gzgets(in.get(), line.data(), static_cast<int>(line.size())) != nullptr) {
+    std::vector<std::string> f(1);
+    for (const char* c = line.data(); *c != '\0' && *c != '\n'; ++c) {
+      if (*c == ',') {
+        f.emplace_back();
+      } else {
+        f.back() += *c;
+      }
+    }
+    if (f.size() != 20)
+      throw std::runtime_error("a line of " + std::to_string(f.size()) + " fields");
+    FileRow row{f[18], f[3], *scaled(f[4], 1e3), f[5], scaled(f[2], 1e4).value_or(""), {}, f[0]};
+    row.values = {scaled(f[6], 1e4), scaled(f[7], 1e4),  scaled(f[8], 1e4),
+                  scaled(f[16], 1),  scaled(f[17], 1),   scaled(f[9], 1),
+                  scaled(f[10], 1),  scaled(f[11], 1e6), scaled(f[12], 1e6)};
+    rows[must(core::parse_instant(f[0]))].push_back(std::move(row));
+  }
+  return rows;
+}
+
 std::optional<std::string> difference(Sql& sql, std::string_view underlying, Instant as_of,
-                                      const std::vector<core::ChainFileRow>& rows) {
+                                      const std::vector<FileRow>& rows) {
   using Key = std::array<std::string, 4>;
   std::map<Key, SqlRow> expected;
   for (const auto& row : rows) {
-    const auto& q = row.quote;
-    const Key key{row.contract.trading_class, core::to_iso_date(row.contract.expiry),
-                  std::to_string(row.contract.strike.units() / 10),
-                  std::string(1, core::to_char(row.contract.right))};
-    // Without a volatility the gateway computes no greeks either; our files agree.
-    expected[key] = {
-        text(q.bid),       text(q.ask),    text(q.last),          text(q.bid_size),
-        text(q.ask_size),  text(q.volume), text(q.open_interest), text(q.implied_vol, 1e6),
-        text(q.delta, 1e6)};
+    const Key key{row.trading_class, row.expiry, row.strike, row.right};
+    if (!expected.emplace(key, row.values).second)
+      return fmt::format("{} {} is twice in the file", key[0], key[2]);
   }
   const auto stored = sql(fmt::format(
       R"(SELECT c.trading_class, c.expiry::text, c.strike, c."right", s.bid, s.ask, s.last, s.bid_size, s.ask_size, s.volume,
@@ -287,7 +295,7 @@ std::optional<std::string> difference(Sql& sql, std::string_view underlying, Ins
       sql.one(fmt::format("SELECT underlying_price FROM collection_runs r JOIN underlyings u USING "
                           "(underlying_id) WHERE symbol = '{}' AND as_of = '{}'",
                           underlying, core::to_iso(as_of)));
-  if (price != text(rows.front().underlying_price).value_or("")) {
+  if (price != rows.front().underlying_price) {
     return fmt::format("{}: underlying price {}", core::to_iso(as_of), price);
   }
   return std::nullopt;

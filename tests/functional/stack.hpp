@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "bifrost/core/chain_file.hpp"
 #include "bifrost/core/process.hpp"
 #include "bifrost/store/private_cluster.hpp"
 
@@ -73,6 +72,7 @@ struct ApiSettings {
   std::string database_url;
   std::uint16_t gateway_port;
   int interval_seconds = 300;
+  std::filesystem::path web_root{};
 };
 struct RunningApi {
   core::Process process;
@@ -86,17 +86,25 @@ RunningApi start_api(const ApiSettings& settings);
 std::string send_raw(std::uint16_t port, std::string_view request);
 std::string get(std::uint16_t port, std::string_view target);
 
-/// Waits until `done` says so, looking again after every change in the database (NOTIFY) or every
-/// 50 ms.
+/// Waits until `done` says so, looking again every 20 ms.
 bool wait_until(std::chrono::seconds limit, const std::function<bool()>& done);
 
-/// The rows of an option file by (quote_ts, trading class, expiry, strike, right).
-using FileRows = std::map<core::Instant, std::vector<core::ChainFileRow>>;
+/// One line of an option file, cut at its commas by a reader that shares nothing with ours.
+struct FileRow {
+  std::string trading_class;
+  std::string expiry;
+  std::string strike;  // thousandths
+  std::string right;
+  std::string underlying_price;                    // ten-thousandths, "" unknown
+  std::vector<std::optional<std::string>> values;  // bid to delta, as the history's integers
+  std::string quote_ts;
+};
+using FileRows = std::map<core::Instant, std::vector<FileRow>>;
 FileRows read_file(const std::filesystem::path& file);
 
 /// Compares one stored snapshot with the file's rows of that instant, field by field, through plain
 /// SQL. Nothing when equal, else the first difference.
 std::optional<std::string> difference(Sql& sql, std::string_view underlying, core::Instant as_of,
-                                      const std::vector<core::ChainFileRow>& rows);
+                                      const std::vector<FileRow>& rows);
 
 }  // namespace bifrost::test

@@ -148,7 +148,7 @@ export interface components {
             /** @description where the quotes came from */
             source: components["schemas"]["Source"];
             served_from: components["schemas"]["ServedFrom"];
-            /** @description why the gateway was not used although it was asked for */
+            /** @description what the reader must know of it: why the gateway was not used although it was asked for, what was left out */
             notice: string | null;
             /** @description false: not every contract could be reached */
             complete: boolean;
@@ -471,7 +471,7 @@ export interface components {
              * @description age of the last snapshot by the market's clock
              */
             age_seconds: number | null;
-            /** @description older than two collection intervals while the market is open */
+            /** @description the market is open and no snapshot has come for two collection intervals */
             stale: boolean;
         };
         /** @description An underlying with history. */
