@@ -189,8 +189,12 @@ Result<Connection> Connection::connect(const std::string& url, const std::string
                                        std::chrono::milliseconds statement_timeout,
                                        Deadline deadline) {
   BF_TRY(const auto secrets, secrets_of(url));
-  const char* keywords[] = {"dbname", "fallback_application_name", "client_encoding", nullptr};
-  const char* values[] = {url.c_str(), program.c_str(), "UTF8", nullptr};
+  // A host that died without a word is noticed within half a minute. What comes before dbname, the
+  // URL overrides.
+  const char* keywords[] = {
+      "keepalives_idle", "keepalives_interval",       "keepalives_count", "tcp_user_timeout",
+      "dbname",          "fallback_application_name", "client_encoding",  nullptr};
+  const char* values[] = {"10", "5", "3", "20000", url.c_str(), program.c_str(), "UTF8", nullptr};
   Connection made(PQconnectStartParams(keywords, values, 1));
   auto* c = made.connection_.get();
   if (c == nullptr) return fail(Errc::unavailable, "connect to the database: out of memory");

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bifrost/store/database.hpp"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <thread>
+#include <vector>
 
 #include "migrations.hpp"
 #include "pool.hpp"
@@ -28,6 +34,52 @@ TEST(Database, AWrongUrlIsRefusedWithoutBeingRepeated) {
   EXPECT_EQ(Database::open("postgresql://[bad", core::after(5s)).error().code, Errc::invalid_input);
   EXPECT_EQ(Database::open("postgresql://me@127.0.0.1:1/x", core::after(5s)).error().code,
             Errc::unavailable);
+}
+
+/// Idle, interval and count of keepalives and the limit for unanswered data (ms), of the socket
+/// with which this process connects to a listener that never answers.
+std::vector<int> patience_of_a_connection(const std::string& parameters) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(bind(listener, any, size), 0);
+  EXPECT_EQ(listen(listener, 1), 0);
+  EXPECT_EQ(getsockname(listener, any, &size), 0);
+  std::thread client([port = ntohs(address.sin_port), &parameters] {
+    const auto url = "postgresql://me@127.0.0.1:" + std::to_string(port) + "/x" + parameters;
+    EXPECT_FALSE(pg::Connection::connect(url, "test", 10s, soon()));
+  });
+  sockaddr_in peer{};
+  size = sizeof peer;
+  const int accepted = accept(listener, reinterpret_cast<sockaddr*>(&peer), &size);
+  std::vector<int> found;
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_in own{};
+    size = sizeof own;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) != 0 ||
+        own.sin_family != AF_INET || own.sin_port != peer.sin_port) {
+      continue;
+    }
+    for (const int option : {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT}) {
+      int value = 0;
+      socklen_t length = sizeof value;
+      EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, option, &value, &length), 0);
+      found.push_back(value);
+    }
+  }
+  close(accepted);
+  close(listener);
+  client.join();
+  return found;
+}
+
+TEST(Database, AHostThatDiedIsNoticedWithinHalfAMinuteUnlessTheUrlSaysOtherwise) {
+  EXPECT_THAT(patience_of_a_connection(""), ::testing::ElementsAre(10, 5, 3, 20'000));
+  EXPECT_THAT(patience_of_a_connection("?keepalives_idle=77&tcp_user_timeout=1234"),
+              ::testing::ElementsAre(77, 5, 3, 1234));
 }
 
 TEST(Database, ADatabaseThatDoesNotExistIsNotFound) {
