@@ -445,6 +445,9 @@ Result<bool> PrivateCluster::Impl::ready(Deadline deadline) {
 }
 
 Result<void> PrivateCluster::Impl::launch(const fs::path& bin, Deadline deadline) {
+  const auto made_by = first_line(data / "PG_VERSION");
+  int version = 0;
+  std::from_chars(made_by.data(), made_by.data() + made_by.size(), version);
   for (;;) {
     forget_dead_server();
     std::vector<std::string> arguments{(bin / "postgres").string(), "-D", data.string()};
@@ -452,9 +455,10 @@ Result<void> PrivateCluster::Impl::launch(const fs::path& bin, Deadline deadline
          {std::string("listen_addresses="), "unix_socket_directories=" + sockets.string(),
           std::string("unix_socket_permissions=0700"), std::string("port=5432"),
           std::string("fsync=on"), std::string("jit=off"), std::string("shared_buffers=128MB"),
-          std::string("wal_compression=lz4"), std::string("random_page_cost=1.1"),
-          std::string("max_connections=60"), std::string("timezone=UTC"),
-          std::string("log_timezone=UTC"), std::string("logging_collector=off")}) {
+          std::string(version >= 15 ? "wal_compression=lz4" : "wal_compression=on"),
+          std::string("random_page_cost=1.1"), std::string("max_connections=60"),
+          std::string("timezone=UTC"), std::string("log_timezone=UTC"),
+          std::string("logging_collector=off")}) {
       arguments.insert(arguments.end(), {"-c", setting});
     }
     BF_TRY(pid, spawn({arguments, log, data, options.die_with_starter}, account));
@@ -506,13 +510,20 @@ Result<void> PrivateCluster::Impl::make_database(std::string_view name, Deadline
 
 Result<void> PrivateCluster::Impl::stop(Deadline deadline) {
   if (!owner) return {};
+  // Opened first: once the pid is known to be the server's, the descriptor is, whatever becomes of
+  // the pid. An unreaped child keeps its pid; a server that was taken over may have ended and its
+  // pid be somebody else's.
   const Fd process(open_process(pid));
-  if (process) {
-    kill(pid, SIGINT);
+  const bool living_child = child && waitpid(pid, nullptr, WNOHANG) == 0;
+  if (process && (living_child || running() == pid)) {
+    if (syscall(SYS_pidfd_send_signal, process.get(), SIGINT, nullptr, 0) != 0 && errno != ESRCH) {
+      return fail(Errc::unavailable,
+                  fmt::format("private database: cannot stop the server: {}", strerror(errno)));
+    }
     if (!wait_gone(process, deadline)) {
       return fail(Errc::timeout, "private database: the server did not stop before the deadline");
     }
-    if (child) waitpid(pid, nullptr, 0);
+    if (living_child) waitpid(pid, nullptr, 0);
   }
   owner = false;
   child = false;

@@ -111,13 +111,13 @@ TEST(PrivateCluster, ALockFileThatNamesAnotherLivingProcessIsNotTakenForAServer)
   EXPECT_TRUE(alive(somebody.pid));
 }
 
-TEST(PrivateCluster, TheNextProgramOwnsAServerWhoseOwnerWasKilled) {
-  const TemporaryFolder folder;
+/// Leaves a server running whose owner was killed.
+void orphan_a_server(const fs::path& folder) {
   int pipe_ends[2];
   ASSERT_EQ(pipe(pipe_ends), 0);
   const pid_t other = fork();
   if (other == 0) {
-    auto server = PrivateCluster::start(folder.path() / "pg", soon());
+    auto server = PrivateCluster::start(folder, soon());
     const char told = server ? 'y' : 'n';
     static_cast<void>(!write(pipe_ends[1], &told, 1));
     pause();
@@ -130,6 +130,26 @@ TEST(PrivateCluster, TheNextProgramOwnsAServerWhoseOwnerWasKilled) {
   kill(other, SIGKILL);
   waitpid(other, nullptr, 0);
   ASSERT_EQ(told, 'y');
+}
+
+TEST(PrivateCluster, AProcessThatIsNoLongerTheServerIsNotSignalled) {
+  const TemporaryFolder folder;
+  orphan_a_server(folder.path() / "pg");
+  auto heir = ok(PrivateCluster::start(folder.path() / "pg", soon()));
+  const pid_t server = heir.server_pid();
+  const auto lock_file = folder.path() / "pg" / "data" / "postmaster.pid";
+  const auto aside = folder.path() / "pg" / "postmaster.pid";
+  fs::rename(lock_file, aside);
+  ok(heir.stop(soon()));
+  fs::rename(aside, lock_file);
+  auto next = ok(PrivateCluster::start(folder.path() / "pg", soon()));
+  EXPECT_EQ(next.server_pid(), server) << "still the same";
+  ok(next.stop(soon()));
+}
+
+TEST(PrivateCluster, TheNextProgramOwnsAServerWhoseOwnerWasKilled) {
+  const TemporaryFolder folder;
+  orphan_a_server(folder.path() / "pg");
   auto heir = ok(PrivateCluster::start(folder.path() / "pg", soon()));
   EXPECT_TRUE(heir.owner());
   ok(heir.stop(soon()));
