@@ -752,11 +752,10 @@ TEST(Text, IsUtf8WhateverThePeerSent) {
   EXPECT_EQ(read("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "longer than needed";
   EXPECT_EQ(read("\xE0\x80\xAF").find('/'), std::string::npos);
   EXPECT_EQ(read("\xED\xA0\x80").find('\xED'), std::string::npos) << "a surrogate";
-  Fields fields;
-  fields.assign({"4\0002\0001\000200\000na\xEFve\000\000", 19});
-  EXPECT_EQ(decode<ErrorMessage>(fields, 178).value().text, "na\xEF\xBF\xBDve");
-  fields.assign({"15\0001\000D\xFC,DU2\000", 12});
-  EXPECT_EQ(decode<ManagedAccounts>(fields, 178).value().accounts.front(), "D\xEF\xBF\xBD");
+  EXPECT_EQ(decode_frame<ErrorMessage>(framed("4|2|1|200|na\xEFve||"), 178).value().text,
+            "na\xEF\xBF\xBDve");
+  EXPECT_EQ(decode_frame<ManagedAccounts>(framed("15|1|D\xFC,DU2|"), 178).value().accounts.front(),
+            "D\xEF\xBF\xBD");
 }
 
 TEST(Text, ANulInsideAFieldDoesNotShiftTheOthers) {
