@@ -12,6 +12,7 @@
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/api/routes.hpp"
 #include "bifrost/core/calendar.hpp"
+#include "bifrost/core/process.hpp"
 #include "bifrost/net/connection.hpp"
 #include "bifrost/net/server.hpp"
 #include "bifrost/store/private_cluster.hpp"
@@ -88,6 +89,11 @@ struct Stack {
     record.snapshot = chain_of_2000();
     record.expected = 2'000;
     must(history.append(record, core::after(30s)));
+    // A history in use has statistics; this one is seconds old.
+    auto analyze = must(core::Process::start(
+        "/usr/bin/psql",
+        {.arguments = {cluster.url(), "-qc", "ANALYZE"}, .environment = {}, .error_log = {}}));
+    must(analyze.wait(core::after(60s)));
     router.raw("/ready", [this](const net::Request&) { return net::Response{.body = ready}; });
     server = must(net::Server::start(
         {}, [this](const net::Request& request) { return router.handle(request); }));
