@@ -240,7 +240,8 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
   std::optional<store::PrivateCluster> cluster;
   const auto start_database = [&]() -> Result<void> {
     cluster.reset();
-    BF_TRY(cluster, store::PrivateCluster::start(folder / "db", core::after(60s)));
+    BF_TRY(cluster, store::PrivateCluster::start(folder / "db", core::after(60s),
+                                                 {.die_with_starter = true}));
     return {};
   };
   {

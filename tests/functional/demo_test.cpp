@@ -60,6 +60,19 @@ std::string snapshots(std::uint16_t port) {
   return reply.substr(reply.find("\r\n\r\n"));
 }
 
+TEST(Demo, KilledOutrightTakesEveryPartWithIt) {
+  auto demo = start_demo(scratch() / "killed-demo", {"--port", "0"});
+  ASSERT_TRUE(demo.read_line(core::after(120s)));
+  const auto parts = children_of(demo.pid());
+  ASSERT_EQ(parts.size(), 4u);
+  demo.signal(SIGKILL);
+  ASSERT_EQ(demo.wait(core::after(10s)).value_or(-1), 128 + SIGKILL);
+  for (const auto& part : parts) {
+    EXPECT_TRUE(wait_until(20s, [&] { return ::kill(part.pid, 0) != 0; }))
+        << part.name << " is left";
+  }
+}
+
 TEST(Demo, ComesUpSurvivesADeathStopsWithoutATraceAndStartsAgain) {
   const auto data = scratch() / "demo";
   std::string kept;
