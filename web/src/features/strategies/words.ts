@@ -9,7 +9,6 @@ export const strategy_words: Record<StrategyName, string> = {
 
 const methods: Record<string, string> = {
   lognormal_atm_forward: 'lognormal at the at-the-money volatility, without the smile',
-  lognormal_atm_vol: 'lognormal at the at-the-money volatility, without the smile',
 };
 const anchors: Record<string, string> = {
   put_call_parity_forward: 'put\u2013call parity forward',
