@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,7 @@ class GatewayClient {
  public:
   static core::Deadline soon() { return core::after(std::chrono::seconds{10}); }
 
-  explicit GatewayClient(std::uint16_t port)
-      : connection_(*net::Connection::connect("127.0.0.1", port, soon())) {}
+  explicit GatewayClient(std::uint16_t port) : connection_(connect(port)) {}
 
   /// Connected, started and past the greeting.
   static GatewayClient ready(std::uint16_t port, int client_id = 1, int version = 178) {
@@ -134,6 +134,17 @@ class GatewayClient {
   }
 
  private:
+  /// Where descriptors are scarce, accept() itself holds the last one for an instant: tried again.
+  static net::Connection connect(std::uint16_t port) {
+    const auto deadline = soon();
+    for (;;) {
+      auto connection = net::Connection::connect("127.0.0.1", port, deadline);
+      if (connection) return *std::move(connection);
+      if (std::chrono::steady_clock::now() > deadline)
+        throw std::runtime_error(connection.error().message);
+    }
+  }
+
   net::Connection connection_;
   wire::FrameReader frames_;
   int version_ = 178;
