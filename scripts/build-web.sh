@@ -16,7 +16,7 @@ if ! cmp -s package-lock.json node_modules/.installed-lock.json; then
   step "install web packages" npm ci --no-audit --no-fund
   cp package-lock.json node_modules/.installed-lock.json
 fi
-newest_source="$(find src public index.html package-lock.json vite.config.ts -type f -newer dist/index.html 2>/dev/null | head -n 1 || true)"
-if [ ! -f dist/index.html ] || [ -n "${newest_source}" ]; then
+if [ ! -f dist/index.html ] ||
+  [ -n "$(find src public index.html package-lock.json vite.config.ts -type f -newer dist/index.html -print -quit)" ]; then
   step "build the page" npm run build
 fi

@@ -55,7 +55,7 @@ for _ in $(seq 1200); do [ -s /tmp/url ] && break; kill -0 "${demo}" || break; s
 echo "make demo: page up after $((SECONDS - started)) s at $(cat /tmp/url)"
 bash -c "exec 3<>/dev/tcp/127.0.0.1/$(sed -E 's#.*:([0-9]+).*#\1#' /tmp/url); printf 'GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&3; cat <&3" | tail -n 1
 pkill -INT -x bifrost
-wait "${demo}" || true
+wait "${demo}"
 left="$(pgrep -l bifrost || true; pgrep -l postgres || true)"
 [ -z "${left}" ] || { echo "left running: ${left}"; exit 1; }
 echo "make demo: stopped, nothing left"
