@@ -64,10 +64,14 @@ Result<bool> with_timescaledb(pg::Connection& connection, Deadline deadline) {
 }
 
 std::string for_tier(std::string_view sql, bool timescaledb) {
-  constexpr std::string_view mark = "{{timeseries}}";
+  constexpr std::pair<std::string_view, std::string_view> marks[] = {
+      {"{{timeseries}}", "PARTITION BY RANGE (as_of)"},
+      {"{{timeseries day}}", "PARTITION BY RANGE (day)"}};
   std::string out(sql);
-  for (auto at = out.find(mark); at != std::string::npos; at = out.find(mark, at)) {
-    out.replace(at, mark.size(), timescaledb ? "" : "PARTITION BY RANGE (as_of)");
+  for (const auto& [mark, native] : marks) {
+    for (auto at = out.find(mark); at != std::string::npos; at = out.find(mark, at)) {
+      out.replace(at, mark.size(), timescaledb ? "" : native);
+    }
   }
   return out;
 }

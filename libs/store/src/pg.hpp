@@ -94,6 +94,12 @@ class Params {
   Params& add(std::span<const core::Instant> values) { return array(1185, 1184, values); }
   Params& add(std::span<const core::Date> values) { return array(1182, 1082, values); }
   Params& add(std::span<const std::optional<double>> values) { return array(1022, 701, values); }
+  Params& add(std::span<const std::optional<std::int64_t>> values) {
+    return array(1016, 20, values);
+  }
+  Params& add(std::span<const std::optional<core::Instant>> values) {
+    return array(1185, 1184, values);
+  }
 
  private:
   friend class Connection;

@@ -30,8 +30,10 @@ bool alive(const pg::Connection& connection) {
 struct Timeseries {
   const char* table;
   int days;
+  const char* zone;  // what a bound needs behind its day: facts are cut by instants
 };
-constexpr Timeseries timeseries[] = {{"option_snapshots", 1}, {"option_changes", 7}};
+constexpr Timeseries timeseries[] = {
+    {"option_snapshots", 1, "+00"}, {"option_changes", 7, "+00"}, {"option_daily", 30, ""}};
 
 core::Date partition_start(core::Date day, int days) {
   constexpr core::Date monday{std::chrono::year{2000} / 1 / 3};
@@ -126,7 +128,7 @@ Result<void> Pool::ensure_partitions(std::span<const core::Date> days, Deadline 
   }
   if (wanted.empty()) return {};
   BF_TRY(const auto connection, lease(deadline));
-  for (const auto& [table, width] : timeseries) {
+  for (const auto& [table, width, zone] : timeseries) {
     BF_TRY(const auto kind,
            connection->query("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass($1)",
                              pg::Params{}.add(std::string_view(table)), deadline));
@@ -150,9 +152,9 @@ Result<void> Pool::ensure_partitions(std::span<const core::Date> days, Deadline 
             fmt::format(
                 "CREATE TABLE {0} (LIKE {1} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING "
                 "INDEXES);"
-                "ALTER TABLE {1} ATTACH PARTITION {0} FOR VALUES FROM ('{2}+00') TO ('{3}+00')",
+                "ALTER TABLE {1} ATTACH PARTITION {0} FOR VALUES FROM ('{2}{4}') TO ('{3}{4}')",
                 name, table, core::to_iso_date(start),
-                core::to_iso_date(start + std::chrono::days{width})),
+                core::to_iso_date(start + std::chrono::days{width}), zone),
             deadline));
       }
       BF_CHECK(connection->run("COMMIT", deadline));
