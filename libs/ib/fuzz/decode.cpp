@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "bifrost/core/result.hpp"
-#include "bifrost/ib/wire.hpp"
+#include "bifrost/ib/wire_orders.hpp"
 
 // The first byte chooses the server version and the side; the rest is a stream of that side. What
 // a decoder accepts must be writable, readable again, and written the same the second time.
@@ -52,8 +52,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       (void)wire::decode_hello_reply(fields);
       if (from_client) {
         try_all(wire::Requests{}, fields, version);
+        try_all(wire::OrderRequests{}, fields, version);
       } else {
         try_all(wire::Replies{}, fields, version);
+        try_all(wire::OrderReplies{}, fields, version);
       }
     }
   }
