@@ -77,6 +77,7 @@ int run_service(std::string_view program, std::string_view help, int argc, char*
   };
   const auto config = core::Config::load(env_file, named);
   if (!config) return failed(config.error());
+  core::set_extra_closures(config->extra_closures);
   core::log::start(program, core::log::parse_level(config->log_level));
   if (const core::Result<void> done = work(*config, stop); !done) return failed(done.error());
   core::log::info("stopped");

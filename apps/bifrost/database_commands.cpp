@@ -29,6 +29,7 @@ struct Workplace {
 
 Result<Workplace> open_workplace(const std::string& env_file) {
   BF_TRY(const auto config, core::Config::load(env_file, env_file != ".env"));
+  core::set_extra_closures(config.extra_closures);
   Workplace place;
   std::string url = config.database_url;
   if (url.empty()) {

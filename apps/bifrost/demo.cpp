@@ -11,6 +11,7 @@
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/chain_file.hpp"
 #include "bifrost/core/clock.hpp"
+#include "bifrost/core/extra_closures.hpp"
 #include "bifrost/core/process.hpp"
 #include "bifrost/net/connection.hpp"
 #include "bifrost/store/history.hpp"
@@ -84,7 +85,8 @@ Result<Market> recorded_market(const DemoOptions& options) {
   market.interval_seconds = static_cast<int>(std::clamp<std::int64_t>(seconds, 60, 21600));
   while (86400 % market.interval_seconds != 0) --market.interval_seconds;
   const auto interval = std::chrono::seconds{market.interval_seconds};
-  if (collector::current_cycle(*first, interval) != first) {
+  if (collector::current_cycle(*first, interval, core::hours_of(market.underlyings.front())) !=
+      first) {
     return core::fail(Errc::invalid_input,
                       fmt::format("{}: its first snapshot ({}) is not on a cycle of a trading "
                                   "session, so there is nothing to collect; hint: "
@@ -219,6 +221,7 @@ Result<void> forget(const fs::path& folder) {
 Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) {
   const auto folder = folder_of(options);
   if (options.reset) return forget(folder);
+  BF_CHECK(core::set_extra_closures_from_environment());
 
   std::uint16_t port = options.port;
   {

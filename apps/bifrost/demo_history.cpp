@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 
-#include "bifrost/core/calendar.hpp"
+#include "bifrost/core/session_hours.hpp"
 #include "bifrost/sim/synthetic_market.hpp"
 
 namespace bifrost {
@@ -57,16 +59,28 @@ core::Result<std::int64_t> generate_history(const DemoMarket& settings, store::H
   const auto days_in_all = static_cast<double>((settings.live_day - settings.epoch).count());
   for (core::Date day = settings.epoch; day < settings.live_day;
        day = core::next_trading_day(day)) {
-    const auto hours = core::session(day);
-    if (!hours) continue;
+    // Each product is looked at within its own hours.
+    std::optional<core::Instant> open;
+    core::Instant close{};
+    std::map<std::string, core::Session> hours;
+    for (const auto& underlying : market.underlyings()) {
+      const auto own = core::session(day, core::hours_of(underlying.symbol));
+      if (!own) continue;
+      hours.emplace(underlying.symbol, *own);
+      open = open ? std::min(*open, own->open) : own->open;
+      close = std::max(close, own->close);
+    }
+    if (!open) continue;
     std::vector<store::CycleRecord> records;
-    for (core::Instant at = hours->open + snapshot_every; at <= hours->close;
-         at += snapshot_every) {
+    for (core::Instant at = *open + snapshot_every; at <= close; at += snapshot_every) {
       if (stop.stop_requested())
         return core::fail(core::Errc::cancelled, "stopped while making the history");
       market.advance_to(at);
-      for (const auto& underlying : market.underlyings())
+      for (const auto& underlying : market.underlyings()) {
+        const auto own = hours.find(underlying.symbol);
+        if (own == hours.end() || at <= own->second.open || at > own->second.close) continue;
         records.push_back(look(market, underlying, at, settings));
+      }
     }
     BF_TRY(const auto appended, history.append(records, core::after(60s)));
     for (const auto& result : appended) rows += result.rows;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bifrost/core/calendar.hpp"
+#include "bifrost/core/extra_closures.hpp"
 #include "bifrost/core/log.hpp"
 #include "bifrost/sim/clock.hpp"
 #include "bifrost/sim/gateway.hpp"
@@ -137,6 +138,8 @@ void run_by_lines(sim::Gateway& gateway, core::ManualClock& clock, int signals) 
 }
 
 int run(Settings& settings) {
+  if (const auto known = core::set_extra_closures_from_environment(); !known)
+    return failure(known.error());
   const bool manual = settings.clock == "manual";
   std::optional<core::Instant> start;
   if (!settings.start.empty()) {

@@ -218,6 +218,7 @@ struct Service::Impl {
   ib::Client& client;
   const core::Clock& clock;
   std::chrono::seconds interval;
+  HoursOf hours;
 
   // One live chain is fetched at a time: the gateway's lines are few. Who asks for the same one
   // meanwhile, or just after, is given that.
@@ -381,23 +382,28 @@ struct Service::Impl {
 };
 
 Service::Service(store::History& history, ib::Client& client, const core::Clock& clock,
-                 std::chrono::seconds collection_interval)
-    : impl_(new Impl{history, client, clock, collection_interval}) {}
+                 std::chrono::seconds collection_interval, HoursOf hours)
+    : impl_(new Impl{history, client, clock, collection_interval, std::move(hours)}) {}
 Service::~Service() = default;
 
 Health Service::health() {
   Health health{};
   health.version = BIFROST_VERSION;
   health.now = impl_->clock.now();
-  const auto hours = core::session(core::exchange_time(health.now).date);
-  health.market_open = hours && health.now >= hours->open && health.now <= hours->close;
+  const core::Date today = core::exchange_time(health.now).date;
   const auto link = impl_->client.link();
   health.simulated = link.simulated;
 
+  // Products end at different hours; the market is open while one of them is.
+  auto widest = core::session(today);
+  const auto within = [&](const std::optional<core::Session>& session) {
+    return session && health.now >= session->open && health.now <= session->close;
+  };
   // Nothing is due before the session's first cycle: yesterday's close is not late in the morning.
-  const auto late = [&](std::optional<Instant> newest) {
-    if (!health.market_open) return false;
-    const Instant since = newest ? std::max(*newest, hours->open) : hours->open;
+  const auto late = [&](std::optional<Instant> newest,
+                        const std::optional<core::Session>& session) {
+    if (!within(session)) return false;
+    const Instant since = newest ? std::max(*newest, session->open) : session->open;
     return health.now - since > 2 * impl_->interval;
   };
   DependencyHealth database{"database", true, "answers"};
@@ -406,7 +412,13 @@ Health Service::health() {
   if (summaries) {
     for (const auto& summary : *summaries) {
       const Instant as_of = summary.last.as_of;
-      health.underlyings.push_back({summary.symbol, as_of, impl_->age_of(as_of), late(as_of)});
+      const auto session = core::session(today, impl_->hours(summary.symbol));
+      if (session && widest) {
+        widest->open = std::min(widest->open, session->open);
+        widest->close = std::max(widest->close, session->close);
+      }
+      health.underlyings.push_back(
+          {summary.symbol, as_of, impl_->age_of(as_of), late(as_of, session)});
       if (summary.last.source && *summary.last.source != Source::imported) {
         newest_collected = std::max(newest_collected.value_or(as_of), as_of);
       }
@@ -414,6 +426,7 @@ Health Service::health() {
   } else {
     database = {"database", false, std::string{core::to_string(summaries.error().code)}};
   }
+  health.market_open = within(widest);
   health.dependencies.push_back(std::move(database));
   health.dependencies.push_back(
       {"gateway", link.connected && link.upstream_ok,
@@ -421,7 +434,7 @@ Health Service::health() {
                                     link.upstream_ok ? "" : ", broker not reachable")
                       : fmt::format("not connected{}{}", link.last_problem.empty() ? "" : ": ",
                                     link.last_problem)});
-  const bool collecting = summaries && !late(newest_collected);
+  const bool collecting = summaries && !late(newest_collected, widest);
   health.dependencies.push_back({"collector", collecting,
                                  !summaries ? "unknown while the database is away"
                                  : !collecting

@@ -327,6 +327,15 @@ TEST_F(Api, HealthCallsAnOldSnapshotStaleWhileTheMarketIsOpen) {
   EXPECT_FALSE(underlying(health, "SPX").stale);
 }
 
+TEST_F(Api, HealthKnowsThatIndexOptionsAreQuotedPastTheShares) {
+  clock.set(core::parse_instant("2026-03-02T21:12:00Z").value());  // 16:12 New York
+  const auto health = get_as<Health>("/api/health");
+  EXPECT_TRUE(health.market_open);
+  EXPECT_TRUE(underlying(health, "SPX").stale);
+  clock.set(core::parse_instant("2026-03-02T21:16:00Z").value());
+  EXPECT_FALSE(get_as<Health>("/api/health").market_open);
+}
+
 TEST_F(Api, HealthFindsNothingLateBeforeTheFirstCycleOfADay) {
   const auto next_open = core::session(core::parse_date("2026-03-03").value())->open;
   clock.set(next_open + 1min);

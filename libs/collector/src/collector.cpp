@@ -94,8 +94,10 @@ void Collector::run(std::stop_token stop) {
         std::chrono::milliseconds wait = 200ms;
         if (!options_.simulated_clock) {
           const Instant now = clock_.now();
-          const auto until = std::chrono::ceil<std::chrono::milliseconds>(
-              next_cycle(now, options_.interval) - now);
+          Instant next = Instant::max();
+          for (const auto& underlying : options_.underlyings)
+            next = std::min(next, next_cycle(now, options_.interval, hours(underlying)));
+          const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - now);
           // Never past a minute: a stepped clock is noticed.
           wait = std::clamp<std::chrono::milliseconds>(until, 10ms, 60s);
         }
@@ -109,11 +111,11 @@ void Collector::run(std::stop_token stop) {
 /// Does what is due now.
 Collector::Turn Collector::turn(std::stop_token stop) {
   const Instant now = clock_.now();
-  const auto cycle = current_cycle(now, options_.interval);
   Turn result = Turn::idle;
   for (std::size_t i = 0; i < options_.underlyings.size(); ++i) {
     const auto& underlying = options_.underlyings[i];
     if (stop.stop_requested()) return Turn::worked;
+    const auto cycle = current_cycle(now, options_.interval, hours(underlying));
     if (const auto learned = learn_progress(underlying); !learned) {
       log::warning("history not reached, trying again: {}", learned.error().message);
       return Turn::troubled;
@@ -127,7 +129,8 @@ Collector::Turn Collector::turn(std::stop_token stop) {
     }
     const auto& last = progress_[underlying].last;
     if (!cycle || (last && *last >= *cycle)) continue;
-    if (current_cycle(clock_.now(), options_.interval) != cycle) return Turn::worked;
+    if (current_cycle(clock_.now(), options_.interval, hours(underlying)) != cycle)
+      return Turn::worked;
     collect(underlying, *cycle, share_of(*cycle, options_.underlyings.size() - i), stop);
     result = Turn::worked;
   }
@@ -163,7 +166,7 @@ Result<void> Collector::enter_missed(const std::string& underlying, Instant befo
                                      std::string_view reason) {
   auto& progress = progress_[underlying];
   if (!progress.last) return {};
-  const auto missed = cycles_between(*progress.last, before, options_.interval);
+  const auto missed = cycles_between(*progress.last, before, options_.interval, hours(underlying));
   if (missed.empty()) return {};
   BF_CHECK(history_.mark_missed(underlying, missed, reason, options_.interval,
                                 core::after(history_patience)));
@@ -309,7 +312,11 @@ Deadline Collector::share_of(Instant cycle, std::size_t underlyings_left) const 
 
 bool Collector::over(Instant cycle, Deadline end) const {
   return std::chrono::steady_clock::now() >= end ||
-         current_cycle(clock_.now(), options_.interval) != cycle;
+         core::floor_to(clock_.now(), options_.interval) != cycle;
+}
+
+core::ProductHours Collector::hours(const std::string& underlying) const {
+  return core::hours_of(underlying);
 }
 
 /// The day's contracts as far as they are known; what time did not suffice for is listed in a later

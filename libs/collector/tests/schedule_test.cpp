@@ -57,5 +57,62 @@ TEST(CyclesBetween, CountsEachOnceAcrossDays) {
             3 * 78u + 42u);
 }
 
+TEST(Cycles, OfIndexOptionsEndAQuarterPastTheShares) {
+  const auto cycles = cycles_of(day("2026-11-25"), 300s, core::index_hours);
+  ASSERT_EQ(cycles.size(), 81u);
+  EXPECT_EQ(to_iso(cycles.back()), "2026-11-25T21:15:00Z");
+  const auto half_day = cycles_of(day("2026-11-27"), 300s, core::index_hours);
+  ASSERT_EQ(half_day.size(), 45u);
+  EXPECT_EQ(to_iso(half_day.back()), "2026-11-27T18:15:00Z");
+}
+
+TEST(CurrentCycle, DependsOnTheProduct) {
+  const auto late = at("2026-11-25T21:12:00Z");
+  EXPECT_FALSE(current_cycle(late, 300s));
+  EXPECT_EQ(to_iso(*current_cycle(late, 300s, core::index_hours)), "2026-11-25T21:10:00Z");
+  EXPECT_EQ(to_iso(next_cycle(late, 300s, core::index_hours)), "2026-11-25T21:15:00Z");
+  EXPECT_EQ(to_iso(next_cycle(late, 300s)), "2026-11-27T14:35:00Z");
+}
+
+/// For any product and any stretch of years the cycles of its days, in order, are exactly those
+/// that stepping from one to the next visits and that lie between the ends: one schedule, however
+/// it is asked for.
+TEST(Cycles, AreTheSameScheduleHoweverAskedFor) {
+  const auto odd = core::parse_product_hours("10:07-15:31").value();
+  for (const auto& hours : {core::equity_hours, core::index_hours, odd}) {
+    for (const auto interval : {300s, 3600s}) {
+      const auto from = at("2024-10-15T00:00:00Z");
+      const auto to = at("2025-02-01T00:00:00Z");  // both DST changes but one, half days, mourning
+      std::vector<Instant> by_day;
+      for (core::Date d = day("2024-10-14"); d <= day("2025-02-02"); d += std::chrono::days{1}) {
+        for (const auto cycle : cycles_of(d, interval, hours)) {
+          if (cycle > from && cycle < to) by_day.push_back(cycle);
+        }
+      }
+      ASSERT_EQ(cycles_between(from, to, interval, hours), by_day);
+      std::vector<Instant> by_step;
+      for (Instant t = next_cycle(from, interval, hours); t < to;
+           t = next_cycle(t, interval, hours)) {
+        by_step.push_back(t);
+        ASSERT_EQ(current_cycle(t, interval, hours), t);
+        ASSERT_EQ(current_cycle(t + interval - 1us, interval, hours), t);
+      }
+      ASSERT_EQ(by_step, by_day);
+    }
+  }
+}
+
+TEST(AbsenceOfTheGateway, IsNormalAtWeekendsAndDuringTheNightlyReset) {
+  EXPECT_TRUE(absence_is_normal(at("2026-11-21T12:00:00Z")));   // Saturday
+  EXPECT_TRUE(absence_is_normal(at("2026-11-22T22:59:00Z")));   // Sunday 17:59 New York
+  EXPECT_FALSE(absence_is_normal(at("2026-11-22T23:00:00Z")));  // Sunday 18:00
+  EXPECT_TRUE(absence_is_normal(at("2026-11-24T05:30:00Z")));   // Tuesday 00:30
+  EXPECT_TRUE(absence_is_normal(at("2026-11-24T04:45:00Z")));   // Monday 23:45: its own restart
+  EXPECT_FALSE(absence_is_normal(at("2026-11-24T06:45:00Z")));  // Tuesday 01:45
+  EXPECT_FALSE(absence_is_normal(at("2026-11-24T14:00:00Z")));  // half an hour before the open
+  EXPECT_FALSE(absence_is_normal(at("2026-11-24T21:15:00Z")));
+  EXPECT_TRUE(absence_is_normal(at("2026-11-28T04:00:00Z")));  // Friday 23:00
+}
+
 }  // namespace
 }  // namespace bifrost::collector

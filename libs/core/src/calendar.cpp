@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "bifrost/core/extra_closures.hpp"
+#include "bifrost/core/session_hours.hpp"
+
 namespace bifrost::core {
 namespace {
 
@@ -104,12 +107,16 @@ std::optional<Session> session(Date day) {
       std::ranges::binary_search(special_closures, day)) {
     return std::nullopt;
   }
+  const auto extra = std::ranges::find(extra_closures(), day, &ExtraClosure::day);
+  const bool listed = extra != extra_closures().end();
+  if (listed && !extra->close) return std::nullopt;
   seconds close = regular_close;
   if (is_eve_with_early_close(day)) {
     close = year_month_day{day}.year() <= chr::year{1992} ? early_close_until_1992 : early_close;
   } else if (std::ranges::binary_search(special_early_closes, day)) {
     close = early_close;
   }
+  if (listed) close = std::min<seconds>(close, *extra->close);
   return Session{from_exchange_time(day, opening), from_exchange_time(day, close)};
 }
 
@@ -132,11 +139,15 @@ Date last_trading_day(Date expiry) {
 }
 
 Instant settlement_instant(const OptionContract& contract) {
-  constexpr std::array<std::string_view, 5> morning_settled{"SPX", "NDX", "RUT", "DJX", "VIX"};
   const auto day = session(last_trading_day(contract.expiry));
-  return std::ranges::find(morning_settled, contract.trading_class) != morning_settled.end()
-             ? day->open
-             : day->close;
+  return is_morning_settled(contract.trading_class) ? day->open : day->close;
+}
+
+bool is_morning_settled(std::string_view trading_class) {
+  // VIX weeklies settle like the monthlies; the other indices' weeklies in the afternoon.
+  constexpr std::array<std::string_view, 7> classes{"SPX", "NDX", "RUT", "DJX",
+                                                    "VIX", "MNX", "VIXW"};
+  return std::ranges::find(classes, trading_class) != classes.end();
 }
 
 }  // namespace bifrost::core

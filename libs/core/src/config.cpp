@@ -39,6 +39,14 @@ constexpr std::array keys{
     ConfigKey{"BIFROST_STRIKE_WINDOW", "0.25",
               "Collect strikes within this share of the underlying's price; 0 means all."},
     ConfigKey{
+        "BIFROST_UNIVERSE", "",
+        "File of rules that say what to collect per underlying (docs/universe.md); unset: the "
+        "three keys above alone."},
+    ConfigKey{"BIFROST_COLLECT_POSITIONS", "off",
+              "on: the account's option positions are asked for first in every cycle."},
+    ConfigKey{"BIFROST_EXTRA_CLOSURES", "",
+              "Closures this build does not know: 2027-01-09,2027-03-03:13:00 (docs/calendar.md)."},
+    ConfigKey{
         "BIFROST_IB_LINES", "80",
         "Market-data lines this program may hold at once; all clients of a gateway share 100."},
     ConfigKey{"BIFROST_IB_MESSAGES_PER_SECOND", "35",
@@ -185,6 +193,16 @@ Result<Config> Config::from_text(std::string_view env_file, std::string_view fil
   }
   config.expiry_days = in.number<int>("BIFROST_EXPIRY_DAYS", 0, 4000);
   config.strike_window = in.number<double>("BIFROST_STRIKE_WINDOW", 0.0, 10.0);
+  config.universe = in.text("BIFROST_UNIVERSE");
+  const auto positions = in.text("BIFROST_COLLECT_POSITIONS");
+  config.collect_positions = positions == "on";
+  if (positions != "on" && positions != "off")
+    in.wrong("BIFROST_COLLECT_POSITIONS", "must be on or off");
+  if (auto closures = parse_extra_closures(in.text("BIFROST_EXTRA_CLOSURES"))) {
+    config.extra_closures = *std::move(closures);
+  } else {
+    in.wrong("BIFROST_EXTRA_CLOSURES", closures.error().message);
+  }
   config.ib_lines = in.number<int>("BIFROST_IB_LINES", 1, 10'000);
   config.ib_messages_per_second = in.number<int>("BIFROST_IB_MESSAGES_PER_SECOND", 0, 10'000);
   config.ib_max_server_version = in.number<int>("BIFROST_IB_MAX_SERVER_VERSION", 176, 200);

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bifrost/core/calendar.hpp"
+#include "bifrost/core/session_hours.hpp"
 
 namespace bifrost::sim {
 namespace {
@@ -38,12 +38,12 @@ std::string clock_text(core::Instant t) {
 }
 
 /// The week from today: "20251121:0930-20251121:1600;20251122:CLOSED".
-std::string trading_hours(core::Date today) {
+std::string trading_hours(core::Date today, const core::ProductHours& hours) {
   std::string out;
   for (auto day = today; day < today + std::chrono::days{6}; day += std::chrono::days{1}) {
     const auto date = core::to_compact_date(day);
     if (!out.empty()) out += ';';
-    const auto session = core::session(day);
+    const auto session = core::session(day, hours);
     out += session ? fmt::format("{}:{}-{}:{}", date, clock_text(session->open), date,
                                  clock_text(session->close))
                    : fmt::format("{}:CLOSED", date);
@@ -95,8 +95,6 @@ ib::wire::ContractData describe_instrument(const Market& market, const Instrumen
   auto& c = out.contract;
   c.currency = "USD";
   out.time_zone = time_zone;
-  out.trading_hours = trading_hours(today);
-  out.liquid_hours = out.trading_hours;
   out.ev_multiplier = "0";
   out.min_size = 1;
   out.size_increment = 1;
@@ -106,6 +104,8 @@ ib::wire::ContractData describe_instrument(const Market& market, const Instrumen
     const auto& o = **option;
     const auto& underlying = *find_underlying(market, o.underlying_con_id);
     const int rule = underlying.penny_options ? penny_rule : nickel_rule;
+    out.trading_hours = trading_hours(today, core::hours_of(underlying.symbol));
+    out.liquid_hours = out.trading_hours;
     c.con_id = o.con_id;
     c.symbol = o.contract.underlying;
     c.sec_type = "OPT";
@@ -133,6 +133,8 @@ ib::wire::ContractData describe_instrument(const Market& market, const Instrumen
   }
   const auto& u = *std::get<const Underlying*>(instrument);
   const bool index = u.type == SecurityType::index;
+  out.trading_hours = trading_hours(today, core::equity_hours);
+  out.liquid_hours = out.trading_hours;
   c.con_id = u.con_id;
   c.symbol = u.symbol;
   c.sec_type = security_type(u);

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "bifrost/api/types.hpp"
 #include "bifrost/core/clock.hpp"
 #include "bifrost/core/result.hpp"
+#include "bifrost/core/session_hours.hpp"
 #include "bifrost/ib/client.hpp"
 #include "bifrost/store/history.hpp"
 
@@ -16,9 +19,12 @@ namespace bifrost::api {
 /// thread; what it is given must outlive it.
 class Service {
  public:
+  /// When an underlying is collected.
+  using HoursOf = std::function<core::ProductHours(std::string_view underlying)>;
+
   /// `client` may be without a link, now or later: chains then come from the history, and say so.
   Service(store::History& history, ib::Client& client, const core::Clock& clock,
-          std::chrono::seconds collection_interval);
+          std::chrono::seconds collection_interval, HoursOf hours = core::hours_of);
   ~Service();
 
   /// Never fails: what is wrong is in the answer.

@@ -12,6 +12,7 @@
 
 #include "bifrost/collector/changes.hpp"
 #include "bifrost/core/clock.hpp"
+#include "bifrost/core/session_hours.hpp"
 #include "bifrost/ib/client.hpp"
 #include "bifrost/store/history.hpp"
 
@@ -68,6 +69,7 @@ class Collector {
                std::stop_token stop);
   core::Result<const Universe*> universe(const std::string& underlying, core::Date day,
                                          core::Deadline end, std::stop_token stop);
+  core::ProductHours hours(const std::string& underlying) const;
   core::Deadline share_of(core::Instant cycle, std::size_t underlyings_left) const;
   bool over(core::Instant cycle, core::Deadline end) const;
   std::vector<ib::ListedOption> choose(const Universe& universe, core::Date day,

@@ -17,7 +17,8 @@ struct Session {
 /// The US equity options session of a day: 09:30 to 16:00 New York, 13:00 on shortened days,
 /// nothing on weekends, holidays and special closures. Rules and exceptions cover 1990 to 2030 and
 /// were checked day by day against a published table; later years follow the same rules, without
-/// closures nobody can foresee.
+/// closures nobody can foresee (extra_closures.hpp adds those). Products that are quoted at other
+/// hours: session_hours.hpp.
 std::optional<Session> session(Date day);
 
 inline bool is_trading_day(Date day) {
@@ -32,7 +33,7 @@ Date previous_trading_day(Date day);  // strictly before
 Date last_trading_day(Date expiry);
 
 /// When the payoff is fixed: the close of the last trading day; for morning-settled index classes
-/// (SPX, NDX, RUT, DJX, VIX) the open of that day. Used for time to expiry.
+/// (SPX, NDX, RUT, DJX, VIX, VIXW, MNX) the open of that day. Used for time to expiry.
 Instant settlement_instant(const OptionContract& contract);
 
 }  // namespace bifrost::core

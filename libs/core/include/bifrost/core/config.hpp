@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bifrost/core/extra_closures.hpp"
 #include "bifrost/core/result.hpp"
 
 namespace bifrost::core {
@@ -38,9 +39,12 @@ struct Config {
   std::string docs_root;  // folder with Swagger UI; empty: none is served
   std::chrono::seconds collection_interval;
   std::vector<std::string> underlyings;
-  int expiry_days;       // collect expiries up to this many calendar days ahead; 0: all
-  double strike_window;  // collect strikes within this share of spot; 0: all
-  int ib_lines;          // market-data lines this program may hold
+  int expiry_days;         // collect expiries up to this many calendar days ahead; 0: all
+  double strike_window;    // collect strikes within this share of spot; 0: all
+  std::string universe;    // file of rules per underlying (docs/universe.md); empty: none
+  bool collect_positions;  // held contracts first in every cycle
+  std::vector<ExtraClosure> extra_closures;  // for set_extra_closures()
+  int ib_lines;                              // market-data lines this program may hold
   int ib_messages_per_second;
   int ib_max_server_version;
   bool clock_from_gateway;  // time is what the gateway says, for simulated markets
