@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bifrost/store/listen.hpp"
+#include "fence.hpp"
 #include "history_impl.hpp"
 #include "migrations.hpp"
 #include "notice.hpp"
@@ -276,7 +277,8 @@ enum class Facts { fresh, perhaps_there };
 
 Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
                                     std::span<const CycleRecord> cycles, Facts facts,
-                                    bool& facts_were_there, Deadline deadline) {
+                                    bool& facts_were_there, const std::optional<Fence>& fence,
+                                    Deadline deadline) {
   BF_TRY(const auto connection, pool.lease(deadline));
   std::map<std::string_view, Underlying> underlyings;
   for (const auto& cycle : cycles) underlyings.try_emplace(cycle.snapshot.underlying);
@@ -286,7 +288,7 @@ Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
     locks.insert(underlying.id);
   }
 
-  BF_CHECK(connection->query("BEGIN", deadline));
+  BF_CHECK(begin_fenced(*connection, fence, deadline));
   // Writers of one underlying take turns, always in the order of ids. Whoever comes second finds
   // the ledger row.
   for (const auto id : locks) {
@@ -350,13 +352,15 @@ Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
 
 }  // namespace
 
-Result<Appended> History::append(const CycleRecord& cycle, Deadline deadline) {
-  BF_TRY(const auto results, append(std::span(&cycle, 1), deadline));
+Result<Appended> History::append(const CycleRecord& cycle, Deadline deadline,
+                                 const std::optional<Fence>& fence) {
+  BF_TRY(const auto results, append(std::span(&cycle, 1), deadline, fence));
   return results.front();
 }
 
 Result<std::vector<Appended>> History::append(std::span<const CycleRecord> cycles,
-                                              Deadline deadline) {
+                                              Deadline deadline,
+                                              const std::optional<Fence>& fence) {
   if (cycles.empty()) return std::vector<Appended>{};
   std::set<std::pair<std::string_view, Instant>> keys;
   std::vector<core::Date> days;
@@ -370,18 +374,18 @@ Result<std::vector<Appended>> History::append(std::span<const CycleRecord> cycle
   BF_CHECK(impl_->pool.ensure_partitions(days, deadline));
   bool facts_were_there = false;
   auto results =
-      write(impl_->pool, impl_->catalogue, cycles, Facts::fresh, facts_were_there, deadline);
+      write(impl_->pool, impl_->catalogue, cycles, Facts::fresh, facts_were_there, fence, deadline);
   if (results || !facts_were_there) return results;
   // Facts without a ledger row: no writer of ours leaves them, a hand or a partial restore may. The
   // slower way keeps what is there and adds what is not.
-  return write(impl_->pool, impl_->catalogue, cycles, Facts::perhaps_there, facts_were_there,
+  return write(impl_->pool, impl_->catalogue, cycles, Facts::perhaps_there, facts_were_there, fence,
                deadline);
 }
 
 Result<std::int64_t> History::mark_missed(std::string_view underlying,
                                           std::span<const Instant> as_of, std::string_view reason,
                                           std::optional<std::chrono::seconds> interval,
-                                          Deadline deadline) {
+                                          Deadline deadline, const std::optional<Fence>& fence) {
   if (!core::is_symbol(underlying))
     return fail(Errc::invalid_input, "missed cycles of something that is no symbol");
   if (reason.empty()) return fail(Errc::invalid_input, "a missed cycle needs a reason");
@@ -396,6 +400,7 @@ Result<std::int64_t> History::mark_missed(std::string_view underlying,
   pg::Params params;
   params.add(found.id).add(as_of).add(reason).add(seconds).add(
       static_cast<std::int32_t>(migrations().back().revision));
+  BF_CHECK(begin_fenced(*connection, fence, deadline));
   BF_TRY(const auto rows,
          connection->query(
              "INSERT INTO collection_runs (underlying_id, as_of, status, reason, interval_seconds,"
@@ -403,6 +408,7 @@ Result<std::int64_t> History::mark_missed(std::string_view underlying,
              " SELECT $1, k.as_of, 3, $3, $4, 0, 0, $5 FROM unnest($2::timestamptz[]) AS k(as_of)"
              " ON CONFLICT DO NOTHING",
              params, deadline));
+  BF_CHECK(connection->query("COMMIT", deadline));
   return rows.affected();
 }
 

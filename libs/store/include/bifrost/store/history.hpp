@@ -91,6 +91,15 @@ struct CycleRecord {
   std::optional<MarketConditions> market_conditions = std::nullopt;
 };
 
+/// The right to write, as WriterLease (lease.hpp) hands it out: writes that name one fail with
+/// `conflict`, and write nothing, once a newer token of that lease has been given.
+struct Fence {
+  std::string lease;
+  std::int64_t token = 0;
+
+  friend bool operator==(const Fence&, const Fence&) = default;
+};
+
 struct Appended {
   bool stored = false;    // false: the ledger had this cycle already and nothing was written
   std::int64_t rows = 0;  // quotes written
@@ -169,12 +178,15 @@ class History {
   /// replaced, because real quotes of that cycle are worth more than the note that there were none.
   /// After `unavailable` or `timeout` the cycle may or may not have been stored: append it again.
   /// `invalid_input`: a contract twice, a change twice, a symbol that is none, a strike finer than
-  /// 0.001, a contract of another underlying, a partial cycle without a reason.
-  core::Result<Appended> append(const CycleRecord& cycle, core::Deadline deadline);
+  /// 0.001, a contract of another underlying, a partial cycle without a reason. A collector names
+  /// its fence; an import needs none.
+  core::Result<Appended> append(const CycleRecord& cycle, core::Deadline deadline,
+                                const std::optional<Fence>& fence = std::nullopt);
   /// Many cycles, all or none. The results are in the order of the cycles; two of one key are
   /// `invalid_input`.
   core::Result<std::vector<Appended>> append(std::span<const CycleRecord> cycles,
-                                             core::Deadline deadline);
+                                             core::Deadline deadline,
+                                             const std::optional<Fence>& fence = std::nullopt);
 
   /// Enters cycles that brought nothing; gives the number entered. Cycles with a ledger row keep
   /// it.
@@ -182,7 +194,8 @@ class History {
                                          std::span<const core::Instant> as_of,
                                          std::string_view reason,
                                          std::optional<std::chrono::seconds> interval,
-                                         core::Deadline deadline);
+                                         core::Deadline deadline,
+                                         const std::optional<Fence>& fence = std::nullopt);
 
   /// The newest ledger row, missed ones included.
   core::Result<std::optional<Run>> last_run(std::string_view underlying, core::Deadline deadline);
