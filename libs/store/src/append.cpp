@@ -90,7 +90,7 @@ Result<void> check(const CycleRecord& cycle) {
   for (const auto& change : cycle.changes) {
     BF_CHECK(check_contract(snapshot, change.contract));
     const auto kind = static_cast<int>(change.kind);
-    if (kind < 1 || kind > 7) return refuse(snapshot, "a change of unknown kind");
+    if (kind < 1 || kind > 15) return refuse(snapshot, "a change of unknown kind");
     if (!changed.emplace(change.contract, change.kind).second) {
       return refuse(snapshot,
                     fmt::format("two changes of one kind for {}", core::describe(change.contract)));
@@ -155,10 +155,19 @@ Result<void> put_changes(pg::Connection& connection, const CycleRecord& cycle,
   std::vector<std::int16_t> kinds;
   std::vector<std::optional<double>> previous;
   std::vector<std::optional<double>> current;
+  std::vector<std::optional<double>> scores;
+  std::vector<std::optional<double>> rates;
+  std::vector<std::optional<Instant>> refers_to;
+  std::vector<std::optional<std::int16_t>> confirmed;
   for (const auto& change : cycle.changes) {
     kinds.push_back(static_cast<std::int16_t>(change.kind));
     previous.push_back(change.previous);
     current.push_back(change.current);
+    scores.push_back(change.score);
+    rates.push_back(change.false_alarm_rate);
+    refers_to.push_back(change.refers_to);
+    confirmed.push_back(change.confirmed ? std::optional<std::int16_t>{*change.confirmed ? 1 : 0}
+                                         : std::nullopt);
   }
   pg::Params params;
   params.add(cycle.snapshot.as_of)
@@ -166,13 +175,23 @@ Result<void> put_changes(pg::Connection& connection, const CycleRecord& cycle,
       .add(contract_ids)
       .add(std::span<const std::int16_t>(kinds))
       .add(std::span<const std::optional<double>>(previous))
-      .add(std::span<const std::optional<double>>(current));
+      .add(std::span<const std::optional<double>>(current))
+      .add(std::span<const std::optional<double>>(scores))
+      .add(std::span<const std::optional<double>>(rates))
+      .add(std::span<const std::optional<Instant>>(refers_to))
+      .add(std::span<const std::optional<std::int16_t>>(confirmed));
   BF_CHECK(connection.query(
-      "INSERT INTO option_changes (as_of, underlying_id, contract_id, kind, previous, current)"
-      " SELECT $1, $2, * FROM unnest($3::int4[], $4::int2[], $5::float8[], $6::float8[])"
-      " ON CONFLICT DO NOTHING",
+      "INSERT INTO option_changes (as_of, underlying_id, contract_id, kind, previous, current,"
+      " score, false_alarm_rate, refers_to, confirmed)"
+      " SELECT $1, $2, k.a, k.b, k.c, k.d, k.e, k.f, k.g, k.h <> 0"
+      " FROM unnest($3::int4[], $4::int2[], $5::float8[], $6::float8[], $7::float8[], $8::float8[],"
+      " $9::timestamptz[], $10::int2[]) AS k(a, b, c, d, e, f, g, h) ON CONFLICT DO NOTHING",
       params, deadline));
   return {};
+}
+
+std::optional<std::string_view> as_text(const std::optional<std::string>& text) {
+  return text ? std::optional<std::string_view>{*text} : std::nullopt;
 }
 
 Result<void> put_conditions(pg::Connection& connection, const CycleRecord& cycle,
@@ -192,12 +211,27 @@ Result<void> put_conditions(pg::Connection& connection, const CycleRecord& cycle
       .add(m.put_call_volume_ratio)
       .add(m.put_call_open_interest_ratio)
       .add(m.breadth)
-      .add(regime);
+      .add(regime)
+      .add(m.historical_vol_30d)
+      .add(as_text(m.historical_vol_source))
+      .add(m.put_volume)
+      .add(m.call_volume)
+      .add(m.put_open_interest)
+      .add(m.call_open_interest)
+      .add(m.iv_rank)
+      .add(m.iv_percentile)
+      .add(m.iv_rank_n ? units::encode_count(*m.iv_rank_n) : std::nullopt)
+      .add(as_text(m.iv_rank_source))
+      .add(m.iv_rank_of)
+      .add(m.iv_rank_day);
   BF_CHECK(connection.query(
       "INSERT INTO market_conditions (underlying_id, as_of, implied_vol_30d, implied_vol_60d,"
       " historical_vol_20d, skew_25_delta, term_slope, put_call_volume_ratio,"
-      " put_call_open_interest_ratio, breadth, regime)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+      " put_call_open_interest_ratio, breadth, regime, historical_vol_30d, historical_vol_source,"
+      " put_volume, call_volume, put_open_interest, call_open_interest, iv_rank, iv_percentile,"
+      " iv_rank_n, iv_rank_source, iv_rank_of, iv_rank_day)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+      " $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING",
       params, deadline));
   return {};
 }

@@ -18,8 +18,10 @@ using core::fail;
 using core::Instant;
 using core::Result;
 
-constexpr std::array<std::string_view, 7> change_names{
-    "price_move", "iv_move", "volume", "open_interest", "spread", "new_contract", "expired"};
+constexpr std::array<std::string_view, 15> change_names{
+    "price_move",   "iv_move",  "volume",          "open_interest", "spread",
+    "new_contract", "expired",  "delta_move",      "gamma_move",    "theta_move",
+    "vega_move",    "vanished", "oi_confirmation", "suspect_quote", "suspect_greeks"};
 
 // Read by read_run in this order.
 #define BIFROST_RUN_COLUMNS                                                                  \
@@ -341,7 +343,8 @@ Result<std::vector<StoredChange>> History::changes(std::string_view underlying, 
   BF_TRY(const auto rows,
          connection->query(
              "SELECT h.as_of, h.kind, h.previous, h.current, c.trading_class, c.expiry, c.strike,"
-             " c.\"right\", c.multiplier FROM option_changes h"
+             " c.\"right\", c.multiplier, h.score, h.false_alarm_rate, h.refers_to, h.confirmed"
+             " FROM option_changes h"
              " JOIN collection_runs r ON r.underlying_id = h.underlying_id AND r.as_of = h.as_of"
              "  AND r.status IN (1, 2)"
              " JOIN contracts c ON c.contract_id = h.contract_id"
@@ -350,10 +353,16 @@ Result<std::vector<StoredChange>> History::changes(std::string_view underlying, 
              " ORDER BY h.as_of DESC, h.contract_id, h.kind LIMIT $5",
              params, deadline));
   for (int row = 0; row < rows.size(); ++row) {
-    changes.push_back(
-        {rows.instant(row, 0),
-         {read_contract(rows, row, 4, underlying), static_cast<ChangeKind>(rows.integer(row, 1)),
-          rows.find_real(row, 2), rows.find_real(row, 3)}});
+    Change change{read_contract(rows, row, 4, underlying),
+                  static_cast<ChangeKind>(rows.integer(row, 1)),
+                  rows.find_real(row, 2),
+                  rows.find_real(row, 3),
+                  rows.find_real(row, 9),
+                  rows.find_real(row, 10),
+                  rows.find_instant(row, 11),
+                  std::nullopt};
+    if (!rows.missing(row, 12)) change.confirmed = rows.boolean(row, 12);
+    changes.push_back({rows.instant(row, 0), std::move(change)});
   }
   return changes;
 }
@@ -369,16 +378,40 @@ Result<std::vector<StoredConditions>> History::market_conditions(std::string_vie
          connection->query(
              "SELECT m.as_of, m.implied_vol_30d, m.implied_vol_60d, m.historical_vol_20d,"
              " m.skew_25_delta, m.term_slope, m.put_call_volume_ratio,"
-             " m.put_call_open_interest_ratio, m.breadth, m.regime FROM market_conditions m"
+             " m.put_call_open_interest_ratio, m.breadth, m.regime, m.historical_vol_30d,"
+             " m.historical_vol_source, m.put_volume, m.call_volume, m.put_open_interest,"
+             " m.call_open_interest, m.iv_rank, m.iv_percentile, m.iv_rank_n, m.iv_rank_source,"
+             " m.iv_rank_of, m.iv_rank_day FROM market_conditions m"
              " JOIN collection_runs r ON r.underlying_id = m.underlying_id AND r.as_of = m.as_of"
              "  AND r.status IN (1, 2)"
              " WHERE m.underlying_id = $1 AND m.as_of BETWEEN $2 AND $3 ORDER BY m.as_of",
              pg::Params{}.add(found->id).add(from).add(to), deadline));
   for (int row = 0; row < rows.size(); ++row) {
-    MarketConditions conditions{
-        rows.find_real(row, 1), rows.find_real(row, 2), rows.find_real(row, 3),
-        rows.find_real(row, 4), rows.find_real(row, 5), rows.find_real(row, 6),
-        rows.find_real(row, 7), rows.find_real(row, 8), std::nullopt};
+    const auto text = [&](int column) -> std::optional<std::string> {
+      if (rows.missing(row, column)) return std::nullopt;
+      return std::string(rows.text(row, column));
+    };
+    MarketConditions conditions;
+    conditions.implied_vol_30d = rows.find_real(row, 1);
+    conditions.implied_vol_60d = rows.find_real(row, 2);
+    conditions.historical_vol_20d = rows.find_real(row, 3);
+    conditions.skew_25_delta = rows.find_real(row, 4);
+    conditions.term_slope = rows.find_real(row, 5);
+    conditions.put_call_volume_ratio = rows.find_real(row, 6);
+    conditions.put_call_open_interest_ratio = rows.find_real(row, 7);
+    conditions.breadth = rows.find_real(row, 8);
+    conditions.historical_vol_30d = rows.find_real(row, 10);
+    conditions.historical_vol_source = text(11);
+    conditions.put_volume = rows.find_integer(row, 12);
+    conditions.call_volume = rows.find_integer(row, 13);
+    conditions.put_open_interest = rows.find_integer(row, 14);
+    conditions.call_open_interest = rows.find_integer(row, 15);
+    conditions.iv_rank = rows.find_real(row, 16);
+    conditions.iv_percentile = rows.find_real(row, 17);
+    conditions.iv_rank_n = rows.find_integer(row, 18);
+    conditions.iv_rank_source = text(19);
+    conditions.iv_rank_of = rows.find_real(row, 20);
+    if (!rows.missing(row, 21)) conditions.iv_rank_day = rows.date(row, 21);
     if (const auto regime = rows.find_integer(row, 9))
       conditions.regime = static_cast<int>(*regime);
     stored.push_back({rows.instant(row, 0), conditions});

@@ -97,9 +97,13 @@ class Params {
   Params& add(std::span<const std::optional<std::int64_t>> values) {
     return array(1016, 20, values);
   }
+  Params& add(std::span<const std::optional<std::int16_t>> values) {
+    return array(1005, 21, values);
+  }
   Params& add(std::span<const std::optional<core::Instant>> values) {
     return array(1185, 1184, values);
   }
+  Params& add_bytes(std::string_view value) { return one(17, value); }
 
  private:
   friend class Connection;

@@ -376,13 +376,30 @@ TEST(History, ChangesAndMarketConditionsComeBackExactly) {
   const auto& first = record.snapshot.quotes[0].contract;
   const auto gone = contract("SPXW", "2020-12-31", "3700", core::Right::call);
   record.changes = {{first, ChangeKind::price_move, 27.6, 0.1 + 0.2},
-                    {first, ChangeKind::iv_move, 0.2, 0.25},
+                    {first, ChangeKind::iv_move, 0.2, 0.25, 1.0 / 3, 1e-5},
+                    {first, ChangeKind::oi_confirmation, 10, 20, {}, {}, ten - 24h, true},
+                    {first, ChangeKind::suspect_greeks, 0.5, -0.5, {}, {}, ten - 48h, false},
                     {gone, ChangeKind::expired, std::nullopt, std::nullopt}};
-  record.market_conditions =
-      MarketConditions{0.1, 0.2, std::nullopt, 1.0 / 3, -0.5, 1.25, 0.0, std::nullopt, 3};
+  record.market_conditions = MarketConditions{.implied_vol_30d = 0.1,
+                                              .implied_vol_60d = 0.2,
+                                              .historical_vol_30d = 0.31,
+                                              .historical_vol_source = "broker",
+                                              .skew_25_delta = 1.0 / 3,
+                                              .term_slope = -0.5,
+                                              .put_volume = 5'000'000'000,
+                                              .call_open_interest = 0,
+                                              .put_call_volume_ratio = 1.25,
+                                              .put_call_open_interest_ratio = 0.0,
+                                              .regime = 3,
+                                              .iv_rank = 0.5,
+                                              .iv_percentile = 0.8,
+                                              .iv_rank_n = 252,
+                                              .iv_rank_source = "snapshots",
+                                              .iv_rank_of = 0.2,
+                                              .iv_rank_day = day("2021-01-04")};
   ok(history.append(record, soon()));
   const auto everything = ok(history.changes("SPX", ten, ten, std::nullopt, 100, soon()));
-  ASSERT_EQ(everything.size(), 3U);
+  ASSERT_EQ(everything.size(), 5U);
   for (const auto& change : record.changes) {
     EXPECT_THAT(everything, ::testing::Contains(::testing::Field(&StoredChange::change, change)));
   }

@@ -46,17 +46,37 @@ enum class ChangeKind : std::uint8_t {
   open_interest,   // contracts
   spread,          // currency per share
   new_contract,    // neither value
-  expired          // neither value
+  expired,         // neither value
+  delta_move,
+  gamma_move,
+  theta_move,
+  vega_move,
+  vanished,         // neither value: gone before its last trading day
+  oi_confirmation,  // open interest of the alert's session and of the one after
+  suspect_quote,    // spread when crossed, else the negative price; previous: none
+  suspect_greeks    // what our own model says, and what the quote says
 };
 std::string_view to_string(ChangeKind kind);
 std::optional<ChangeKind> parse_change_kind(std::string_view text);
 
-/// Something that moved by more than the collector's threshold since the cycle before.
+/// Something that moved by more than the collector's threshold, or more than chance explains, since
+/// the cycle before.
 struct Change {
   core::OptionContract contract;
   ChangeKind kind = ChangeKind::price_move;
   std::optional<double> previous = std::nullopt;
   std::optional<double> current = std::nullopt;
+  /// The probability of a move at least this large under the baseline of that day; none: there was
+  /// no baseline to judge by.
+  std::optional<double> score = std::nullopt;
+  /// The score at or below which this kind of test, at this time of day, raises an alert.
+  std::optional<double> false_alarm_rate = std::nullopt;
+  /// oi_confirmation: the cycle of the volume alert (the contract's first of its session), and
+  /// whether open interest bears it out; none: it cannot be told.
+  std::optional<core::Instant> refers_to = std::nullopt;
+  std::optional<bool> confirmed = std::nullopt;
+
+  bool alert() const { return score && false_alarm_rate && *score <= *false_alarm_rate; }
 
   friend bool operator==(const Change&, const Change&) = default;
 };
@@ -65,13 +85,32 @@ struct Change {
 struct MarketConditions {
   std::optional<double> implied_vol_30d = std::nullopt;
   std::optional<double> implied_vol_60d = std::nullopt;
+  /// Of the 20 and 30 daily close-to-close returns up to the session before, zero mean, times 252;
+  /// all closes from one origin, named by historical_vol_source ("snapshots" or "broker").
   std::optional<double> historical_vol_20d = std::nullopt;
-  std::optional<double> skew_25_delta = std::nullopt;
-  std::optional<double> term_slope = std::nullopt;
+  std::optional<double> historical_vol_30d = std::nullopt;
+  std::optional<std::string> historical_vol_source = std::nullopt;
+  std::optional<double> skew_25_delta = std::nullopt;  // put minus call vol, 30 days
+  std::optional<double> term_slope = std::nullopt;     // implied_vol_60d minus implied_vol_30d
+  /// Sums over the contracts of the snapshot that have the number.
+  std::optional<std::int64_t> put_volume = std::nullopt;
+  std::optional<std::int64_t> call_volume = std::nullopt;
+  std::optional<std::int64_t> put_open_interest = std::nullopt;
+  std::optional<std::int64_t> call_open_interest = std::nullopt;
   std::optional<double> put_call_volume_ratio = std::nullopt;
   std::optional<double> put_call_open_interest_ratio = std::nullopt;
   std::optional<double> breadth = std::nullopt;
   std::optional<int> regime = std::nullopt;
+  /// Where iv_rank_of, a 30-day vol of iv_rank_day, stands in the range of itself and the iv_rank_n
+  /// daily closes before it (at most 252 sessions), and the share of these strictly below; 0 to 1.
+  /// All of one origin, iv_rank_source: "snapshots" ranks this cycle's implied_vol_30d, "broker"
+  /// the broker's newest daily close.
+  std::optional<double> iv_rank = std::nullopt;
+  std::optional<double> iv_percentile = std::nullopt;
+  std::optional<std::int64_t> iv_rank_n = std::nullopt;
+  std::optional<std::string> iv_rank_source = std::nullopt;
+  std::optional<double> iv_rank_of = std::nullopt;
+  std::optional<core::Date> iv_rank_day = std::nullopt;
 
   friend bool operator==(const MarketConditions&, const MarketConditions&) = default;
 };
