@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "bifrost/analysis/chain_pricing.hpp"
 #include "bifrost/analysis/finder.hpp"
 
 // Each of our numbers stands beside a plain scalar baseline of the same run, with the largest error
@@ -148,6 +149,88 @@ void implied_vol_bisection(benchmark::State& state) {
   vol_error(state, textbook_vol);
 }
 BENCHMARK(implied_vol_bisection);
+
+/// The same set as one expiry: 30 days, as a chain comes. Time value above a millionth of spot.
+struct OneExpiry {
+  ExpiryTerms terms{100.4, 0.996, 30.0 / 365};
+  std::vector<double> strikes;
+  std::vector<Right> rights;
+  std::vector<double> vols;
+  std::vector<double> prices;
+};
+const OneExpiry& one_expiry() {
+  static const OneExpiry set = [] {
+    OneExpiry made;
+    std::mt19937_64 random(2);
+    std::uniform_real_distribution<double> strike(75, 130);
+    std::uniform_real_distribution<double> vol(0.10, 0.60);
+    while (made.strikes.size() < 2'000) {
+      const Right right = made.strikes.size() % 2 == 0 ? Right::call : Right::put;
+      const ForwardInputs in{made.terms.forward, strike(random), made.terms.years_to_expiry,
+                             made.terms.discount_factor, vol(random)};
+      const double price = black_scholes_price(right, in);
+      const double intrinsic =
+          std::max(right == Right::call ? in.forward - in.strike : in.strike - in.forward, 0.0);
+      if (price / in.discount_factor - intrinsic <= 1e-4) continue;
+      made.strikes.push_back(in.strike);
+      made.rights.push_back(right);
+      made.vols.push_back(in.vol);
+      made.prices.push_back(price);
+    }
+    return made;
+  }();
+  return set;
+}
+
+void price_and_greeks_chain(benchmark::State& state, std::string_view kernels) {
+  use_chain_kernels(kernels);
+  const auto& set = one_expiry();
+  const ContractColumns contracts{set.strikes, set.rights};
+  ValuationColumns out;
+  for (auto _ : state) {
+    price_chain(contracts, set.terms, set.vols, out);
+    benchmark::DoNotOptimize(out.price.data());
+  }
+  double worst = 0;
+  for (std::size_t i = 0; i < set.vols.size(); ++i) {
+    const Option option{set.rights[i],
+                        {set.terms.forward, set.strikes[i], set.terms.years_to_expiry,
+                         set.terms.discount_factor, set.vols[i]},
+                        0};
+    const auto exact = textbook_price<long double>(option, static_cast<long double>(set.vols[i]));
+    worst = std::max(worst, std::abs(static_cast<double>(out.price[i] - exact)));
+  }
+  state.counters["max_error"] = worst;
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(set.vols.size()));
+  use_chain_kernels("");
+}
+
+void implied_vol_chain(benchmark::State& state, std::string_view kernels) {
+  use_chain_kernels(kernels);
+  const auto& set = one_expiry();
+  const ContractColumns contracts{set.strikes, set.rights};
+  ImpliedVolColumns out;
+  for (auto _ : state) {
+    implied_vols(contracts, set.terms, set.prices, out);
+    benchmark::DoNotOptimize(out.vol.data());
+  }
+  double worst = 0;
+  for (std::size_t i = 0; i < set.vols.size(); ++i)
+    worst = std::max(worst, std::abs(out.vol[i] - set.vols[i]));
+  state.counters["max_error"] = worst;
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(set.vols.size()));
+  use_chain_kernels("");
+}
+
+[[maybe_unused]] const bool chain_benchmarks = [] {
+  for (const auto kernels : available_chain_kernels()) {
+    const std::string name{kernels};
+    benchmark::RegisterBenchmark(("price_and_greeks_chain/" + name).c_str(), price_and_greeks_chain,
+                                 kernels);
+    benchmark::RegisterBenchmark(("implied_vol_chain/" + name).c_str(), implied_vol_chain, kernels);
+  }
+  return true;
+}();
 
 ExpiryChain market(int strikes) {
   ExpiryChain chain{.underlying = "BENCH",

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "bifrost/analysis/chain_pricing.hpp"
+
 namespace bifrost::analysis {
 namespace {
 
@@ -107,38 +109,52 @@ std::optional<double> fitted_discount(const std::vector<Pair>& pairs, double yea
   return discount;
 }
 
-OptionAnalytics analyse(Right right, const OptionSide& side, Price strike,
-                        const ForwardDiscount& parity, double years) {
-  const double mid = 0.5 * (*side.bid + *side.ask).value();
-  return {.mid = mid,
-          .implied_vol = implied_vol(right, {.price = mid,
-                                             .forward = parity.forward,
-                                             .strike = strike.value(),
-                                             .years_to_expiry = years,
-                                             .discount_factor = parity.discount_factor}),
-          .greeks = std::nullopt};
-}
-
-void add_greeks(StrikeAnalytics& row, const ForwardDiscount& parity, double years, double ratio) {
-  const auto vol_of = [](const std::optional<OptionAnalytics>& option) {
-    return option && option->implied_vol ? std::optional{*option->implied_vol} : std::nullopt;
-  };
-  const auto call_vol = vol_of(row.call);
-  const auto put_vol = vol_of(row.put);
-  const auto fill = [&](Right right, std::optional<OptionAnalytics>& option,
-                        std::optional<double> vol) {
-    if (!option || !vol) return;
-    Valuation greeks = black_scholes(right, ForwardInputs{.forward = parity.forward,
-                                                          .strike = row.strike.value(),
-                                                          .years_to_expiry = years,
-                                                          .discount_factor = parity.discount_factor,
-                                                          .vol = *vol});
+/// Vols and greeks of all options in `rows` at once.
+void analyse(std::vector<StrikeAnalytics>& rows, const ForwardDiscount& parity, double years,
+             double ratio) {
+  std::vector<OptionAnalytics*> options;
+  std::vector<const OptionAnalytics*> others;  // the other right on the same strike, or nullptr
+  std::vector<double> strikes;
+  std::vector<Right> rights;
+  std::vector<double> prices;
+  for (auto& row : rows) {
+    const auto add = [&](Right right, std::optional<OptionAnalytics>& option,
+                         const std::optional<OptionAnalytics>& other) {
+      if (!option) return;
+      options.push_back(&*option);
+      others.push_back(other ? &*other : nullptr);
+      strikes.push_back(row.strike.value());
+      rights.push_back(right);
+      prices.push_back(option->mid);
+    };
+    add(Right::call, row.call, row.put);
+    add(Right::put, row.put, row.call);
+  }
+  const ContractColumns contracts{strikes, rights};
+  const ExpiryTerms terms{parity.forward, parity.discount_factor, years};
+  ImpliedVolColumns solved;
+  implied_vols(contracts, terms, prices, solved);
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (solved.refusal[i]) {
+      options[i]->implied_vol = tl::unexpected{*solved.refusal[i]};
+    } else {
+      options[i]->implied_vol = solved.vol[i];
+    }
+  }
+  std::vector<double>& vols = solved.vol;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (!solved.refusal[i]) continue;
+    vols[i] = others[i] ? others[i]->implied_vol.value_or(0.0) : 0.0;
+  }
+  ValuationColumns valued;
+  price_chain(contracts, terms, vols, valued);
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (solved.refusal[i] && !(others[i] && others[i]->implied_vol)) continue;
+    Valuation greeks = valued[i];
     greeks.delta *= ratio;
     greeks.gamma *= ratio * ratio;
-    option->greeks = greeks;
-  };
-  fill(Right::call, row.call, call_vol ? call_vol : put_vol);
-  fill(Right::put, row.put, put_vol ? put_vol : call_vol);
+    options[i]->greeks = greeks;
+  }
 }
 
 }  // namespace
@@ -309,19 +325,23 @@ tl::expected<PricedChain, NoForward> refresh(ExpiryChain chain, double years_to_
                      .years_to_expiry = years_to_expiry,
                      .rows = {},
                      .atm_implied_vol = std::nullopt};
+  priced.rows.reserve(priced.chain.rows.size());
   for (const auto& row : priced.chain.rows) {
     StrikeAnalytics out{.strike = row.strike, .call = std::nullopt, .put = std::nullopt};
-    if (row.strike > Price{}) {
-      if (row.call && row.call->two_sided()) {
-        out.call = analyse(Right::call, *row.call, row.strike, *parity, years_to_expiry);
+    const auto priced_side = [&](const std::optional<OptionSide>& side) {
+      std::optional<OptionAnalytics> option;
+      if (side && side->two_sided() && row.strike > Price{}) {
+        option = OptionAnalytics{.mid = 0.5 * (*side->bid + *side->ask).value(),
+                                 .implied_vol = tl::unexpected{NoImpliedVol::not_finite},
+                                 .greeks = std::nullopt};
       }
-      if (row.put && row.put->two_sided()) {
-        out.put = analyse(Right::put, *row.put, row.strike, *parity, years_to_expiry);
-      }
-      add_greeks(out, *parity, years_to_expiry, ratio);
-    }
+      return option;
+    };
+    out.call = priced_side(row.call);
+    out.put = priced_side(row.put);
     priced.rows.push_back(std::move(out));
   }
+  analyse(priced.rows, *parity, years_to_expiry, ratio);
   priced.atm_implied_vol = atm_implied_vol(priced.rows, parity->forward);
   return priced;
 }

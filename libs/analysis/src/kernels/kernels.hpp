@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The chain kernels, compiled three times from one source (european.inc) for three kinds of
+// processors. Plain pointers only: a function of a standard header compiled here could end up in
+// the whole program and ask for instructions that the machine does not have.
+namespace bifrost::analysis::kernels {
+
+struct Terms {
+  double forward;
+  double log_forward;
+  double root_forward;
+  double discount_factor;
+  double root_years;
+  double years;
+  double rate;  // -ln(discount) / years; 0 at expiry
+};
+
+/// Rows run parallel; `sign` is 1 for a call, -1 for a put.
+struct Contracts {
+  const double* strike;
+  const double* log_strike;
+  const double* root_strike;
+  const double* sign;
+  long count;
+};
+
+struct Greeks {
+  double* price;
+  double* delta;
+  double* gamma;
+  double* theta;
+  double* vega;
+  double* rho;
+};
+
+/// ln(s / b) on a grid of two coordinates in which it is nearly a plane; see european.inc.
+struct StartTable {
+  static constexpr int columns = 160;  // of ln(1 + |x| / b)
+  static constexpr int rows = 160;     // of ln(root / b)
+  static constexpr double column_end = 18.0;
+  static constexpr double row_begin = 0.2;
+  static constexpr double row_end = 14.5;
+  double log_ratio[rows * columns];
+};
+
+using PriceAll = void (*)(const Terms&, const Contracts&, const double* vol, const Greeks& out);
+/// `vol` becomes NaN where the fast way does not reach: the caller asks the scalar solver there.
+using SolveAll = void (*)(const Terms&, const Contracts&, const StartTable&, const double* price,
+                          double* vol);
+
+struct Set {
+  const char* name;
+  PriceAll price_all;
+  SolveAll solve_all;
+};
+
+extern const Set baseline;
+#ifdef BIFROST_X86_KERNELS
+extern const Set avx2;
+extern const Set avx512;
+#endif
+
+}  // namespace bifrost::analysis::kernels
