@@ -30,7 +30,11 @@ constexpr std::array table{
     Row{100, as(Meaning::rate)},
     Row{101, as(Meaning::no_line)},
     Row{102, as(Meaning::duplicate_id, Errc::conflict)},
+    Row{162, refuse(Errc::unavailable)},  // history; its text decides
+    Row{165, as(Meaning::notice)},
     Row{200, refuse(Errc::not_found)},
+    Row{201, refuse(Errc::invalid_input)},
+    Row{202, refuse(Errc::unavailable)},
     Row{300, as(Meaning::notice)},
     Row{309, as(Meaning::notice)},
     Row{310, as(Meaning::notice)},
@@ -40,24 +44,32 @@ constexpr std::array table{
     Row{322, refuse(Errc::invalid_input)},  // unless it says "duplicate"
     Row{326, as(Meaning::id_in_use, Errc::conflict)},
     Row{354, refuse(Errc::unauthorized)},
-    Row{357, refuse(Errc::unavailable)},
+    Row{357, as(Meaning::outdated)},
+    Row{366, as(Meaning::notice)},
     Row{414, refuse(Errc::invalid_input)},
     Row{430, refuse(Errc::not_found)},
     Row{502, refuse(Errc::unavailable)},
-    Row{503, refuse(Errc::unavailable)},
+    Row{503, as(Meaning::outdated)},
     Row{504, refuse(Errc::unavailable)},
     Row{507, refuse(Errc::unavailable)},
     Row{1100, as(Meaning::upstream_lost)},
     Row{1101, as(Meaning::upstream_back)},
     Row{1102, as(Meaning::upstream_back)},
-    Row{1300, as(Meaning::notice)},  // the drop that follows is seen by itself
+    Row{1300, as(Meaning::port_changed)},
+    Row{2100, as(Meaning::notice)},
+    Row{2101, as(Meaning::notice)},
     Row{2103, as(Meaning::farm_lost)},
     Row{2104, as(Meaning::farm_back)},
     Row{2105, as(Meaning::notice)},  // the farms of history and of definitions carry no streams
     Row{2106, as(Meaning::notice)},
+    Row{2107, as(Meaning::notice)},
+    Row{2108, as(Meaning::notice)},
     Row{2110, as(Meaning::upstream_lost)},
+    Row{2119, as(Meaning::notice)},
     Row{2157, as(Meaning::notice)},
     Row{2158, as(Meaning::notice)},
+    Row{2174, as(Meaning::notice)},
+    Row{2176, as(Meaning::outdated)},
     Row{2186, as(Meaning::advisory, Errc::unauthorized)},
     Row{2187, as(Meaning::advisory, Errc::unauthorized)},
     Row{10089, as(Meaning::advisory, Errc::unauthorized)},
@@ -69,7 +81,8 @@ constexpr std::array table{
     Row{10187, refuse(Errc::unauthorized)},
     Row{10189, refuse(Errc::unauthorized)},
     Row{10197, as(Meaning::competing, Errc::unauthorized)},
-    Row{10285, refuse(Errc::invalid_input)},
+    Row{10225, refuse(Errc::unavailable)},
+    Row{10285, as(Meaning::outdated, Errc::invalid_input)},
     Row{10314, refuse(Errc::invalid_input)},
 };
 static_assert(std::is_sorted(table.begin(), table.end(),
@@ -83,9 +96,23 @@ bool mentions(std::string_view text, std::string_view word) {
   return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
 }
 
+/// 162 is whatever the service of history has to say.
+Ruling history_ruling(std::string_view text) {
+  if (mentions(text, "no data")) return as(Meaning::no_data, Errc::not_found);
+  if (mentions(text, "pacing violation")) return as(Meaning::pacing);
+  if (mentions(text, "cancel")) return as(Meaning::notice);
+  if (mentions(text, "permission") || mentions(text, "subscri")) return refuse(Errc::unauthorized);
+  if (mentions(text, "invalid") || mentions(text, "duration") || mentions(text, "time length")) {
+    return refuse(Errc::invalid_input);
+  }
+  return refuse(Errc::unavailable);
+}
+
 }  // namespace
 
 Ruling rule(int code, std::string_view text) {
+  if (code == 162) return history_ruling(text);
+  if (code == 321 && mentions(text, "read-only")) return refuse(Errc::unauthorized);
   if (code == 322 && mentions(text, "duplicate")) return as(Meaning::duplicate_id, Errc::conflict);
   const auto* row = std::lower_bound(table.begin(), table.end(), code,
                                      [](const Row& r, int wanted) { return r.code < wanted; });

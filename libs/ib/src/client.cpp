@@ -8,8 +8,9 @@
 #include <limits>
 #include <tuple>
 
+#include "asking.hpp"
 #include "bifrost/core/log.hpp"
-#include "link.hpp"
+#include "client_impl.hpp"
 #include "rotation.hpp"
 #include "underlying_quote.hpp"
 
@@ -77,54 +78,11 @@ core::Result<> check(const ClientOptions& o) {
   }
   if (!(o.messages_per_second >= 0) || o.burst < 1) return refuse("message rate out of range");
   if (o.lines < 1) return refuse("at least one market-data line is needed");
+  if (o.stale_after.count() < 0 || o.rate_recovery.count() < 0) return refuse("negative waits");
   return {};
 }
 
 }  // namespace
-
-class Client::Impl {
- public:
-  explicit Impl(ClientOptions options) : link(std::move(options)) {}
-
-  /// Sends `message` under a fresh id and gathers what comes until `End`; begins again when the
-  /// link is lost on the way.
-  template <class Item, class End, class M>
-  core::Result<std::vector<Item>> ask(M message, std::string_view what, core::Deadline deadline) {
-    for (;;) {
-      Link::Mailbox mailbox{link};
-      BF_TRY(const auto session, link.await_ready(deadline));
-      BF_CHECK(link.pace(deadline));
-      message.req_id = mailbox.open();
-      // A failure means that the link is gone, and LinkLost says so in its turn.
-      (void)link.send(session, message);
-      std::vector<Item> items;
-      std::optional<RequestError> doubt;
-      for (bool lost = false; !lost;) {
-        auto events = mailbox.wait(deadline);
-        for (auto& event : events) {
-          if (auto* item = std::get_if<Item>(&event)) {
-            items.push_back(std::move(*item));
-          } else if (std::holds_alternative<End>(event)) {
-            return items;
-          } else if (const auto* error = std::get_if<RequestError>(&event)) {
-            if (error->ruling.meaning != Meaning::advisory) {
-              return fail(error->ruling.code, fmt::format("{}: {}", what, error->text));
-            }
-            doubt = *error;
-          } else if (const auto* gone = std::get_if<LinkLost>(&event)) {
-            lost = gone->session == session.number;
-          }
-        }
-        if (!lost && Steady::now() >= deadline) {
-          if (doubt) return fail(doubt->ruling.code, fmt::format("{}: {}", what, doubt->text));
-          return fail(Errc::timeout, fmt::format("{}: the gateway did not answer", what));
-        }
-      }
-    }
-  }
-
-  Link link;
-};
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::~Client() = default;
@@ -186,8 +144,8 @@ core::Result<Underlying> Client::underlying(const std::string& symbol, core::Dea
                                                          .sec_type = guess.sec_type,
                                                          .exchange = guess.exchange,
                                                          .currency = "USD"}};
-    const auto found = impl_->ask<std::unique_ptr<wire::ContractData>, wire::ContractDataEnd>(
-        request, what, deadline);
+    const auto found = gather<std::unique_ptr<wire::ContractData>, wire::ContractDataEnd>(
+        impl_->link, request, what, deadline);
     if (!found && found.error().code != Errc::not_found) return tl::unexpected{found.error()};
     if (!found || found->empty()) continue;
     const auto& data = *found->front();
@@ -208,8 +166,8 @@ core::Result<std::vector<OptionParameters>> Client::option_parameters(const Unde
                                               .underlying_sec_type = underlying.sec_type,
                                               .underlying_con_id = underlying.con_id};
   const auto what = fmt::format("option classes of {}", underlying.symbol);
-  BF_TRY(auto found,
-         (impl_->ask<wire::OptionParameters, wire::OptionParametersEnd>(request, what, deadline)));
+  BF_TRY(auto found, (gather<wire::OptionParameters, wire::OptionParametersEnd>(
+                         impl_->link, request, what, deadline)));
   std::vector<OptionParameters> classes;
   for (auto& item : found) {
     const auto multiplier = whole(item.multiplier);
@@ -250,8 +208,8 @@ core::Result<std::vector<ListedOption>> Client::listed_options(const Underlying&
                    .currency = underlying.currency,
                    .trading_class = trading_class}};
   const auto what = fmt::format("contracts of {} {}", trading_class, core::to_iso_date(expiry));
-  auto found = impl_->ask<std::unique_ptr<wire::ContractData>, wire::ContractDataEnd>(request, what,
-                                                                                      deadline);
+  auto found = gather<std::unique_ptr<wire::ContractData>, wire::ContractDataEnd>(
+      impl_->link, request, what, deadline);
   std::vector<ListedOption> options;
   if (!found && found.error().code == Errc::not_found) return options;
   if (!found) return tl::unexpected{std::move(found).error()};

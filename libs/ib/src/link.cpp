@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
-#include <iterator>
 
 #include "bifrost/core/log.hpp"
 
@@ -20,30 +18,18 @@ namespace {
 
 // Never reused, not even by another client of this process: an answer that comes late must not
 // find a request that is not its own.
-int next_request_id() {
+int next_request_id(int at_least = 1) {
   static std::atomic<int> last{0};
-  const int id = last.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (id <= 0) core::panic("this process has used up its request ids");
+  int before = last.load(std::memory_order_relaxed);
+  int id = 0;
+  do {
+    id = std::max(before + 1, at_least);
+    if (id <= 0) core::panic("this process has used up its request ids");
+  } while (!last.compare_exchange_weak(before, id, std::memory_order_relaxed));
   return id;
 }
 
-/// "Market data farm connection is OK:usfarm"
-std::string farm_of(std::string_view text) {
-  const auto colon = text.rfind(':');
-  return std::string{colon == text.npos ? "" : text.substr(colon + 1)};
-}
-
-constexpr auto steady_health = std::chrono::minutes{5};  // after which old failures are forgotten
-
 }  // namespace
-
-/// How a session ended.
-struct Link::End {
-  core::Error error;
-  bool was_ready = false;
-  bool rotate_id = false;
-  bool hopeless = false;
-};
 
 Link::Mailbox::Mailbox(Link& link) : link_(link) {
   const std::scoped_lock lock{link_.mutex_};
@@ -62,6 +48,24 @@ int Link::Mailbox::open() {
   const std::scoped_lock lock{link_.mutex_};
   link_.routes_.emplace(id, this);
   return id;
+}
+
+core::Result<int> Link::Mailbox::open_order() {
+  const std::scoped_lock lock{link_.mutex_};
+  // Orders and requests share the numbers in what the gateway reports. Numbers beyond are left to
+  // requests: using them up would end this process.
+  constexpr int last_order = 2'000'000'000;
+  if (link_.next_order_ > last_order) {
+    return fail(Errc::unavailable, "the gateway has no order ids left: reset them there");
+  }
+  const int id = next_request_id(link_.next_order_);
+  link_.routes_.emplace(id, this);
+  return id;
+}
+
+void Link::Mailbox::listen_for_positions() {
+  const std::scoped_lock lock{link_.mutex_};
+  link_.routes_.insert_or_assign(positions_route, this);
 }
 
 void Link::Mailbox::close(int req_id) {
@@ -91,6 +95,7 @@ Link::~Link() {
     const std::scoped_lock lock{mutex_};
     stopping_ = true;
     if (connection_) connection_->shutdown();
+    stopped_.raise();
     changed_.notify_all();
   }
   reader_.join();
@@ -126,6 +131,17 @@ LinkState Link::state() const {
   LinkState state = state_;
   state.lines_budget = lines_.budget();
   state.lines_in_use = lines_.in_use();
+  const auto now = Steady::now();
+  state.messages_per_second = bucket_.rate(now);
+  if (!session_alert_.empty()) {
+    state.alert = session_alert_;
+  } else if (!stream_alert_.empty()) {
+    state.alert = stream_alert_;
+  } else if (now < competing_until_) {
+    state.alert = "another session of this user takes the market data";
+  } else if (few_lines_) {
+    state.alert = fmt::format("the gateway grants only {} market-data lines", lines_.budget());
+  }
   return state;
 }
 
@@ -195,6 +211,17 @@ core::Result<> Link::write(const Session& session, std::string_view frames, unsi
     }
   }
   if (!connection) return fail(Errc::unavailable, "the link was lost");
+  if (options_.recorder) {
+    // Under the lock of writing, so that the recording has the order of the wire.
+    for (auto rest = frames; rest.size() > 4;) {
+      std::size_t length = 0;
+      for (std::size_t i = 0; i < 4; ++i) {
+        length = length << 8 | static_cast<unsigned char>(rest[i]);
+      }
+      options_.recorder->record(Record::Kind::sent, session.version, rest.substr(4, length));
+      rest.remove_prefix(std::min(rest.size(), 4 + length));
+    }
+  }
   auto written = connection->write_all(frames, core::after(options_.write_timeout));
   // Part of a frame may be out: nothing behind it could be understood. The reader sees the end.
   if (!written) connection->shutdown();
@@ -240,389 +267,51 @@ void Link::send_owed() {
 
 bool Link::acquire_line() {
   const std::scoped_lock lock{mutex_};
-  return lines_.acquire();
+  const bool before = lines_.in_use() > 0;
+  const bool got = lines_.acquire();
+  lines_changed(before);
+  return got;
 }
 
 void Link::release_line(bool served) {
   const std::scoped_lock lock{mutex_};
+  const bool before = lines_.in_use() > 0;
   lines_.release(served);
+  lines_changed(before);
   poke_all();
 }
 
 void Link::line_refused() {
   const std::scoped_lock lock{mutex_};
+  const bool before = lines_.in_use() > 0;
   lines_.refuse();
-  if (lines_.budget() < 20) {
+  lines_changed(before);
+  poke_all();
+}
+
+void Link::lines_changed(bool before) {
+  const bool now = lines_.in_use() > 0;
+  if (now && !before) {
+    silent_from_ = Steady::now();
+  } else if (!now && before) {
+    silent_before_ += Steady::now() - silent_from_;
+  }
+  constexpr int few = 20;
+  const bool low = lines_.budget() < std::min(few, options_.lines);
+  if (low && !few_lines_) {
     log::warning("the gateway grants only {} market-data lines", lines_.budget());
   }
-  poke_all();
+  few_lines_ = low;
+}
+
+Steady::duration Link::silence(Steady::time_point now) const {
+  if (lines_.in_use() == 0) return silent_before_;
+  return silent_before_ + (now - silent_from_);
 }
 
 void Link::poke_all() {
   for (auto* mailbox : mailboxes_) mailbox->poked_ = true;
   changed_.notify_all();
-}
-
-// ---- the reader thread
-
-bool Link::sleep_for(Steady::duration wait) {
-  std::unique_lock lock{mutex_};
-  return !changed_.wait_until(lock, Steady::now() + wait, [&] { return stopping_; });
-}
-
-void Link::run() {
-  constexpr std::array<int, 6> backoff{1, 2, 5, 10, 30, 60};
-  std::size_t failures = 0;
-  int taken_ids = 0;
-  for (;;) {
-    const auto begun = Steady::now();
-    const End end = run_session();
-    {
-      const std::scoped_lock lock{mutex_};
-      if (stopping_) return;
-      const auto now = Steady::now();
-      if (state_.connected) {
-        state_.since = now;
-        for (auto* mailbox : mailboxes_) mailbox->events_.emplace_back(LinkLost{session_number_});
-      }
-      state_.connected = false;
-      state_.upstream_ok = false;
-      state_.last_problem = end.error.message;
-      connection_.reset();
-      for (std::size_t i = 0; i < owed_.size(); ++i) lines_.release(false);
-      owed_.clear();
-      poke_all();
-      attempt_error_ = end.error;
-      hopeless_ = end.hopeless;
-      routes_.clear();
-      time_waiters_.clear();
-      changed_.notify_all();
-    }
-    log::warning("gateway link at {}:{}: {}", options_.host, options_.port, end.error.message);
-
-    if (end.was_ready && Steady::now() - begun >= steady_health) failures = 0;
-    if (end.was_ready) taken_ids = 0;
-    if (end.rotate_id) {
-      id_offset_ = (id_offset_ + 1) % options_.client_ids;
-      if (++taken_ids % options_.client_ids != 0) continue;
-    }
-    const auto step = end.hopeless ? backoff.size() - 1 : std::min(failures, backoff.size() - 1);
-    ++failures;
-    const double jitter = 0.75 + 0.5 * static_cast<double>(random_() - random_.min()) /
-                                     static_cast<double>(random_.max() - random_.min());
-    const auto wait = std::chrono::duration<double, std::milli>(options_.first_backoff) *
-                      (backoff[step] * jitter);
-    if (!sleep_for(std::chrono::duration_cast<Steady::duration>(wait))) return;
-  }
-}
-
-Link::End Link::run_session() {
-  auto connected =
-      net::Connection::connect(options_.host, options_.port, core::after(options_.connect_timeout));
-  if (!connected) return {.error = std::move(connected).error()};
-  const auto connection = std::make_shared<net::Connection>(std::move(*connected));
-  {
-    const std::scoped_lock lock{mutex_};
-    if (stopping_) return {.error = {Errc::cancelled, "stopped", {}}};
-    connection_ = connection;
-  }
-  End end = converse(*connection);
-  connection->shutdown();
-  return end;
-}
-
-core::Result<std::string_view> Link::next_payload(net::Connection& connection,
-                                                  wire::FrameReader& frames,
-                                                  core::Deadline deadline) {
-  for (;;) {
-    BF_TRY(const auto payload, frames.next());
-    if (payload) return *payload;
-    BF_TRY(const auto size, connection.read_some(chunk_, deadline));
-    if (size == 0) {
-      return fail(Errc::unavailable, frames.pending() > 0
-                                         ? "the gateway closed the link in the middle of a message"
-                                         : "the gateway closed the link");
-    }
-    frames.feed({chunk_.data(), size});
-  }
-}
-
-Link::End Link::converse(net::Connection& connection) {
-  const int client_id = options_.client_id + id_offset_;
-  const auto handshake_deadline = core::after(options_.handshake_timeout);
-  const auto failed = [](core::Error error, std::string_view during) {
-    error.message = fmt::format("{}: {}", during, error.message);
-    return End{.error = std::move(error)};
-  };
-
-  const wire::VersionRange range{options_.min_server_version, options_.max_server_version};
-  if (auto sent = connection.write_all(wire::encode_hello(range), handshake_deadline); !sent) {
-    return failed(std::move(sent).error(), "handshake");
-  }
-  wire::FrameReader frames;
-  wire::Fields fields;
-  int version = 0;
-  bool have_ids = false;
-  bool upstream_ok = true;
-  std::optional<wire::ManagedAccounts> accounts;
-  while (version == 0 || !have_ids || !accounts) {
-    auto payload = next_payload(connection, frames, handshake_deadline);
-    if (!payload) {
-      auto end = failed(std::move(payload).error(), "handshake");
-      // A taken client id is often answered by the end of the stream alone.
-      end.rotate_id = version != 0 && end.error.code == Errc::unavailable;
-      return end;
-    }
-    fields.assign(*payload);
-    if (version == 0) {
-      const auto reply = wire::decode_hello_reply(fields);
-      if (!reply) continue;  // other messages may come first
-      version = reply->server_version;
-      if (version < range.min || version > range.max) {
-        return {.error = {Errc::unavailable,
-                          version < 0
-                              ? fmt::format("the gateway redirects to {}", reply->connection_time)
-                              : fmt::format("the gateway speaks version {}, we {} to {}", version,
-                                            range.min, range.max),
-                          std::source_location::current()},
-                .hopeless = true};
-      }
-      const wire::StartApi start{.client_id = client_id};
-      if (auto sent = connection.write_all(wire::encode(start, version), handshake_deadline);
-          !sent) {
-        return failed(std::move(sent).error(), "handshake");
-      }
-      continue;
-    }
-    if (fields.id() == static_cast<int>(wire::Reply::next_valid_id)) {
-      have_ids = true;
-    } else if (fields.id() == static_cast<int>(wire::Reply::managed_accounts)) {
-      if (auto list = wire::decode<wire::ManagedAccounts>(fields, version)) accounts = *list;
-    } else if (fields.id() == static_cast<int>(wire::Reply::error)) {
-      const auto error = wire::decode<wire::ErrorMessage>(fields, version);
-      if (!error) continue;
-      log::info("gateway: {} ({})", error->text, error->code);
-      const auto meaning = rule(error->code, error->text).meaning;
-      if (meaning == Meaning::upstream_lost) upstream_ok = false;
-      if (meaning == Meaning::upstream_back) upstream_ok = true;
-      if (meaning == Meaning::id_in_use) {
-        return {.error = {Errc::conflict,
-                          fmt::format("client id {} is in use at the gateway", client_id),
-                          std::source_location::current()},
-                .rotate_id = true};
-      }
-    }
-  }
-
-  {
-    const std::scoped_lock lock{mutex_};
-    ++session_number_;
-    ++state_.sessions;
-    state_.connected = true;
-    state_.upstream_ok = upstream_ok;
-    state_.simulated = std::any_of(accounts->accounts.begin(), accounts->accounts.end(),
-                                   [](const auto& account) { return account.starts_with("SIM"); });
-    state_.server_version = version;
-    state_.since = Steady::now();
-    poke_all();
-  }
-  broken_farms_.clear();
-  log::info("gateway link at {}:{}: ready, version {}, client id {}", options_.host, options_.port,
-            version, client_id);
-  const Session session{session_number_, version};
-
-  Batch batch;
-  int misses = 0;
-  auto heard = Steady::now();
-  for (;;) {
-    std::uint64_t messages = 0;
-    for (;;) {
-      auto payload = frames.next();
-      if (!payload) {
-        deliver(batch, messages);
-        return {.error = std::move(payload).error(), .was_ready = true};
-      }
-      if (!*payload) break;
-      fields.assign(**payload);
-      on_message(fields, version, batch);
-      ++messages;
-    }
-    deliver(batch, messages);
-
-    const auto size = connection.read_some(chunk_, heard + options_.heartbeat_interval);
-    if (size && *size > 0) {
-      heard = Steady::now();
-      misses = 0;
-      frames.feed({chunk_.data(), *size});
-      continue;
-    }
-    if (size) {
-      const std::string why = frames.pending() > 0
-                                  ? "the gateway closed the link in the middle of a message"
-                                  : "the gateway closed the link";
-      return {.error = {Errc::unavailable, why, std::source_location::current()},
-              .was_ready = true};
-    }
-    if (size.error().code != Errc::timeout) return {.error = size.error(), .was_ready = true};
-    if (misses >= options_.heartbeat_misses) {
-      return {.error = {Errc::timeout, "the gateway no longer answers",
-                        std::source_location::current()},
-              .was_ready = true};
-    }
-    ++misses;
-    heard = Steady::now();
-    take_place();
-    // A failure shuts the connection down, which the next read reports.
-    (void)send(session, wire::CurrentTimeRequest{});
-  }
-}
-
-template <class M>
-std::optional<M> Link::take(const wire::Fields& fields, int version) {
-  auto message = wire::decode<M>(fields, version);
-  if (message) return std::move(*message);
-  // Reported at the first and then ever more rarely.
-  if (std::has_single_bit(++undecodable_)) {
-    log::warning("dropped a message of the gateway: {} ({} so far)", message.error().message,
-                 undecodable_);
-  }
-  return std::nullopt;
-}
-
-void Link::on_message(const wire::Fields& fields, int version, Batch& batch) {
-  const auto id = fields.id();
-  if (!id) {
-    ++undecodable_;
-    return;
-  }
-  const auto pass = [&]<class M>(std::type_identity<M>) {
-    if (auto message = take<M>(fields, version)) {
-      const int req_id = message->req_id;
-      batch.emplace_back(req_id, std::move(*message));
-    }
-  };
-  switch (static_cast<wire::Reply>(*id)) {
-    case wire::Reply::tick_price:
-      return pass(std::type_identity<wire::TickPrice>{});
-    case wire::Reply::tick_size:
-      return pass(std::type_identity<wire::TickSize>{});
-    case wire::Reply::option_computation:
-      return pass(std::type_identity<wire::OptionComputation>{});
-    case wire::Reply::market_data_type:
-      return pass(std::type_identity<wire::MarketDataType>{});
-    case wire::Reply::contract_data:
-      if (auto data = take<wire::ContractData>(fields, version)) {
-        const int req_id = data->req_id;
-        batch.emplace_back(req_id, std::make_unique<wire::ContractData>(std::move(*data)));
-      }
-      return;
-    case wire::Reply::contract_data_end:
-      return pass(std::type_identity<wire::ContractDataEnd>{});
-    case wire::Reply::option_parameters:
-      return pass(std::type_identity<wire::OptionParameters>{});
-    case wire::Reply::option_parameters_end:
-      return pass(std::type_identity<wire::OptionParametersEnd>{});
-    case wire::Reply::current_time:
-      if (auto time = take<wire::CurrentTime>(fields, version)) {
-        on_time(std::chrono::seconds{1}, time->epoch_seconds, batch);
-      }
-      return;
-    case wire::Reply::current_time_millis:
-      if (auto time = take<wire::CurrentTimeMillis>(fields, version)) {
-        on_time(std::chrono::milliseconds{1}, time->epoch_millis, batch);
-      }
-      return;
-    case wire::Reply::error:
-      if (auto error = take<wire::ErrorMessage>(fields, version)) on_error(*error, batch);
-      return;
-    case wire::Reply::next_valid_id:
-    case wire::Reply::managed_accounts:
-    case wire::Reply::tick_generic:
-    case wire::Reply::tick_string:
-    case wire::Reply::tick_snapshot_end:
-    case wire::Reply::tick_request_parameters:
-      return;  // known, and of no use here
-    default:
-      ++unknown_;
-  }
-}
-
-void Link::on_time(std::chrono::microseconds unit, std::int64_t count, Batch& batch) {
-  constexpr std::chrono::microseconds year_2200 = std::chrono::hours{24 * 365 * 230};
-  if (count < 0 || count > year_2200 / unit) {
-    ++undecodable_;
-    return;
-  }
-  batch.emplace_back(0, TimeAnswer{core::Instant{unit * count}});
-}
-
-void Link::on_error(const wire::ErrorMessage& error, Batch& batch) {
-  const auto ruling = rule(error.code, error.text);
-  const auto upstream = [&](bool ok) {
-    const std::scoped_lock lock{mutex_};
-    state_.upstream_ok = ok;
-    if (!ok) state_.last_problem = error.text;
-    poke_all();
-  };
-  switch (ruling.meaning) {
-    case Meaning::rate: {
-      log::warning("gateway: {} ({})", error.text, error.code);
-      const std::scoped_lock lock{mutex_};
-      bucket_.halve_until(Steady::now() + std::chrono::seconds{60});
-      return;
-    }
-    case Meaning::upstream_lost:
-      log::warning("gateway: {} ({})", error.text, error.code);
-      return upstream(false);
-    case Meaning::upstream_back:
-      log::info("gateway: {} ({})", error.text, error.code);
-      upstream(true);
-      batch.emplace_back(0, StreamsLost{});
-      return;
-    case Meaning::farm_lost:
-      log::warning("gateway: {} ({})", error.text, error.code);
-      broken_farms_.insert(farm_of(error.text));
-      return;
-    case Meaning::farm_back:
-      log::info("gateway: {} ({})", error.text, error.code);
-      // After a break streams may stay dead without a word.
-      if (broken_farms_.erase(farm_of(error.text)) > 0) batch.emplace_back(0, StreamsLost{});
-      return;
-    default:
-      break;
-  }
-  if (!error.req_id) {
-    log::info("gateway: {} ({})", error.text, error.code);
-    return;
-  }
-  if (error.code == 320) log::error("the gateway could not read a request of ours: {}", error.text);
-  if (ruling.meaning == Meaning::notice) {
-    log::debug("gateway: {} ({})", error.text, error.code);
-    return;
-  }
-  batch.emplace_back(*error.req_id, RequestError{*error.req_id, ruling, error.text});
-}
-
-void Link::deliver(Batch& batch, std::uint64_t messages) {
-  const std::scoped_lock lock{mutex_};
-  state_.messages_in += messages;
-  state_.undecodable = undecodable_;
-  state_.unknown = unknown_;
-  for (auto& [req_id, event] : batch) {
-    // A peer may send 0 as a request id too, which is nobody's.
-    if (const auto* time = std::get_if<TimeAnswer>(&event)) {
-      for (auto* waiter : time_waiters_) waiter->events_.emplace_back(*time);
-      time_waiters_.clear();
-    } else if (std::holds_alternative<StreamsLost>(event)) {
-      for (auto* mailbox : mailboxes_) mailbox->events_.emplace_back(StreamsLost{});
-    } else if (const auto route = routes_.find(req_id); route != routes_.end()) {
-      route->second->events_.push_back(std::move(event));
-    } else {
-      ++state_.late;
-    }
-  }
-  if (!batch.empty()) changed_.notify_all();
-  batch.clear();
 }
 
 }  // namespace bifrost::ib

@@ -15,7 +15,8 @@
 #include <vector>
 
 #include "bifrost/ib/client.hpp"
-#include "bifrost/ib/wire.hpp"
+#include "bifrost/ib/recording.hpp"
+#include "bifrost/ib/wire_orders.hpp"
 #include "bifrost/net/connection.hpp"
 #include "broker_errors.hpp"
 #include "pacing.hpp"
@@ -40,7 +41,10 @@ struct StreamsLost {};
 using Event =
     std::variant<std::unique_ptr<wire::ContractData>, wire::ContractDataEnd, wire::OptionParameters,
                  wire::OptionParametersEnd, wire::MarketDataType, wire::TickPrice, wire::TickSize,
-                 wire::OptionComputation, RequestError, TimeAnswer, LinkLost, StreamsLost>;
+                 wire::TickGeneric, wire::OptionComputation, wire::TickSnapshotEnd,
+                 wire::HistoricalData, wire::HistoricalDataEnd, wire::AccountSummary,
+                 wire::AccountSummaryEnd, wire::Position, wire::PositionEnd,
+                 std::unique_ptr<wire::OpenOrder>, RequestError, TimeAnswer, LinkLost, StreamsLost>;
 
 /// The socket, its reader thread and everything that outlives one request. Requests are made by
 /// the callers' threads: each owns a Mailbox, opens request ids for it, sends, and waits.
@@ -56,6 +60,10 @@ class Link {
 
     /// An id for one request, never used before in this process; answers to it come here.
     int open();
+    /// An id that the gateway takes for that of an order; unavailable if it has none left to give.
+    core::Result<int> open_order();
+    /// The list of positions, which carries no request id, comes here.
+    void listen_for_positions();
     /// Answers that still come are dropped.
     void close(int req_id);
     /// What has arrived, at once or as soon as something does; also returns without anything when
@@ -121,21 +129,30 @@ class Link {
     int req_id;
   };
   using Batch = std::vector<std::pair<int, Event>>;  // request id (0: not of one request) and event
+  static constexpr int positions_route = -61;        // in place of a request id
 
   void run();
   End run_session();
-  End converse(net::Connection& connection);
+  std::optional<End> shake_hands(net::Connection& connection, wire::FrameReader& frames);
+  End talk(net::Connection& connection, wire::FrameReader& frames);
+  static core::Error end_of_stream(const wire::FrameReader& frames);
+  End client_id_taken() const;
+  void proven();
+  bool watch_streams(Steady::time_point now, Batch& batch, std::string& problem);
   core::Result<std::string_view> next_payload(net::Connection& connection,
                                               wire::FrameReader& frames, core::Deadline deadline);
   void on_message(const wire::Fields& fields, int version, Batch& batch);
   template <class M>
   std::optional<M> take(const wire::Fields& fields, int version);
+  void record(Record::Kind kind, std::string_view payload);
   void on_time(std::chrono::microseconds unit, std::int64_t count, Batch& batch);
   void on_error(const wire::ErrorMessage& error, Batch& batch);
   void deliver(Batch& batch, std::uint64_t messages);
   core::Result<> write(const Session& session, std::string_view frames,
                        unsigned messages);  // with write_mutex_ held
   void poke_all();                          // with mutex_ held
+  void lines_changed(bool before);          // with mutex_ held: whether some were in use before
+  Steady::duration silence(Steady::time_point now) const;  // with mutex_ held
   void send_owed();
   bool sleep_for(Steady::duration wait);
 
@@ -154,6 +171,17 @@ class Link {
   TokenBucket bucket_;
   LineBudget lines_;
   std::deque<Owed> owed_;  // cancellations that wait for the pace; each still holds its line
+  int next_order_ = 0;     // the gateway's first free order id of this session
+
+  // How long the streams have been silent: the sum of the times in which something was subscribed
+  // since the last tick.
+  Steady::duration silent_before_{};
+  Steady::time_point silent_from_{};
+  int silence_steps_ = 0;  // what has been tried against it
+  std::string stream_alert_;
+  std::string session_alert_;
+  Steady::time_point competing_until_{};
+  bool few_lines_ = false;
 
   std::mutex write_mutex_;           // taken before mutex_, never after it
   std::uint64_t typed_session_ = 0;  // under write_mutex_: the session whose type was set
@@ -163,10 +191,18 @@ class Link {
   std::minstd_rand random_;
   int id_offset_ = 0;
   std::set<std::string> broken_farms_;  // of market data
+  std::uint16_t port_ = 0;              // the configured one, or where the gateway has moved to
+  int version_ = 0;
+  bool upstream_alive_ = true;
+  bool proven_ = false;  // a first question has been answered
+  bool id_taken_ = false;
+  bool simulated_ = false;
+  bool ticked_ = false;  // something of a stream has come in the batch in hand
   std::uint64_t undecodable_ = 0;
   std::uint64_t unknown_ = 0;
   std::array<char, 65536> chunk_{};
 
+  net::Interrupt stopped_;
   std::thread reader_;
   std::thread canceller_;  // sends what is owed
 };

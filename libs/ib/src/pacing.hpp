@@ -3,6 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "bifrost/core/result.hpp"
+#include "bifrost/core/time.hpp"
 
 namespace bifrost::ib {
 
@@ -32,11 +37,27 @@ class TokenBucket {
     tokens_ -= 1;
   }
 
-  /// The gateway complained.
-  void halve_until(Steady::time_point until) { halved_until_ = std::max(halved_until_, until); }
+  /// The gateway complained: half the rate for `hold`, from then on it grows back in as long
+  /// again. Several complaints within a second are one.
+  void complain(Steady::time_point now, Steady::duration hold) {
+    if (now < deaf_until_) return;
+    deaf_until_ = now + std::chrono::seconds{1};
+    low_ = std::max(factor(now) / 2, 1.0 / 16);
+    low_until_ = now + hold;
+    hold_ = hold;
+  }
+
+  /// In force now; 0: unlimited.
+  double rate(Steady::time_point now) const { return rate_ * factor(now); }
 
  private:
-  double rate(Steady::time_point now) const { return now < halved_until_ ? rate_ / 2 : rate_; }
+  double factor(Steady::time_point now) const {
+    if (now < low_until_) return low_;
+    if (low_ >= 1 || hold_ <= Steady::duration::zero()) return 1;
+    const double grown =
+        std::chrono::duration<double>(now - low_until_) / std::chrono::duration<double>(hold_);
+    return std::min(1.0, low_ + (1 - low_) * grown);
+  }
   void refill(Steady::time_point now) {
     if (now <= refilled_) return;
     const std::chrono::duration<double> passed = now - refilled_;
@@ -48,7 +69,51 @@ class TokenBucket {
   double burst_;
   double tokens_;
   Steady::time_point refilled_;
-  Steady::time_point halved_until_{};
+  double low_ = 1;
+  Steady::time_point low_until_{};
+  Steady::time_point deaf_until_{};
+  Steady::duration hold_{};
+};
+
+/// Requests for history that may be open at once, and the pause after the gateway called them too
+/// fast. For bars of a minute and more, which is all that is asked for here, there is no other
+/// rule.
+class HistoryPacer {
+ public:
+  static constexpr int most_open = 50;
+  static constexpr auto pause = std::chrono::minutes{1};
+
+  /// timeout: no place before the deadline.
+  core::Result<> begin(core::Deadline deadline) {
+    std::unique_lock lock{mutex_};
+    for (;;) {
+      const auto now = Steady::now();
+      if (open_ < most_open && now >= resume_) {
+        ++open_;
+        return {};
+      }
+      const auto until = open_ < most_open ? std::min(resume_, deadline) : deadline;
+      if (now >= deadline || resume_ > deadline) {
+        return core::fail(core::Errc::timeout, "wait for a place among the requests for history");
+      }
+      changed_.wait_until(lock, until);
+    }
+  }
+  void end() {
+    const std::scoped_lock lock{mutex_};
+    --open_;
+    changed_.notify_all();
+  }
+  void violated(Steady::time_point now) {
+    const std::scoped_lock lock{mutex_};
+    resume_ = now + pause;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int open_ = 0;
+  Steady::time_point resume_{};
 };
 
 /// Market-data lines this client may hold: one fewer for each one the gateway refuses, one more

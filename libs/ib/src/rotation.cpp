@@ -2,6 +2,7 @@
 #include "rotation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "bifrost/core/log.hpp"
@@ -78,6 +79,12 @@ void TickBook::add(const wire::TickSize& t) {
   }
 }
 
+void TickBook::add(const wire::TickGeneric& t) {
+  const auto volatility = t.value && *t.value >= 0 ? t.value : std::nullopt;
+  if (t.tick_type == tick::option_implied_vol) implied_vol_ = volatility;
+  if (t.tick_type == tick::historical_vol) historical_vol_ = volatility;
+}
+
 void TickBook::add(const wire::OptionComputation& t) {
   if (t.tick_type != tick::model_computation && t.tick_type != tick::delayed_model_computation) {
     return;
@@ -106,11 +113,33 @@ core::Quote TickBook::quote(core::Right right) const {
   return q;
 }
 
+std::string allowed_generic_ticks(std::string_view generic_ticks, MarketData type) {
+  if (type == MarketData::live || type == MarketData::frozen) return std::string{generic_ticks};
+  constexpr std::array<std::string_view, 7> delayed{"101", "106", "165", "221",
+                                                    "232", "236", "258"};
+  std::string allowed;
+  while (!generic_ticks.empty()) {
+    const auto comma = std::min(generic_ticks.find(','), generic_ticks.size());
+    const auto one = generic_ticks.substr(0, comma);
+    if (std::find(delayed.begin(), delayed.end(), one) != delayed.end()) {
+      if (!allowed.empty()) allowed += ',';
+      allowed += one;
+    }
+    generic_ticks.remove_prefix(std::min(comma + 1, generic_ticks.size()));
+  }
+  return allowed;
+}
+
 Rotation::Rotation(Link& link, std::span<const ListedOption> options, const CollectOptions& how,
                    const core::Clock& clock)
     : link_(link),
       options_(options),
       how_(how),
+      // Generic ticks with a snapshot are refused.
+      generic_ticks_(how.snapshot
+                         ? std::string{}
+                         : allowed_generic_ticks(link.options().generic_ticks, how.market_data)),
+      dwell_cap_(how.snapshot ? std::max(how.dwell_cap, milliseconds{15'000}) : how.dwell_cap),
       clock_(clock),
       mailbox_(link),
       contracts_(options.size()) {
@@ -179,7 +208,8 @@ bool Rotation::subscribe(std::size_t index) {
                    .exchange = option.exchange,
                    .currency = option.currency,
                    .trading_class = contract.trading_class},
-      .generic_ticks = link_.options().generic_ticks};
+      .generic_ticks = generic_ticks_,
+      .snapshot = how_.snapshot};
   active_.emplace(req_id, Subscription{index, Steady::now(), std::nullopt});
   lines_used_ = std::max(lines_used_, static_cast<int>(active_.size() + cancels_.size()));
   // If the link is gone, LinkLost follows and puts it back.
@@ -191,8 +221,8 @@ Steady::time_point Rotation::expire(Steady::time_point now) {
   for (auto at = active_.begin(); at != active_.end();) {
     const auto current = at++;
     const auto& s = current->second;
-    auto end = s.begun + how_.dwell_cap;
-    if (s.last_tick) end = std::min(end, *s.last_tick + how_.quiet);
+    auto end = s.begun + dwell_cap_;
+    if (s.last_tick && !how_.snapshot) end = std::min(end, *s.last_tick + how_.quiet);
     if (end > now) {
       next = std::min(next, end);
       continue;
@@ -235,6 +265,8 @@ void Rotation::handle(Event& event, Steady::time_point now) {
     on_tick(*computation, now);
   } else if (const auto* type = std::get_if<wire::MarketDataType>(&event)) {
     on_tick(*type, now);
+  } else if (const auto* end = std::get_if<wire::TickSnapshotEnd>(&event)) {
+    on_snapshot_end(end->req_id, now);
   } else if (const auto* error = std::get_if<RequestError>(&event)) {
     handle(*error);
   } else if (std::holds_alternative<StreamsLost>(event)) {
@@ -287,6 +319,25 @@ void Rotation::handle(const RequestError& error) {
   link_.release_line(false);
   contract.completeness = Completeness::refused;
   contract.refusal = Refusal{error.ruling.code, error.text};
+}
+
+void Rotation::on_snapshot_end(int req_id, Steady::time_point now) {
+  const auto at = active_.find(req_id);
+  if (at == active_.end()) return;
+  const auto& subscription = at->second;
+  auto& contract = contracts_[subscription.index];
+  if (!subscription.last_tick && contract.advisory) {
+    contract.completeness = Completeness::refused;
+    contract.refusal = contract.advisory;
+  } else {
+    contract.completeness =
+        subscription.last_tick ? Completeness::partial : Completeness::not_reached;
+  }
+  dwells_.push_back(std::chrono::duration_cast<milliseconds>(now - subscription.begun));
+  // The gateway has ended it: there is nothing to cancel.
+  mailbox_.close(req_id);
+  active_.erase(at);
+  link_.release_line(true);
 }
 
 void Rotation::finish(std::map<int, Subscription>::iterator at, Completeness as,

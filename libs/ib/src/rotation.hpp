@@ -16,6 +16,7 @@ class TickBook {
  public:
   void add(const wire::TickPrice& tick);
   void add(const wire::TickSize& tick);
+  void add(const wire::TickGeneric& tick);
   void add(const wire::OptionComputation& tick);
   void add(const wire::MarketDataType& type);
 
@@ -27,10 +28,15 @@ class TickBook {
   /// Sizes without a price are dropped; open interest is taken from the tick of the right.
   core::Quote quote(core::Right right) const;
   std::optional<core::Price> close() const { return close_; }
+  /// Of an underlying, over 30 days, annual and decimal.
+  std::optional<double> implied_vol() const { return implied_vol_; }
+  std::optional<double> historical_vol() const { return historical_vol_; }
 
  private:
   core::Quote quote_;
   std::optional<core::Price> close_;
+  std::optional<double> implied_vol_;
+  std::optional<double> historical_vol_;
   std::optional<std::int64_t> call_interest_;
   std::optional<std::int64_t> put_interest_;
   bool bid_answered_ = false;
@@ -38,6 +44,9 @@ class TickBook {
   bool model_answered_ = false;
   bool delayed_ = false;
 };
+
+/// Those of `generic_ticks` that may be asked for with this type of data: delayed data refuse most.
+std::string allowed_generic_ticks(std::string_view generic_ticks, MarketData type);
 
 /// One pass over many contracts on a few lines: subscribe, wait until answered, cancel, next. Runs
 /// in the caller's thread.
@@ -67,6 +76,7 @@ class Rotation {
   Steady::time_point expire(Steady::time_point now);
   void handle(Event& event, Steady::time_point now);
   void handle(const RequestError& error);
+  void on_snapshot_end(int req_id, Steady::time_point now);
   template <class Tick>
   void on_tick(const Tick& tick, Steady::time_point now);
   void finish(std::map<int, Subscription>::iterator at, Completeness as, Steady::time_point now);
@@ -77,6 +87,8 @@ class Rotation {
   Link& link_;
   std::span<const ListedOption> options_;
   const CollectOptions& how_;
+  std::string generic_ticks_;
+  std::chrono::milliseconds dwell_cap_;
   const core::Clock& clock_;
   Link::Mailbox mailbox_;
   std::optional<Link::Session> session_;

@@ -64,6 +64,8 @@ std::optional<UnderlyingQuote> best(const TickBook& book, bool wait_for_last) {
   UnderlyingQuote result;
   result.bid = quote.bid;
   result.ask = quote.ask;
+  result.implied_vol_30d = book.implied_vol();
+  result.historical_vol_30d = book.historical_vol();
   result.delayed = book.delayed();
   if (quote.last) {
     result.price = *quote.last;
@@ -82,12 +84,22 @@ std::optional<UnderlyingQuote> best(const TickBook& book, bool wait_for_last) {
   return result;
 }
 
+/// What a person can do about a refusal.
+std::string_view hint_for(const Ruling& ruling, MarketData type) {
+  const bool live = type == MarketData::live || type == MarketData::frozen;
+  if (ruling.code != Errc::unauthorized || ruling.meaning == Meaning::competing || !live) return "";
+  return "; hint: BIFROST_MARKET_DATA=delayed asks for quotes that are 15 minutes old and need no "
+         "subscription";
+}
+
 }  // namespace
 
 core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& underlying,
                                                const CollectOptions& how, const core::Clock& clock,
                                                core::Deadline deadline) {
   const auto what = fmt::format("price of {}", underlying.symbol);
+  auto generic_ticks =
+      allowed_generic_ticks(link.options().underlying_generic_ticks, how.market_data);
   for (;;) {
     Link::Mailbox mailbox{link};
     // The line comes before the session: waiting for one drops events, and of the session that is
@@ -106,11 +118,12 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
                                   .symbol = underlying.symbol,
                                   .sec_type = underlying.sec_type,
                                   .exchange = underlying.exchange,
-                                  .currency = underlying.currency}},
+                                  .currency = underlying.currency},
+                     .generic_ticks = generic_ticks},
                     how.market_data);
 
     Seen seen;
-    std::optional<Refusal> doubt;
+    std::optional<RequestError> doubt;
     auto give_up = std::min(deadline, core::after(how.dwell_cap));
     for (bool again = false; !again;) {
       const auto quiet_end = seen.last_tick ? *seen.last_tick + how.quiet : give_up;
@@ -121,12 +134,15 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
           seen.last_tick = Steady::now();
         } else if (const auto* size = std::get_if<wire::TickSize>(&event)) {
           seen.book.add(*size);
+        } else if (const auto* value = std::get_if<wire::TickGeneric>(&event)) {
+          seen.book.add(*value);
+          seen.last_tick = Steady::now();
         } else if (const auto* type = std::get_if<wire::MarketDataType>(&event)) {
           seen.book.add(*type);
         } else if (const auto* error = std::get_if<RequestError>(&event)) {
           switch (error->ruling.meaning) {
             case Meaning::advisory:
-              doubt = Refusal{error->ruling.code, error->text};
+              doubt = *error;
               break;
             case Meaning::no_line:
               watch.line_refused();
@@ -137,7 +153,17 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
               break;
             default:
               watch.ended_by_gateway();
-              return fail(error->ruling.code, fmt::format("{}: {}", what, error->text));
+              // Which ones an instrument may be asked for is not always known beforehand: the price
+              // matters more.
+              if (error->ruling.code == Errc::invalid_input && !generic_ticks.empty() &&
+                  error->text.find("eneric tick") != std::string::npos) {
+                generic_ticks.clear();
+                again = true;
+                break;
+              }
+              return fail(error->ruling.code,
+                          fmt::format("{}: {}{}", what, error->text,
+                                      hint_for(error->ruling, how.market_data)));
           }
         } else if (const auto* lost = std::get_if<LinkLost>(&event)) {
           if (lost->session == session.number) {
@@ -151,12 +177,17 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
       if (again) break;
       const auto now = Steady::now();
       const bool over = now >= give_up || (seen.last_tick && now >= *seen.last_tick + how.quiet);
-      if (auto quote = best(seen.book, !over)) {
+      const bool waits_for_volatility = how.volatilities && !over && !generic_ticks.empty() &&
+                                        !(seen.book.implied_vol() && seen.book.historical_vol());
+      if (auto quote = best(seen.book, !over); quote && !waits_for_volatility) {
         quote->observed_at = clock.now();
         return *quote;
       }
       if (over) {
-        if (doubt) return fail(doubt->code, fmt::format("{}: {}", what, doubt->reason));
+        if (doubt) {
+          return fail(doubt->ruling.code, fmt::format("{}: {}{}", what, doubt->text,
+                                                      hint_for(doubt->ruling, how.market_data)));
+        }
         return fail(now >= deadline ? Errc::timeout : Errc::unavailable,
                     fmt::format("{}: the gateway sent none", what));
       }

@@ -46,11 +46,42 @@ TEST(TokenBucket, AnUrgentMessageIsPaidBack) {
   EXPECT_NEAR(std::chrono::duration<double>(bucket.wait(start)).count(), 0.2, 1e-6);
 }
 
-TEST(TokenBucket, AComplaintHalvesTheRateForAWhile) {
+TEST(TokenBucket, AComplaintHalvesTheRateForAWhileThenItGrowsBack) {
   TokenBucket bucket{40, 1, start};
-  bucket.halve_until(start + seconds{60});
+  bucket.complain(start, seconds{60});
+  EXPECT_DOUBLE_EQ(bucket.rate(start), 20);
   EXPECT_NEAR(sent_within(bucket, start, seconds{60}), 1200, 2);
-  EXPECT_NEAR(sent_within(bucket, start + seconds{60}, seconds{10}), 400, 2);
+  EXPECT_DOUBLE_EQ(bucket.rate(start + seconds{90}), 30);
+  EXPECT_NEAR(sent_within(bucket, start + seconds{60}, seconds{60}), 1800, 30);
+  EXPECT_DOUBLE_EQ(bucket.rate(start + seconds{120}), 40);
+  EXPECT_NEAR(sent_within(bucket, start + seconds{120}, seconds{10}), 400, 2);
+}
+
+TEST(TokenBucket, ComplaintsInOneBreathAreOneAndLaterOnesHalveAgain) {
+  TokenBucket bucket{40, 1, start};
+  for (int i = 0; i < 5; ++i) bucket.complain(start + milliseconds{i * 100}, seconds{60});
+  EXPECT_DOUBLE_EQ(bucket.rate(start), 20);
+  bucket.complain(start + seconds{2}, seconds{60});
+  EXPECT_DOUBLE_EQ(bucket.rate(start + seconds{3}), 10);
+  for (int i = 0; i < 50; ++i) bucket.complain(start + seconds{4 + 2 * i}, seconds{60});
+  EXPECT_DOUBLE_EQ(bucket.rate(start + seconds{102}), 2.5) << "it never stops altogether";
+}
+
+TEST(HistoryPacer, FiftyRequestsAreOpenAtMost) {
+  HistoryPacer pacer;
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(pacer.begin(core::after(seconds{10})));
+  EXPECT_EQ(pacer.begin(core::after(milliseconds{5})).error().code, core::Errc::timeout);
+  pacer.end();
+  EXPECT_TRUE(pacer.begin(core::after(seconds{10})));
+}
+
+TEST(HistoryPacer, AViolationPausesThem) {
+  HistoryPacer pacer;
+  pacer.violated(Steady::now());
+  EXPECT_EQ(pacer.begin(core::after(seconds{10})).error().code, core::Errc::timeout);
+  HistoryPacer later;
+  later.violated(Steady::now() - HistoryPacer::pause);
+  EXPECT_TRUE(later.begin(core::after(seconds{10})));
 }
 
 TEST(TokenBucket, ZeroIsUnlimited) {

@@ -57,7 +57,14 @@ class Peer {
     return send(wire::ManagedAccounts{{account}}) && send(wire::NextValidId{1});
   }
   bool handshake(int with_version = 178, const std::string& account = "DU1234567") {
-    return read_hello() && reply_hello(with_version) && read_start() && say_ready(account);
+    return read_hello() && reply_hello(with_version) && read_start() && say_ready(account) &&
+           answer_probe();
+  }
+  /// A client believes in a gateway only once it has answered a question.
+  bool answer_probe() {
+    const auto* fields = receive();
+    return fields != nullptr && wire::decode<wire::CurrentTimeRequest>(*fields, version) &&
+           send(wire::CurrentTime{1'763'758'200});
   }
 
   /// The next request; nothing at the end of the connection. Views live until the next call.

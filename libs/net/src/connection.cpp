@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -99,13 +100,19 @@ void no_delay(int fd) {
 
 // Waits until the descriptor is ready for `events` (or in error, which the next call on it
 // reports).
-Result<> wait_for(int fd, short events, Deadline deadline, std::string_view what) {
+Result<> wait_for(int fd, short events, Deadline deadline, std::string_view what,
+                  int interrupt = -1) {
   for (;;) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     const auto wait = std::clamp<std::int64_t>(left.count(), 0, INT_MAX);
-    pollfd entry{.fd = fd, .events = events, .revents = 0};
-    const int rc = ::poll(&entry, 1, static_cast<int>(wait));
+    // A negative descriptor is one that poll passes over.
+    pollfd entries[]{{.fd = fd, .events = events, .revents = 0},
+                     {.fd = interrupt, .events = POLLIN, .revents = 0}};
+    const int rc = ::poll(entries, 2, static_cast<int>(wait));
+    if (rc > 0 && entries[1].revents != 0) {
+      return core::fail(Errc::cancelled, fmt::format("{}: interrupted", what));
+    }
     if (rc > 0) return {};
     if (rc < 0 && errno != EINTR) {
       return core::fail(Errc::unavailable, fmt::format("{}: {}", what, reason(errno)));
@@ -118,8 +125,21 @@ Result<> wait_for(int fd, short events, Deadline deadline, std::string_view what
 
 }  // namespace
 
+Interrupt::Interrupt() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (fd_ < 0) core::panic("the system gives no eventfd: " + reason(errno));
+}
+
+Interrupt::~Interrupt() {
+  ::close(fd_);
+}
+
+void Interrupt::raise() noexcept {
+  // Fails only when it is raised already.
+  (void)::eventfd_write(fd_, 1);
+}
+
 Result<Connection> Connection::connect(const std::string& host, std::uint16_t port,
-                                       Deadline deadline) {
+                                       Deadline deadline, const Interrupt* interrupt) {
   const std::string what = fmt::format("connect to {}:{}", host, port);
   BF_TRY(const auto addresses, resolve(host, port, false));
   core::Error last{Errc::unavailable, what + ": no address", std::source_location::current()};
@@ -135,7 +155,8 @@ Result<Connection> Connection::connect(const std::string& host, std::uint16_t po
         last.message = fmt::format("{}: {}", what, reason(errno));
         continue;
       }
-      BF_CHECK(wait_for(socket.get(), POLLOUT, deadline, what));
+      BF_CHECK(wait_for(socket.get(), POLLOUT, deadline, what,
+                        interrupt == nullptr ? -1 : interrupt->fd_));
       int error = 0;
       socklen_t size = sizeof error;
       ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,8 +15,12 @@
 #include "bifrost/core/quote.hpp"
 #include "bifrost/core/result.hpp"
 #include "bifrost/core/time.hpp"
+#include "bifrost/ib/account.hpp"
+#include "bifrost/ib/bars.hpp"
 
 namespace bifrost::ib {
+
+class Recorder;
 
 struct ClientOptions {
   std::string host = "127.0.0.1";
@@ -29,8 +34,9 @@ struct ClientOptions {
   // The gateway allows 50 messages per second over all of its clients together.
   double messages_per_second = 40;  // 0: unlimited, for a simulator
   int burst = 10;
-  int lines = 90;  // market-data lines this client may hold at once
-  std::string generic_ticks = "100,101,106";
+  int lines = 90;                             // market-data lines this client may hold at once
+  std::string generic_ticks = "100,101,106";  // of options
+  std::string underlying_generic_ticks = "104,106";  // volatilities over 30 days, past and implied
 
   // How the link is kept. The defaults suit a real gateway; tests shorten them.
   std::chrono::milliseconds connect_timeout{5'000};
@@ -40,11 +46,22 @@ struct ClientOptions {
   int heartbeat_misses = 2;                              // as often in vain, and it is given up
   std::chrono::milliseconds first_backoff{1'000};  // then 2, 5, 10, 30 and 60 times it, each +-25 %
   std::uint64_t seed = 0;                          // of that jitter
+
+  // Streams that die without a word: no tick at all for so long while something is subscribed, and
+  // everything is subscribed again; as long once more, and the link is made anew; then alert says
+  // so. Zero: not watched. Time in which market_open says false does not count; unset: it is open.
+  std::chrono::milliseconds stale_after{30'000};
+  std::function<bool()> market_open{};
+
+  // After a complaint the message rate is halved for so long, and then grows back in as long.
+  std::chrono::milliseconds rate_recovery{60'000};
+
+  std::shared_ptr<Recorder> recorder{};  // of every frame in both directions; null: none
 };
 
 /// What is known of the link at this moment.
 struct LinkState {
-  bool connected = false;    // handshake done, requests are accepted
+  bool connected = false;    // handshake done and a first question, for the time, answered
   bool upstream_ok = false;  // connected, and the gateway has not lost the broker behind it
   bool simulated = false;    // the last gateway serves an account whose name begins with "SIM"
   int server_version = 0;    // 0 until the first handshake
@@ -58,6 +75,8 @@ struct LinkState {
   std::uint64_t late = 0;         // answers to requests that had already ended or never were
   int lines_budget = 0;           // lowered when the gateway refuses lines, raised slowly
   int lines_in_use = 0;
+  double messages_per_second = 0;  // the rate in force: halved by complaints; 0: unlimited
+  std::string alert;               // what wants a person's eye now; empty: nothing
 };
 
 /// An underlying as the broker knows it. `con_id` is the broker's handle: opaque, stable for years.
@@ -100,6 +119,12 @@ struct CollectOptions {
   // A contract that has sent something but lacks a quote side or the model is given up after this
   // long without a further tick.
   std::chrono::milliseconds quiet{750};
+  // One look without a stream: no generic ticks (so no open interest), one message instead of two
+  // unless it is complete before the gateway ends it, after some 11 s. The dwell cap is at least
+  // 15 s then.
+  bool snapshot = false;
+  // An underlying's quote waits for its two volatilities, too, a quiet while at most.
+  bool volatilities = false;
 };
 
 enum class Completeness : std::uint8_t {
@@ -143,6 +168,8 @@ struct UnderlyingQuote {
   PriceFrom from = PriceFrom::last;
   std::optional<core::Price> bid;
   std::optional<core::Price> ask;
+  std::optional<double> implied_vol_30d;     // of its options; annual, decimal
+  std::optional<double> historical_vol_30d;  // annual, decimal
   bool delayed = false;
   core::Instant observed_at{};
 };
@@ -205,6 +232,24 @@ class Client {
   core::Result<UnderlyingQuote> underlying_quote(const Underlying& underlying,
                                                  const CollectOptions& how,
                                                  const core::Clock& clock, core::Deadline deadline);
+
+  /// The last `days` trading days of an underlying, the current one included, oldest first; empty
+  /// where the broker has none. History may need a subscription even where delayed quotes do not:
+  /// unauthorized then.
+  core::Result<std::vector<DailyBar>> daily_bars(const Underlying& underlying, BarKind kind,
+                                                 int days, core::Deadline deadline);
+
+  /// One entry per account of the user.
+  core::Result<std::vector<AccountSummary>> account_summary(core::Deadline deadline);
+
+  /// What is held, by account, underlying and contract.
+  core::Result<std::vector<Position>> positions(const PositionFilter& filter,
+                                                core::Deadline deadline);
+
+  /// What the broker would ask for a combination: its what-if check, which orders nothing.
+  /// unauthorized: the gateway's API is read-only, which forbids even the question; invalid_input:
+  /// the broker cannot take such a combination.
+  core::Result<Margin> what_if_margin(const MarginQuestion& question, core::Deadline deadline);
 
  private:
   class Impl;

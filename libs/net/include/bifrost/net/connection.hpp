@@ -13,6 +13,20 @@
 
 namespace bifrost::net {
 
+/// Ends a wait from another thread, once and for good. Must outlive every call it was given to.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+  void raise() noexcept;
+
+ private:
+  friend class Connection;
+  int fd_;
+};
+
 /// One TCP stream with blocking calls that give up at a deadline. TCP_NODELAY is on and a vanished
 /// peer never raises SIGPIPE. One thread may read while another writes; shutdown() may come from
 /// any third. Closed by its destructor, which must not run while another thread is inside a call.
@@ -20,9 +34,10 @@ class Connection {
  public:
   /// unavailable: unknown name, refused or unreachable; timeout: the deadline passed. The deadline
   /// bounds the connection attempts, not the system's name resolution (numeric addresses need
-  /// none).
+  /// none). cancelled: `interrupt` was raised.
   static core::Result<Connection> connect(const std::string& host, std::uint16_t port,
-                                          core::Deadline deadline);
+                                          core::Deadline deadline,
+                                          const Interrupt* interrupt = nullptr);
 
   Connection(Connection&& other) noexcept
       : fd_(std::exchange(other.fd_, -1)), peer_(std::move(other.peer_)) {}

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <iterator>
+
+#include "bifrost/core/log.hpp"
+#include "link.hpp"
+
+// The reader thread of a Link: it makes the connection, keeps it, and hands on what comes.
+namespace bifrost::ib {
+
+using core::Errc;
+using core::fail;
+namespace log = core::log;
+
+namespace {
+
+/// "Market data farm connection is OK:usfarm"
+std::string farm_of(std::string_view text) {
+  const auto colon = text.rfind(':');
+  return std::string{colon == text.npos ? "" : text.substr(colon + 1)};
+}
+
+/// "... Please reconnect on the new port - 4002"; 0: none is named.
+std::uint16_t port_of(std::string_view text) {
+  const auto last = text.find_last_of("0123456789");
+  if (last == text.npos) return 0;
+  const auto before = text.find_last_not_of("0123456789", last);
+  const auto digits = text.substr(before == text.npos ? 0 : before + 1, last - before);
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  return error == std::errc{} && end == digits.data() + digits.size() ? port : std::uint16_t{0};
+}
+
+constexpr auto steady_health = std::chrono::minutes{5};  // after which old failures are forgotten
+
+}  // namespace
+
+/// How a session ended.
+struct Link::End {
+  core::Error error;
+  bool was_ready = false;
+  bool rotate_id = false;
+  bool hopeless = false;
+};
+
+bool Link::sleep_for(Steady::duration wait) {
+  std::unique_lock lock{mutex_};
+  return !changed_.wait_until(lock, Steady::now() + wait, [&] { return stopping_; });
+}
+
+void Link::run() {
+  constexpr std::array<int, 6> backoff{1, 2, 5, 10, 30, 60};
+  std::size_t failures = 0;
+  int taken_ids = 0;
+  port_ = options_.port;
+  for (;;) {
+    const auto begun = Steady::now();
+    const End end = run_session();
+    {
+      const std::scoped_lock lock{mutex_};
+      if (stopping_) return;
+      const auto now = Steady::now();
+      if (state_.connected) {
+        state_.since = now;
+        for (auto* mailbox : mailboxes_) mailbox->events_.emplace_back(LinkLost{session_number_});
+      }
+      state_.connected = false;
+      state_.upstream_ok = false;
+      state_.last_problem = end.error.message;
+      connection_.reset();
+      const bool lines_before = lines_.in_use() > 0;
+      for (std::size_t i = 0; i < owed_.size(); ++i) lines_.release(false);
+      lines_changed(lines_before);
+      owed_.clear();
+      poke_all();
+      attempt_error_ = end.error;
+      hopeless_ = end.hopeless;
+      routes_.clear();
+      time_waiters_.clear();
+      changed_.notify_all();
+    }
+    log::warning("gateway link at {}:{}: {}", options_.host, port_, end.error.message);
+
+    if (end.was_ready && Steady::now() - begun >= steady_health) failures = 0;
+    if (end.was_ready) taken_ids = 0;
+    if (end.rotate_id) {
+      id_offset_ = (id_offset_ + 1) % options_.client_ids;
+      if (++taken_ids % options_.client_ids != 0) continue;
+    }
+    const auto step = end.hopeless ? backoff.size() - 1 : std::min(failures, backoff.size() - 1);
+    ++failures;
+    const double jitter = 0.75 + 0.5 * static_cast<double>(random_() - random_.min()) /
+                                     static_cast<double>(random_.max() - random_.min());
+    const auto wait = std::chrono::duration<double, std::milli>(options_.first_backoff) *
+                      (backoff[step] * jitter);
+    if (!sleep_for(std::chrono::duration_cast<Steady::duration>(wait))) return;
+  }
+}
+
+Link::End Link::run_session() {
+  auto connected = net::Connection::connect(options_.host, port_,
+                                            core::after(options_.connect_timeout), &stopped_);
+  if (!connected) {
+    // Where the gateway said it would move to, it is not.
+    port_ = options_.port;
+    return {.error = std::move(connected).error()};
+  }
+  const auto connection = std::make_shared<net::Connection>(std::move(*connected));
+  {
+    const std::scoped_lock lock{mutex_};
+    if (stopping_) return {.error = {Errc::cancelled, "stopped", {}}};
+    connection_ = connection;
+  }
+  version_ = 0;
+  upstream_alive_ = true;
+  proven_ = false;
+  id_taken_ = false;
+  broken_farms_.clear();
+  record(Record::Kind::opened, connection->peer());
+  wire::FrameReader frames;
+  auto failed = shake_hands(*connection, frames);
+  const End end = failed ? std::move(*failed) : talk(*connection, frames);
+  connection->shutdown();
+  record(Record::Kind::closed, end.error.message);
+  return end;
+}
+
+void Link::record(Record::Kind kind, std::string_view payload) {
+  if (options_.recorder) options_.recorder->record(kind, version_, payload);
+}
+
+core::Result<std::string_view> Link::next_payload(net::Connection& connection,
+                                                  wire::FrameReader& frames,
+                                                  core::Deadline deadline) {
+  for (;;) {
+    BF_TRY(const auto payload, frames.next());
+    if (payload) {
+      record(Record::Kind::received, *payload);
+      return *payload;
+    }
+    BF_TRY(const auto size, connection.read_some(chunk_, deadline));
+    if (size == 0) return tl::unexpected{end_of_stream(frames)};
+    frames.feed({chunk_.data(), size});
+  }
+}
+
+std::optional<Link::End> Link::shake_hands(net::Connection& connection, wire::FrameReader& frames) {
+  const int client_id = options_.client_id + id_offset_;
+  const auto deadline = core::after(options_.handshake_timeout);
+  const auto failed = [](core::Error error) {
+    error.message = fmt::format("handshake: {}", error.message);
+    return End{.error = std::move(error)};
+  };
+  const auto send = [&](std::string_view bytes) {
+    record(Record::Kind::sent, bytes.substr(4));
+    return connection.write_all(bytes, deadline);
+  };
+
+  const wire::VersionRange range{options_.min_server_version, options_.max_server_version};
+  const auto hello = wire::encode_hello(range);
+  record(Record::Kind::sent, std::string_view{hello}.substr(8));
+  if (auto sent = connection.write_all(hello, deadline); !sent) {
+    return failed(std::move(sent).error());
+  }
+  wire::Fields fields;
+  std::optional<wire::NextValidId> next_id;
+  std::optional<wire::ManagedAccounts> accounts;
+  Batch batch;
+  while (version_ == 0 || !next_id || !accounts) {
+    auto payload = next_payload(connection, frames, deadline);
+    if (!payload) {
+      auto end = failed(std::move(payload).error());
+      // A taken client id is often answered by the end of the stream alone.
+      end.rotate_id = version_ != 0 && end.error.code == Errc::unavailable;
+      return end;
+    }
+    fields.assign(*payload);
+    if (version_ == 0) {
+      const auto reply = wire::decode_hello_reply(fields);
+      if (!reply) continue;  // other messages may come first
+      const int version = reply->server_version;
+      if (version < range.min || version > range.max) {
+        return End{.error = {Errc::unavailable,
+                             version < 0 ? fmt::format("the gateway redirects to {}",
+                                                       reply->connection_time)
+                                         : fmt::format("the gateway speaks version {}, we {} to {}",
+                                                       version, range.min, range.max),
+                             std::source_location::current()},
+                   .hopeless = true};
+      }
+      version_ = version;
+      const wire::StartApi start{.client_id = client_id};
+      if (auto sent = send(wire::encode(start, version_)); !sent) {
+        return failed(std::move(sent).error());
+      }
+      continue;
+    }
+    if (fields.id() == static_cast<int>(wire::Reply::next_valid_id)) {
+      if (auto id = wire::decode<wire::NextValidId>(fields, version_)) next_id = *id;
+    } else if (fields.id() == static_cast<int>(wire::Reply::managed_accounts)) {
+      if (auto list = wire::decode<wire::ManagedAccounts>(fields, version_)) accounts = *list;
+    } else if (fields.id() == static_cast<int>(wire::Reply::error)) {
+      // What is said of the farms now is remembered. Nobody has subscribed yet, so there is nobody
+      // to tell.
+      if (const auto error = wire::decode<wire::ErrorMessage>(fields, version_)) {
+        on_error(*error, batch);
+        batch.clear();
+      }
+      if (id_taken_) return client_id_taken();
+    }
+  }
+  simulated_ = std::any_of(accounts->accounts.begin(), accounts->accounts.end(),
+                           [](const auto& account) { return account.starts_with("SIM"); });
+  const std::scoped_lock lock{mutex_};
+  next_order_ = std::max(next_id->order_id, 1);
+  return std::nullopt;
+}
+
+core::Error Link::end_of_stream(const wire::FrameReader& frames) {
+  return {Errc::unavailable,
+          frames.pending() > 0 ? "the gateway closed the link in the middle of a message"
+                               : "the gateway closed the link",
+          std::source_location::current()};
+}
+
+Link::End Link::client_id_taken() const {
+  return {.error = {Errc::conflict,
+                    fmt::format("client id {} is in use at the gateway",
+                                options_.client_id + id_offset_),
+                    std::source_location::current()},
+          .rotate_id = true};
+}
+
+void Link::proven() {
+  proven_ = true;
+  {
+    const std::scoped_lock lock{mutex_};
+    ++session_number_;
+    ++state_.sessions;
+    state_.connected = true;
+    state_.upstream_ok = upstream_alive_;
+    state_.simulated = simulated_;
+    state_.server_version = version_;
+    state_.since = Steady::now();
+    session_alert_.clear();
+    poke_all();
+  }
+  log::info("gateway link at {}:{}: ready, version {}, client id {}", options_.host, port_,
+            version_, options_.client_id + id_offset_);
+}
+
+Link::End Link::talk(net::Connection& connection, wire::FrameReader& frames) {
+  // A gateway that accepts connections may still be deaf. It is one of ours only once it has
+  // answered a question; the first ones may be lost while it connects upstream.
+  const auto prove_by = core::after(options_.handshake_timeout);
+  const auto probe_again = options_.handshake_timeout / 4;
+  const wire::CurrentTimeRequest probe{};
+  const auto ask_directly = [&] {
+    const auto bytes = wire::encode(probe, version_);
+    record(Record::Kind::sent, std::string_view{bytes}.substr(4));
+    take_place();
+    return connection.write_all(bytes, prove_by);
+  };
+  if (auto sent = ask_directly(); !sent) return {.error = std::move(sent).error()};
+
+  wire::Fields fields;
+  Batch batch;
+  std::string silent;
+  int misses = 0;
+  auto heard = Steady::now();
+  auto probed = heard;
+  for (;;) {
+    std::uint64_t messages = 0;
+    for (;;) {
+      auto payload = frames.next();
+      if (!payload) {
+        deliver(batch, messages);
+        return {.error = std::move(payload).error(), .was_ready = proven_};
+      }
+      if (!*payload) break;
+      record(Record::Kind::received, **payload);
+      fields.assign(**payload);
+      on_message(fields, version_, batch);
+      ++messages;
+    }
+    const auto before = Steady::now();
+    const bool give_up = watch_streams(before, batch, silent);
+    deliver(batch, messages);
+    if (id_taken_) return client_id_taken();
+    if (give_up) {
+      return {.error = {Errc::timeout, silent, std::source_location::current()}, .was_ready = true};
+    }
+
+    auto until =
+        proven_ ? heard + options_.heartbeat_interval : std::min(prove_by, probed + probe_again);
+    if (options_.stale_after.count() > 0)
+      until = std::min(until, before + options_.stale_after / 4);
+    const auto size = connection.read_some(chunk_, until);
+    const auto now = Steady::now();
+    if (size && *size > 0) {
+      heard = now;
+      misses = 0;
+      frames.feed({chunk_.data(), *size});
+    }
+    if (size && *size == 0) return {.error = end_of_stream(frames), .was_ready = proven_};
+    if (!size && size.error().code != Errc::timeout) {
+      return {.error = size.error(), .was_ready = proven_};
+    }
+    if (!proven_) {
+      if (now >= prove_by && frames.pending() == 0 && !size) {
+        return {.error = {Errc::timeout, "the gateway accepts the connection but answers nothing",
+                          std::source_location::current()}};
+      }
+      if (now >= probed + probe_again) {
+        probed = now;
+        if (auto sent = ask_directly(); !sent) return {.error = std::move(sent).error()};
+      }
+      continue;
+    }
+    if (size || now < heard + options_.heartbeat_interval) continue;
+    if (misses >= options_.heartbeat_misses) {
+      return {.error = {Errc::timeout, "the gateway no longer answers",
+                        std::source_location::current()},
+              .was_ready = true};
+    }
+    ++misses;
+    heard = now;
+    take_place();
+    // A failure shuts the connection down, which the next read reports.
+    (void)send(Session{session_number_, version_}, probe);
+  }
+}
+
+bool Link::watch_streams(Steady::time_point now, Batch& batch, std::string& problem) {
+  if (options_.stale_after.count() == 0 || !proven_ || ticked_) return false;
+  const bool may_be_silent = !upstream_alive_ || (options_.market_open && !options_.market_open());
+  const std::scoped_lock lock{mutex_};
+  if (may_be_silent) {
+    silent_from_ = now;
+    return false;
+  }
+  if (silence(now) < options_.stale_after * (silence_steps_ + 1)) return false;
+  ++silence_steps_;
+  problem = fmt::format(
+      "no tick for {} s although market data are subscribed",
+      std::chrono::round<std::chrono::seconds>(options_.stale_after * silence_steps_).count());
+  log::warning("gateway link at {}:{}: {}", options_.host, port_, problem);
+  state_.last_problem = problem;
+  constexpr int resubscribe = 1, reconnect = 2, alert = 3, again = 10;
+  if (silence_steps_ == resubscribe) batch.emplace_back(0, StreamsLost{});
+  if (silence_steps_ >= alert) stream_alert_ = problem;
+  return silence_steps_ == reconnect ||
+         (silence_steps_ > reconnect && (silence_steps_ - reconnect) % again == 0);
+}
+
+template <class M>
+std::optional<M> Link::take(const wire::Fields& fields, int version) {
+  auto message = wire::decode<M>(fields, version);
+  if (message) return std::move(*message);
+  // Reported at the first and then ever more rarely.
+  if (std::has_single_bit(++undecodable_)) {
+    log::warning("dropped a message of the gateway: {} ({} so far)", message.error().message,
+                 undecodable_);
+  }
+  return std::nullopt;
+}
+
+void Link::on_message(const wire::Fields& fields, int version, Batch& batch) {
+  const auto id = fields.id();
+  if (!id) {
+    ++undecodable_;
+    return;
+  }
+  const auto pass = [&]<class M>(std::type_identity<M>) {
+    if (auto message = take<M>(fields, version)) {
+      const int req_id = message->req_id;
+      batch.emplace_back(req_id, std::move(*message));
+    }
+  };
+  switch (static_cast<wire::Reply>(*id)) {
+    case wire::Reply::tick_price:
+      ticked_ = true;
+      return pass(std::type_identity<wire::TickPrice>{});
+    case wire::Reply::tick_size:
+      ticked_ = true;
+      return pass(std::type_identity<wire::TickSize>{});
+    case wire::Reply::tick_generic:
+      ticked_ = true;
+      return pass(std::type_identity<wire::TickGeneric>{});
+    case wire::Reply::tick_snapshot_end:
+      return pass(std::type_identity<wire::TickSnapshotEnd>{});
+    case wire::Reply::historical_data:
+      return pass(std::type_identity<wire::HistoricalData>{});
+    case wire::Reply::historical_data_end:
+      return pass(std::type_identity<wire::HistoricalDataEnd>{});
+    case wire::Reply::account_summary:
+      return pass(std::type_identity<wire::AccountSummary>{});
+    case wire::Reply::account_summary_end:
+      return pass(std::type_identity<wire::AccountSummaryEnd>{});
+    case wire::Reply::position:
+      if (auto position = take<wire::Position>(fields, version)) {
+        batch.emplace_back(positions_route, std::move(*position));
+      }
+      return;
+    case wire::Reply::position_end:
+      batch.emplace_back(positions_route, wire::PositionEnd{});
+      return;
+    case wire::Reply::open_order:
+      if (auto order = take<wire::OpenOrder>(fields, version)) {
+        const int order_id = order->order_id;
+        batch.emplace_back(order_id, std::make_unique<wire::OpenOrder>(std::move(*order)));
+      }
+      return;
+    case wire::Reply::option_computation:
+      ticked_ = true;
+      return pass(std::type_identity<wire::OptionComputation>{});
+    case wire::Reply::market_data_type:
+      return pass(std::type_identity<wire::MarketDataType>{});
+    case wire::Reply::contract_data:
+      if (auto data = take<wire::ContractData>(fields, version)) {
+        const int req_id = data->req_id;
+        batch.emplace_back(req_id, std::make_unique<wire::ContractData>(std::move(*data)));
+      }
+      return;
+    case wire::Reply::contract_data_end:
+      return pass(std::type_identity<wire::ContractDataEnd>{});
+    case wire::Reply::option_parameters:
+      return pass(std::type_identity<wire::OptionParameters>{});
+    case wire::Reply::option_parameters_end:
+      return pass(std::type_identity<wire::OptionParametersEnd>{});
+    case wire::Reply::current_time:
+      if (auto time = take<wire::CurrentTime>(fields, version)) {
+        on_time(std::chrono::seconds{1}, time->epoch_seconds, batch);
+      }
+      return;
+    case wire::Reply::current_time_millis:
+      if (auto time = take<wire::CurrentTimeMillis>(fields, version)) {
+        on_time(std::chrono::milliseconds{1}, time->epoch_millis, batch);
+      }
+      return;
+    case wire::Reply::error:
+      if (auto error = take<wire::ErrorMessage>(fields, version)) on_error(*error, batch);
+      return;
+    case wire::Reply::next_valid_id:
+    case wire::Reply::managed_accounts:
+    case wire::Reply::tick_request_parameters:
+    case wire::Reply::order_status:
+    case wire::Reply::execution_data:
+    case wire::Reply::commission_report:
+    case wire::Reply::open_order_end:
+      return;  // known, and of no use here
+    case wire::Reply::tick_string:
+      ticked_ = true;
+      return;
+    default:
+      ++unknown_;
+  }
+}
+
+void Link::on_time(std::chrono::microseconds unit, std::int64_t count, Batch& batch) {
+  constexpr std::chrono::microseconds year_2200 = std::chrono::hours{24 * 365 * 230};
+  if (count < 0 || count > year_2200 / unit) {
+    ++undecodable_;
+    return;
+  }
+  if (!proven_) return proven();  // the answer to our own question, and to nobody else's
+  batch.emplace_back(0, TimeAnswer{core::Instant{unit * count}});
+}
+
+void Link::on_error(const wire::ErrorMessage& error, Batch& batch) {
+  const auto ruling = rule(error.code, error.text);
+  const auto upstream = [&](bool ok) {
+    upstream_alive_ = ok;
+    const std::scoped_lock lock{mutex_};
+    state_.upstream_ok = ok && state_.connected;
+    if (!ok) state_.last_problem = error.text;
+    poke_all();
+  };
+  switch (ruling.meaning) {
+    case Meaning::rate: {
+      log::warning("gateway: {} ({})", error.text, error.code);
+      const std::scoped_lock lock{mutex_};
+      bucket_.complain(Steady::now(), options_.rate_recovery);
+      return;
+    }
+    case Meaning::id_in_use:
+      id_taken_ = !proven_;
+      break;
+    case Meaning::port_changed:
+      log::warning("gateway: {} ({})", error.text, error.code);
+      if (const auto port = port_of(error.text); port != 0) port_ = port;
+      return;
+    case Meaning::outdated: {
+      log::error("gateway: {} ({})", error.text, error.code);
+      const std::scoped_lock lock{mutex_};
+      session_alert_ = fmt::format("{} ({})", error.text, error.code);
+      break;
+    }
+    case Meaning::competing: {
+      const std::scoped_lock lock{mutex_};
+      competing_until_ = Steady::now() + std::chrono::minutes{5};
+      break;
+    }
+    case Meaning::upstream_lost:
+      log::warning("gateway: {} ({})", error.text, error.code);
+      return upstream(false);
+    case Meaning::upstream_back:
+      log::info("gateway: {} ({})", error.text, error.code);
+      upstream(true);
+      batch.emplace_back(0, StreamsLost{});
+      return;
+    case Meaning::farm_lost:
+      log::warning("gateway: {} ({})", error.text, error.code);
+      broken_farms_.insert(farm_of(error.text));
+      return;
+    case Meaning::farm_back:
+      log::info("gateway: {} ({})", error.text, error.code);
+      // After a break streams may stay dead without a word.
+      if (broken_farms_.erase(farm_of(error.text)) > 0) batch.emplace_back(0, StreamsLost{});
+      return;
+    default:
+      break;
+  }
+  if (!error.req_id) {
+    log::info("gateway: {} ({})", error.text, error.code);
+    return;
+  }
+  if (error.code == 320) log::error("the gateway could not read a request of ours: {}", error.text);
+  if (ruling.meaning == Meaning::notice) {
+    log::debug("gateway: {} ({})", error.text, error.code);
+    return;
+  }
+  batch.emplace_back(*error.req_id, RequestError{*error.req_id, ruling, error.text});
+}
+
+void Link::deliver(Batch& batch, std::uint64_t messages) {
+  const std::scoped_lock lock{mutex_};
+  state_.messages_in += messages;
+  state_.undecodable = undecodable_;
+  state_.unknown = unknown_;
+  if (ticked_) {
+    ticked_ = false;
+    silent_before_ = {};
+    silent_from_ = Steady::now();
+    silence_steps_ = 0;
+    stream_alert_.clear();
+    competing_until_ = {};
+  }
+  for (auto& [req_id, event] : batch) {
+    // A peer may send 0 as a request id too, which is nobody's.
+    if (const auto* time = std::get_if<TimeAnswer>(&event)) {
+      for (auto* waiter : time_waiters_) waiter->events_.emplace_back(*time);
+      time_waiters_.clear();
+    } else if (std::holds_alternative<StreamsLost>(event)) {
+      for (auto* mailbox : mailboxes_) mailbox->events_.emplace_back(StreamsLost{});
+    } else if (const auto route = routes_.find(req_id); route != routes_.end()) {
+      route->second->events_.push_back(std::move(event));
+    } else {
+      ++state_.late;
+    }
+  }
+  if (!batch.empty()) changed_.notify_all();
+  batch.clear();
+}
+
+}  // namespace bifrost::ib
