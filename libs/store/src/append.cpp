@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <tuple>
@@ -26,16 +27,13 @@ using core::Result;
 
 constexpr std::int16_t fact_columns = 16;
 constexpr std::size_t fact_bytes = 2 + 16 * 4 + 8 + 15 * 4;
+#define BIFROST_FACT_COLUMNS                                                        \
+  "as_of, underlying_id, contract_id, bid, ask, last, bid_size, ask_size, volume, " \
+  "open_interest, implied_vol, delta, gamma, theta, vega, observed_offset_ms"
 constexpr auto copy_facts =
-    "COPY option_snapshots (as_of, underlying_id, contract_id, bid, ask, last, bid_size, ask_size, "
-    "volume,"
-    " open_interest, implied_vol, delta, gamma, theta, vega, observed_offset_ms) FROM STDIN "
-    "(FORMAT binary)";
+    "COPY option_snapshots (" BIFROST_FACT_COLUMNS ") FROM STDIN (FORMAT binary)";
 constexpr auto copy_staged_facts =
-    "COPY staged_option_snapshots (as_of, underlying_id, contract_id, bid, ask, last, bid_size, "
-    "ask_size, volume,"
-    " open_interest, implied_vol, delta, gamma, theta, vega, observed_offset_ms) FROM STDIN "
-    "(FORMAT binary)";
+    "COPY staged_option_snapshots (" BIFROST_FACT_COLUMNS ") FROM STDIN (FORMAT binary)";
 
 tl::unexpected<core::Error> refuse(const core::ChainSnapshot& snapshot, std::string_view why) {
   return fail(Errc::invalid_input,
@@ -236,8 +234,10 @@ Result<void> put_conditions(pg::Connection& connection, const CycleRecord& cycle
   return {};
 }
 
+enum class Ledger { replaces_missed, replaces_any };
+
 Result<std::int64_t> put_run(pg::Connection& connection, const CycleRecord& cycle,
-                             const Underlying& underlying, Deadline deadline) {
+                             const Underlying& underlying, Ledger ledger, Deadline deadline) {
   std::int64_t dropped = 0;
   std::optional<std::int64_t> price;
   if (cycle.snapshot.underlying_price) {
@@ -262,6 +262,7 @@ Result<std::int64_t> put_run(pg::Connection& connection, const CycleRecord& cycl
       .add(static_cast<std::int32_t>(migrations().back().revision));
   const auto payload = notice_payload({cycle.snapshot.underlying, cycle.snapshot.as_of});
   params.add(std::string_view(payload));
+  params.add(static_cast<std::int16_t>(ledger == Ledger::replaces_any ? 1 : 0));
   BF_TRY(const auto rows,
          connection.query(
              "INSERT INTO collection_runs AS r (underlying_id, as_of, status, reason, source, "
@@ -274,9 +275,8 @@ Result<std::int64_t> put_run(pg::Connection& connection, const CycleRecord& cycl
              " started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, expected = "
              "EXCLUDED.expected,"
              " received = EXCLUDED.received, refused = EXCLUDED.refused,"
-             " underlying_price = EXCLUDED.underlying_price, schema_rev = EXCLUDED.schema_rev, "
-             "stored_at = now()"
-             " WHERE r.status = 3 RETURNING pg_notify('bifrost_snapshot', $14)",
+             " underlying_price = EXCLUDED.underlying_price, schema_rev = EXCLUDED.schema_rev"
+             " WHERE r.status = 3 OR $15 = 1 RETURNING pg_notify('bifrost_snapshot', $14)",
              params, deadline));
   if (rows.size() == 0)
     return fail(Errc::conflict, "a cycle was written past the lock of its underlying");
@@ -307,6 +307,15 @@ Result<std::set<std::pair<std::int32_t, Instant>>> stored_cycles(
   return stored;
 }
 
+/// Held to the end of the transaction. Ledger rows get their stored_at under it, so that a reader
+/// who waits for it knows that nothing earlier can still appear.
+Result<void> lock_writers(pg::Connection& connection, std::int32_t underlying_id,
+                          Deadline deadline) {
+  BF_CHECK(connection.query("SELECT pg_advisory_xact_lock(1651859713, $1)",
+                            pg::Params{}.add(underlying_id), deadline));
+  return {};
+}
+
 enum class Facts { fresh, perhaps_there };
 
 Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
@@ -325,10 +334,7 @@ Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
   BF_CHECK(begin_fenced(*connection, fence, deadline));
   // Writers of one underlying take turns, always in the order of ids. Whoever comes second finds
   // the ledger row.
-  for (const auto id : locks) {
-    BF_CHECK(connection->query("SELECT pg_advisory_xact_lock(1651859713, $1)", pg::Params{}.add(id),
-                               deadline));
-  }
+  for (const auto id : locks) BF_CHECK(lock_writers(*connection, id, deadline));
   std::set<std::pair<std::int32_t, Instant>> keys;
   for (const auto& cycle : cycles) {
     keys.emplace(underlyings[cycle.snapshot.underlying].id, cycle.snapshot.as_of);
@@ -360,7 +366,8 @@ Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
     BF_CHECK(put_changes(*connection, cycle, underlying.id,
                          all.subspan(cycle.snapshot.quotes.size()), deadline));
     BF_CHECK(put_conditions(*connection, cycle, underlying.id, deadline));
-    BF_TRY(const auto dropped, put_run(*connection, cycle, underlying, deadline));
+    BF_TRY(const auto dropped,
+           put_run(*connection, cycle, underlying, Ledger::replaces_missed, deadline));
     results[i].dropped += dropped;
   }
   if (rows > 0 && facts == Facts::fresh) {
@@ -435,6 +442,7 @@ Result<std::int64_t> History::mark_missed(std::string_view underlying,
   params.add(found.id).add(as_of).add(reason).add(seconds).add(
       static_cast<std::int32_t>(migrations().back().revision));
   BF_CHECK(begin_fenced(*connection, fence, deadline));
+  BF_CHECK(lock_writers(*connection, found.id, deadline));
   BF_TRY(const auto rows,
          connection->query(
              "INSERT INTO collection_runs (underlying_id, as_of, status, reason, interval_seconds,"
@@ -444,6 +452,57 @@ Result<std::int64_t> History::mark_missed(std::string_view underlying,
              params, deadline));
   BF_CHECK(connection->query("COMMIT", deadline));
   return rows.affected();
+}
+
+Result<Appended> History::correct(const CycleRecord& cycle, Deadline deadline) {
+  BF_CHECK(check(cycle));
+  const auto& snapshot = cycle.snapshot;
+  BF_CHECK(impl_->pool.ensure_partitions(
+      std::array{std::chrono::floor<std::chrono::days>(snapshot.as_of)}, deadline));
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto underlying,
+         impl_->catalogue.ensure_underlying(*connection, snapshot.underlying, deadline));
+  BF_CHECK(connection->query("BEGIN", deadline));
+  BF_CHECK(lock_writers(*connection, underlying.id, deadline));
+  pg::Params key;
+  key.add(snapshot.as_of).add(underlying.id);
+  BF_TRY(const auto before,
+         connection->query("SELECT stored_at FROM collection_runs WHERE as_of = $1"
+                           " AND underlying_id = $2 AND status IN (1, 2)",
+                           key, deadline));
+  if (before.size() == 0) {
+    return fail(Errc::not_found,
+                fmt::format("there is no snapshot of {} at {} to correct; hint: append it",
+                            snapshot.underlying, core::to_iso(snapshot.as_of)));
+  }
+  // Compressed chunks limit what one statement may unpack; a correction is meant. The setting is
+  // only a name where there is no TimescaleDB.
+  BF_CHECK(connection->query(
+      "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)",
+      deadline));
+  key.add(before.instant(0, 0));
+  BF_CHECK(
+      connection->query("WITH gone AS (DELETE FROM option_snapshots WHERE as_of = $1"
+                        " AND underlying_id = $2 RETURNING " BIFROST_FACT_COLUMNS
+                        ") INSERT INTO superseded_option_snapshots (" BIFROST_FACT_COLUMNS
+                        ", stored_at) SELECT *, $3 FROM gone",
+                        key, deadline));
+  std::vector<const core::OptionContract*> contracts;
+  contracts.reserve(snapshot.quotes.size());
+  for (const auto& quote : snapshot.quotes) contracts.push_back(&quote.contract);
+  Catalogue::Ids fresh;
+  BF_TRY(const auto ids,
+         impl_->catalogue.ensure_contracts(*connection, underlying.id, contracts, fresh, deadline));
+  pg::CopyData data;
+  Appended result{true, static_cast<std::int64_t>(snapshot.quotes.size()), 0};
+  result.dropped = put_facts(snapshot, underlying, ids, data);
+  BF_TRY(const auto dropped,
+         put_run(*connection, cycle, underlying, Ledger::replaces_any, deadline));
+  result.dropped += dropped;
+  BF_CHECK(connection->copy_in(copy_facts, data, deadline));
+  BF_CHECK(connection->query("COMMIT", deadline));
+  impl_->catalogue.remember(underlying.id, fresh);
+  return result;
 }
 
 }  // namespace bifrost::store

@@ -227,6 +227,12 @@ class History {
                                              core::Deadline deadline,
                                              const std::optional<Fence>& fence = std::nullopt);
 
+  /// Replaces what is known of a stored cycle by something better (a vendor's corrected file). What
+  /// it replaces moves aside and stays readable as it was known before (Queries); changes and
+  /// market conditions stay as they were found at the time. `not_found`: there is no snapshot of
+  /// that cycle. A repeat replaces the correction by itself.
+  core::Result<Appended> correct(const CycleRecord& cycle, core::Deadline deadline);
+
   /// Enters cycles that brought nothing; gives the number entered. Cycles with a ledger row keep
   /// it.
   core::Result<std::int64_t> mark_missed(std::string_view underlying,
