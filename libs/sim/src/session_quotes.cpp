@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include "bifrost/analysis/black_scholes.hpp"
+#include "bifrost/core/calendar.hpp"
+#include "catalogue.hpp"
+#include "session.hpp"
+#include "wording.hpp"
+
+namespace bifrost::sim {
+
+namespace wire = ib::wire;
+
+namespace {
+
+std::optional<double> per_point(const std::optional<double>& vega) {
+  return vega ? std::optional{analysis::vega_per_point(*vega)} : std::nullopt;
+}
+
+bool market_open(core::Instant t) {
+  const auto session = core::session(core::exchange_time(t).date);
+  return session && t >= session->open && t < session->close;
+}
+
+}  // namespace
+
+void Session::on(const wire::MarketDataTypeRequest& m) {
+  market_data_type_ = m.type;
+}
+
+void Session::on(const wire::MarketDataRequest& m) {
+  if (lines_.contains(m.req_id)) {
+    return send_error(m.req_id, 322, "Error processing request.-'b' : cause - Duplicate ticker id");
+  }
+  if (m.snapshot && !m.generic_ticks.empty()) {
+    return send_error(m.req_id, 321,
+                      "Error validating request.-'b' : cause - 414 Snapshot market data "
+                      "subscription is not applicable to generic ticks");
+  }
+  const auto found = find_instruments(floor_.market, m.contract);
+  if (found.empty()) return send_error(m.req_id, 200, std::string{no_definition});
+  if (found.size() > 1) {
+    return send_error(m.req_id, 200, "The contract description specified is ambiguous");
+  }
+  if (floor_.options.max_lines > 0 && floor_.lines >= floor_.options.max_lines) {
+    return send_error(m.req_id, 101, "Max number of tickers has been reached");
+  }
+
+  Line line;
+  if (const auto* const* option = std::get_if<const ListedOption*>(&found.front())) {
+    line.con_id = (*option)->con_id;
+    line.option = true;
+  } else {
+    line.con_id = std::get<const Underlying*>(found.front())->con_id;
+  }
+  for (const auto text : split(m.generic_ticks, ',')) {
+    if (const auto generic = parse_int(text)) line.generics.insert(*generic);
+  }
+  const auto now = floor_.market.now();
+  if (m.snapshot) line.snapshot_ends = now + floor_.options.snapshot_wait;
+
+  const bool frozen = (market_data_type_ == 2 || market_data_type_ == 4) && !market_open(now);
+  send(wire::MarketDataType{.req_id = m.req_id, .type = frozen ? 2 : 1});
+  send(wire::TickRequestParameters{
+      .req_id = m.req_id, .min_tick = 0.01, .bbo_exchange = "9c0001", .snapshot_permissions = 3});
+  ++floor_.lines;
+  const auto at = lines_.emplace(m.req_id, std::move(line)).first;
+  tell(m.req_id, at->second);
+  if (m.snapshot && *at->second.snapshot_ends <= now) {
+    send(wire::TickSnapshotEnd{.req_id = m.req_id});
+    drop(at);
+  }
+}
+
+void Session::on(const wire::CancelMarketData& m) {
+  const auto line = lines_.find(m.req_id);
+  if (line == lines_.end()) {
+    return send_error(m.req_id, 300, fmt::format("Can't find EId with tickerId:{}", m.req_id));
+  }
+  drop(line);
+}
+
+void Session::drop(std::map<int, Line>::iterator line) {
+  lines_.erase(line);
+  --floor_.lines;
+}
+
+void Session::market_moved() {
+  const auto now = floor_.market.now();
+  for (auto at = lines_.begin(); at != lines_.end();) {
+    const auto line = at++;
+    tell(line->first, line->second);
+    if (line->second.snapshot_ends && *line->second.snapshot_ends <= now) {
+      send(wire::TickSnapshotEnd{.req_id = line->first});
+      drop(line);
+    }
+  }
+}
+
+void Session::tell(int req_id, Line& line) {
+  if (!line.option) {
+    const auto state = floor_.market.underlying_state(line.con_id);
+    tell_underlying(req_id, line, state);
+    line.underlying_told = state;
+    return;
+  }
+  // An expired contract falls silent, as on the real wire.
+  if (line.option_told && !floor_.market.find_option(line.con_id)) return;
+  const auto state = floor_.market.option_state(line.con_id);
+  tell_option(req_id, line, state);
+  line.option_told = state;
+}
+
+void Session::tell_price(int req_id, int price_tick, int size_tick,
+                         const std::optional<core::Price>& price,
+                         const std::optional<std::int64_t>& size) {
+  wire::TickPrice out{.req_id = req_id, .tick_type = price_tick, .price = {}, .size = {}};
+  if (price) {
+    out.price = price->value();
+    if (size) out.size = static_cast<double>(*size);
+    out.attributes = price_tick == wire::tick::last ? 0 : 1;
+  }
+  send(out);
+  if (!price) {
+    send(wire::TickSize{.req_id = req_id, .tick_type = size_tick, .size = 0});
+  } else if (size) {
+    send(wire::TickSize{.req_id = req_id, .tick_type = size_tick, .size = *out.size});
+  }
+}
+
+void Session::tell_computation(int req_id, int tick_type, const std::optional<Computation>& value) {
+  wire::OptionComputation out;
+  out.req_id = req_id;
+  out.tick_type = tick_type;
+  out.attribute = tick_type == wire::tick::model_computation ? 0 : 1;
+  if (value) {
+    out.implied_vol = value->implied_vol;
+    out.delta = value->delta;
+    out.option_price = value->price;
+    if (value->price) out.pv_dividend = 0;
+    out.gamma = value->gamma;
+    out.vega = per_point(value->vega);
+    out.theta = value->theta;
+    out.underlying_price = value->underlying_price;
+  }
+  send(out);
+}
+
+void Session::tell_option(int req_id, const Line& line, const OptionState& state) {
+  const auto* told = line.option_told ? &*line.option_told : nullptr;
+  const auto& q = state.quote;
+  const auto side = [&](int price_tick, int size_tick, auto price, auto size) {
+    if (!told || told->quote.*price != q.*price) {
+      tell_price(req_id, price_tick, size_tick, q.*price, q.*size);
+    } else if (q.*size && told->quote.*size != q.*size) {
+      send(wire::TickSize{
+          .req_id = req_id, .tick_type = size_tick, .size = static_cast<double>(*(q.*size))});
+    }
+  };
+  const auto size = [&](int tick_type, auto field) {
+    if (!(q.*field) || (told && told->quote.*field == q.*field)) return;
+    send(wire::TickSize{
+        .req_id = req_id, .tick_type = tick_type, .size = static_cast<double>(*(q.*field))});
+  };
+  side(wire::tick::bid, wire::tick::bid_size, &core::Quote::bid, &core::Quote::bid_size);
+  side(wire::tick::ask, wire::tick::ask_size, &core::Quote::ask, &core::Quote::ask_size);
+  if (q.last && (!told || told->quote.last != q.last)) {
+    tell_price(req_id, wire::tick::last, wire::tick::last_size, q.last, std::nullopt);
+  }
+  size(wire::tick::volume, &core::Quote::volume);
+  if (line.generics.contains(101)) {
+    const auto* option = floor_.market.find_option(line.con_id);
+    const bool call = option && option->contract.right == core::Right::call;
+    size(call ? wire::tick::call_open_interest : wire::tick::put_open_interest,
+         &core::Quote::open_interest);
+  }
+  // The model's computation comes last: clients take it for the end of the first burst.
+  if (!told || told->bid != state.bid) {
+    tell_computation(req_id, wire::tick::bid_computation, state.bid);
+  }
+  if (!told || told->ask != state.ask) {
+    tell_computation(req_id, wire::tick::ask_computation, state.ask);
+  }
+  if (!told || told->model != state.model) {
+    tell_computation(req_id, wire::tick::model_computation, state.model);
+  }
+}
+
+void Session::tell_underlying(int req_id, const Line& line, const UnderlyingState& state) {
+  const auto* told = line.underlying_told ? &*line.underlying_told : nullptr;
+  const auto side = [&](int price_tick, int size_tick, auto price, auto size) {
+    if (state.*price && (!told || told->*price != state.*price)) {
+      tell_price(req_id, price_tick, size_tick, state.*price, state.*size);
+    } else if (state.*size && told && told->*size != state.*size) {
+      send(wire::TickSize{
+          .req_id = req_id, .tick_type = size_tick, .size = static_cast<double>(*(state.*size))});
+    }
+  };
+  const auto price = [&](int tick_type, auto field) {
+    if (!(state.*field) || (told && told->*field == state.*field)) return;
+    send(wire::TickPrice{
+        .req_id = req_id, .tick_type = tick_type, .price = (*(state.*field)).value(), .size = 0});
+  };
+  const auto generic = [&](int wanted, int tick_type, auto field) {
+    if (!line.generics.contains(wanted) || !(state.*field)) return;
+    if (told && told->*field == state.*field) return;
+    send(wire::TickGeneric{.req_id = req_id, .tick_type = tick_type, .value = state.*field});
+  };
+  constexpr int historical_vol_tick = 23;
+  constexpr int implied_vol_tick = 24;
+  using U = UnderlyingState;
+  side(wire::tick::bid, wire::tick::bid_size, &U::bid, &U::bid_size);
+  side(wire::tick::ask, wire::tick::ask_size, &U::ask, &U::ask_size);
+  side(wire::tick::last, wire::tick::last_size, &U::last, &U::last_size);
+  if (state.volume && (!told || told->volume != state.volume)) {
+    send(wire::TickSize{.req_id = req_id,
+                        .tick_type = wire::tick::volume,
+                        .size = static_cast<double>(*state.volume)});
+  }
+  price(wire::tick::open, &U::open);
+  price(wire::tick::high, &U::high);
+  price(wire::tick::low, &U::low);
+  price(wire::tick::close, &U::previous_close);
+  generic(104, historical_vol_tick, &U::historical_vol);
+  generic(106, implied_vol_tick, &U::implied_vol);
+}
+
+}  // namespace bifrost::sim
