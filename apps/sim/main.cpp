@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +44,7 @@ struct Settings {
   std::vector<std::string> replay;
   std::vector<std::string> symbols;
   int snapshot_seconds = -1;  // not given
+  std::string script;
 };
 
 int usage_error(std::string_view what) {
@@ -78,6 +81,13 @@ core::Result<std::vector<sim::SyntheticSymbol>> choose(const std::vector<std::st
     chosen.push_back(*it);
   }
   return chosen;
+}
+
+core::Result<std::string> read_file(const std::string& name) {
+  std::ifstream file(name, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) return core::fail(core::Errc::unavailable, fmt::format("cannot read {}", name));
+  return text;
 }
 
 /// Signals that end the program, as something poll() can wait for.
@@ -184,6 +194,13 @@ int run(Settings& settings) {
     settings.gateway.snapshot_wait = 0s;
   }
 
+  if (!settings.script.empty()) {
+    auto text = read_file(settings.script);
+    if (!text) return failure(text.error());
+    settings.gateway.fault_script = *std::move(text);
+    settings.gateway.fault_script_name = settings.script;
+  }
+
   // Before the first thread, which inherits the mask.
   const int signals = termination_signals();
   std::signal(SIGPIPE, SIG_IGN);
@@ -259,6 +276,12 @@ int main(int argc, char** argv) {
   app.add_option("--snapshot-seconds", s.snapshot_seconds,
                  "Simulated seconds until a snapshot ends; default 11, with a manual clock 0")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--script", s.script,
+                 "Fault script: what is to go wrong, one rule a line, `WHEN: ACTION; ACTION`")
+      ->check(CLI::ExistingFile);
+  app.add_option("--fault-seed", s.gateway.fault_seed, "Seed of what the script leaves to chance")
+      ->capture_default_str();
+  app.footer(sim::fault_script_help());
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -218,6 +218,17 @@ void Connection::shutdown() noexcept {
   if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
 }
 
+void Connection::reset() noexcept {
+  if (fd_ < 0) return;
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  // Dissolving the association sends the reset now; closing the descriptor would race with a thread
+  // inside a call.
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  if (::connect(fd_, &nobody, sizeof nobody) != 0) ::shutdown(fd_, SHUT_RDWR);
+}
+
 Result<Listener> Listener::bind(const std::string& host, std::uint16_t port) {
   BF_TRY(const auto addresses, resolve(host, port, true));
   // "localhost" means both families; older clients of ours say 127.0.0.1, so that one is preferred.

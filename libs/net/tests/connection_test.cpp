@@ -83,6 +83,25 @@ TEST(Connection, ShutdownFromAnotherThreadEndsABlockedRead) {
   reader.join();
 }
 
+TEST(Connection, AResetReachesThePeerBehindWhatWasSentAndEndsABlockedRead) {
+  auto [client, server] = make_pair_of_connections();
+  ASSERT_TRUE(server.write_all("half", core::after(5s)).has_value());
+  std::thread reader{[&from = server] {
+    std::array<char, 16> buffer;
+    const auto n = from.read_some(buffer, core::after(20s));
+    EXPECT_TRUE(!n || *n == 0);
+  }};
+  server.reset();
+  reader.join();
+  std::array<char, 16> buffer;
+  const auto first = client.read_some(buffer, core::after(5s));
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(std::string(buffer.data(), *first), "half");
+  const auto end = client.read_some(buffer, core::after(5s));
+  ASSERT_FALSE(end.has_value());
+  EXPECT_EQ(end.error().code, Errc::unavailable);
+}
+
 TEST(Connection, WritingToAPeerThatLeftIsAnErrorAndNotASignal) {
   auto [client, server] = make_pair_of_connections();
   {

@@ -30,6 +30,8 @@ constexpr auto write_wait = 30s;
 constexpr auto idle_wait = 1s;
 // How long accepting rests after the system refused a connection.
 constexpr auto accept_pause = 200ms;
+// How often a gateway with a fault script looks whether something is due.
+constexpr auto weather_interval = 20ms;
 // Each has two threads.
 constexpr std::size_t max_clients = 64;
 
@@ -46,33 +48,46 @@ struct Gateway::Impl {
     std::optional<Session> session;
     std::string outbox;
     bool closing = false;
+    bool reset = false;  // ends broken off
+    bool bytewise = false;
     bool finished = false;  // both threads are past their last look at this client
     std::condition_variable wake;
     std::thread reader;
     std::thread writer;
   };
 
-  Impl(Market& market, const core::Clock& clock, GatewayOptions o, net::Listener l)
-      : options(std::move(o)), floor(market, clock, options), listener(std::move(l)) {}
+  Impl(Market& market, const core::Clock& clock, GatewayOptions o, Script script, net::Listener l)
+      : options(std::move(o)),
+        floor(market, clock, options, std::move(script)),
+        listener(std::move(l)),
+        port(listener.port()) {}
 
   GatewayOptions options;
   std::mutex lock;
   Floor floor;
-  net::Listener listener;
+  net::Listener listener;  // replaced and closed with the lock held
+  const std::uint16_t port;
   std::list<Client> clients;
   bool stopping = false;
+  bool refusing = false;
   std::condition_variable stop_called;
   std::thread acceptor;
+  std::thread watcher;  // only with a fault script
 
   // Everything below with `lock` held.
 
   void post(Client& client) {
     client.outbox += client.session->take_output();
+    client.bytewise = client.session->bytewise();
     if (client.outbox.size() > max_waiting_bytes && !client.closing) {
       core::log::warning("{} does not read, closing it", client.connection.peer());
       client.outbox.clear();
       close(client);
       client.connection.shutdown();
+    }
+    if (client.session->ending() != Outlet::Ending::none && !client.closing) {
+      client.reset = client.session->ending() == Outlet::Ending::reset;
+      close(client);
     }
     if (!client.outbox.empty()) client.wake.notify_all();
   }
@@ -83,14 +98,47 @@ struct Gateway::Impl {
   }
 
   void catch_up() {
-    const auto now = floor.clock.now();
-    if (now == floor.market.now()) return;
-    floor.market.advance_to(now);
+    floor.now = {.simulated = floor.clock.now(), .real = std::chrono::steady_clock::now()};
+    const bool moved = floor.now.simulated != floor.market.now();
+    if (moved) floor.market.advance_to(floor.now.simulated);
+    const bool weather = floor.weather.scripted() && floor.weather.tick(floor.now);
+    if (weather) spread();
+    if (!moved && !floor.weather.scripted()) return;
     for (auto& client : clients) {
       if (!client.session || client.closing) continue;
-      client.session->market_moved();
+      const bool stays = client.session->time_passed();
+      if (moved || weather) client.session->market_moved();
       post(client);
+      if (!stays) close(client);
     }
+  }
+
+  void spread_on() {
+    spread();
+    for (auto& client : clients) {
+      if (client.session && !client.closing) post(client);
+    }
+  }
+
+  /// Lets the weather's doings reach the clients and the port.
+  void spread() {
+    for (const auto& blow : floor.weather.take_blows()) {
+      for (auto& client : clients) {
+        if (client.session && !client.closing) client.session->suffer(blow);
+      }
+    }
+    floor.rate.set_limit(floor.weather.rate(options.max_messages_per_second));
+    if (floor.weather.closes_all()) {
+      for (auto& client : clients) {
+        if (client.session) post(client);
+        close(client);
+      }
+    }
+    const bool refuses = floor.weather.refusing();
+    if (refuses == refusing) return;
+    refusing = refuses;
+    if (refusing) listener.close();
+    stop_called.notify_all();
   }
 
   // Threads.
@@ -98,14 +146,15 @@ struct Gateway::Impl {
   void read(Client& client) {
     const auto started = std::chrono::steady_clock::now();
     std::array<char, 16384> buffer;
-    bool ready = false;
+    bool patient = false;
     for (;;) {
-      const auto deadline = ready ? core::after(idle_wait) : started + options.start_wait;
+      const auto deadline = patient ? core::after(idle_wait) : started + options.start_wait;
       const auto got = client.connection.read_some(buffer, deadline);
       const std::lock_guard guard(lock);
       if (client.closing) break;
+      patient = client.session->ready() || client.session->stalled();
       if (!got) {
-        if (got.error().code == core::Errc::timeout && ready) continue;
+        if (got.error().code == core::Errc::timeout && patient) continue;
         if (got.error().code == core::Errc::timeout) {
           core::log::info("{} did not start the API in time", client.connection.peer());
         }
@@ -113,11 +162,13 @@ struct Gateway::Impl {
       }
       if (*got == 0) break;
       catch_up();
-      const bool stay =
-          client.session->receive({buffer.data(), *got}, std::chrono::steady_clock::now());
+      if (client.closing) break;
+      const bool stay = client.session->receive({buffer.data(), *got});
       post(client);
+      // What the request has set off is for every client.
+      if (floor.weather.scripted()) spread_on();
       if (!stay) break;
-      ready = client.session->ready();
+      patient = client.session->ready() || client.session->stalled();
     }
     const std::lock_guard guard(lock);
     close(client);
@@ -129,8 +180,13 @@ struct Gateway::Impl {
       client.wake.wait(guard, [&] { return client.closing || !client.outbox.empty(); });
       if (client.outbox.empty()) break;
       const auto bytes = std::exchange(client.outbox, {});
+      const std::size_t piece = client.bytewise ? 1 : bytes.size();
       guard.unlock();
-      const auto sent = client.connection.write_all(bytes, core::after(write_wait));
+      core::Result<> sent;
+      for (std::size_t at = 0; sent && at < bytes.size(); at += piece) {
+        sent = client.connection.write_all(std::string_view{bytes}.substr(at, piece),
+                                           core::after(write_wait));
+      }
       guard.lock();
       if (!sent) break;
     }
@@ -138,8 +194,13 @@ struct Gateway::Impl {
     // seen the end of this connection.
     client.closing = true;
     client.session.reset();
+    const bool reset = client.reset;
     guard.unlock();
-    client.connection.shutdown();
+    if (reset) {
+      client.connection.reset();
+    } else {
+      client.connection.shutdown();
+    }
     client.reader.join();
     guard.lock();
     client.finished = true;
@@ -166,13 +227,33 @@ struct Gateway::Impl {
       if (connection) {
         serve(*std::move(connection), guard);
       } else if (connection.error().code == core::Errc::cancelled) {
-        return;
+        if (!listen_again(guard)) return;
       } else if (connection.error().code != core::Errc::timeout) {
         // Out of descriptors, say: that passes, and a connection that waits is served then.
         core::log::warning("no client can be accepted just now: {}", connection.error().message);
         if (stop_called.wait_for(guard, accept_pause, [this] { return stopping; })) return;
       }
     }
+  }
+
+  /// Opens the port again when the script's refusal is over. False: the gateway stops.
+  bool listen_again(std::unique_lock<std::mutex>& guard) {
+    for (;;) {
+      stop_called.wait(guard, [this] { return stopping || !refusing; });
+      if (stopping) return false;
+      auto fresh = net::Listener::bind(options.host, port);
+      if (fresh) {
+        listener = *std::move(fresh);
+        return true;
+      }
+      core::log::warning("the port cannot be opened again just now: {}", fresh.error().message);
+      if (stop_called.wait_for(guard, accept_pause, [this] { return stopping; })) return false;
+    }
+  }
+
+  void watch() {
+    std::unique_lock guard(lock);
+    while (!stop_called.wait_for(guard, weather_interval, [this] { return stopping; })) catch_up();
   }
 
   /// Starts a client's threads, or closes the connection.
@@ -184,6 +265,9 @@ struct Gateway::Impl {
     }
     auto& client = clients.emplace_back(std::move(connection), floor);
     const auto place = std::prev(clients.end());
+    catch_up();
+    client.session->connected();
+    post(client);
     try {
       client.reader = std::thread([this, &client] { read(client); });
       client.writer = std::thread([this, &client] { write(client); });
@@ -213,16 +297,22 @@ core::Result<std::unique_ptr<Gateway>> Gateway::start(Market& market, const core
         fmt::format("server versions {} to {} are not within {} to {}", options.min_version,
                     options.max_version, ib::wire::min_version, ib::wire::max_version));
   }
+  BF_TRY(auto script, parse_script(options.fault_script, options.fault_script_name));
   BF_TRY(auto listener, net::Listener::bind(options.host, options.port));
-  auto impl = std::make_unique<Impl>(market, clock, std::move(options), std::move(listener));
+  auto impl = std::make_unique<Impl>(market, clock, std::move(options), std::move(script),
+                                     std::move(listener));
   auto* raw = impl.get();
-  raw->floor.market.advance_to(clock.now());
+  raw->floor.now = {.simulated = clock.now(), .real = std::chrono::steady_clock::now()};
+  raw->floor.market.advance_to(raw->floor.now.simulated);
+  raw->floor.weather.begin(raw->floor.now);
+  raw->catch_up();
   raw->acceptor = std::thread([raw] { raw->accept(); });
+  if (raw->floor.weather.scripted()) raw->watcher = std::thread([raw] { raw->watch(); });
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }
 
 std::uint16_t Gateway::port() const {
-  return impl_->listener.port();
+  return impl_->port;
 }
 
 void Gateway::step() {
@@ -241,9 +331,10 @@ void Gateway::stop() {
       Impl::close(client);
       client.connection.shutdown();
     }
+    impl_->listener.close();
   }
-  impl_->listener.close();
   impl_->acceptor.join();
+  if (impl_->watcher.joinable()) impl_->watcher.join();
   for (auto& client : impl_->clients) client.writer.join();
 }
 

@@ -14,10 +14,11 @@
 #include "bifrost/ib/wire.hpp"
 #include "bifrost/sim/gateway.hpp"
 #include "bifrost/sim/market.hpp"
+#include "outlet.hpp"
+#include "veiled_market.hpp"
+#include "weather.hpp"
 
 namespace bifrost::sim {
-
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 /// How many messages came within the last second, whoever sent them.
 class MessageRate {
@@ -26,6 +27,8 @@ class MessageRate {
 
   explicit MessageRate(int limit) : limit_(limit) {}
   Verdict count(SteadyTime now);
+  void set_limit(int limit) { limit_ = limit; }
+  int limit() const { return limit_; }
 
  private:
   int limit_;
@@ -34,15 +37,25 @@ class MessageRate {
 
 /// What all sessions of one gateway share. The gateway's lock guards it.
 struct Floor {
-  Floor(Market& m, const core::Clock& c, const GatewayOptions& o)
-      : market(m), clock(c), options(o), rate(o.max_messages_per_second) {}
+  Floor(Market& m, const core::Clock& c, const GatewayOptions& o, Script script)
+      : weather(std::move(script), o.fault_seed),
+        market(m, weather),
+        clock(c),
+        options(o),
+        rate(o.max_messages_per_second) {}
 
-  Market& market;
+  Weather weather;
+  VeiledMarket market;
   const core::Clock& clock;
   const GatewayOptions& options;
   MessageRate rate;
+  Moment now;  // of the gateway's last look at its clocks
   int lines = 0;
   std::set<int> client_ids;
+
+  int max_lines() const { return weather.lines(options.max_lines); }
+  /// What the gateway takes the time to be, which a script may have stepped.
+  core::Instant told_time() const { return market.now() + weather.clock_shift(); }
 };
 
 /// One client's conversation, from its first byte: bytes in, bytes out. Knows no sockets and no
@@ -54,16 +67,29 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  /// What a script does to a connection that was just made.
+  void connected();
+
   /// False: the connection is to be closed once the output has been sent.
-  bool receive(std::string_view bytes, SteadyTime now);
+  bool receive(std::string_view bytes);
   /// START_API was accepted.
   bool ready() const { return stage_ == Stage::ready; }
 
+  /// Nothing is answered, and that is meant: the client is not to be closed for being slow.
+  bool stalled() const { return outlet_.stalled() || floor_.weather.wedged(); }
+
   /// Queues what changed on the subscribed lines since they were last told, and ends snapshots.
   void market_moved();
+  /// Queues what was held back until now. False as receive().
+  bool time_passed();
+  void suffer(const Blow& blow);
 
   /// What is to be sent, handed over once.
-  std::string take_output() { return std::exchange(output_, {}); }
+  std::string take_output() { return outlet_.take(); }
+  /// How the connection is to end when that has been sent; none: it goes on.
+  Outlet::Ending ending() const { return outlet_.ending(); }
+  /// Every byte is to be a segment of its own.
+  bool bytewise() const { return bytewise_; }
 
  private:
   enum class Stage { hello, start, ready };
@@ -73,18 +99,41 @@ class Session {
     bool option = false;
     std::set<int> generics;
     std::optional<core::Instant> snapshot_ends;
+    bool delayed = false;
+    bool computations = true;          // false: no right to them
+    bool dead = false;                 // the stream has died and the client was not told
+    std::optional<Until> quiet_until;  // its first answer is held back
+    Subject subject;
+    Spoils spoils;
+    std::optional<Computation> stale_model;
     std::optional<OptionState> option_told;
     std::optional<UnderlyingState> underlying_told;
   };
 
   bool hello(std::string_view payload);
   bool start(const ib::wire::Fields& fields);
-  bool dispatch(const ib::wire::Fields& fields, SteadyTime now);
+  bool take(std::string_view payload);
+  bool answer(const ib::wire::Fields& fields);
+  bool answer_as_told(const ib::wire::Fields& fields, int id, const Weather::Fired& fired);
+  bool dispatch(const ib::wire::Fields& fields);
+  /// The gateway cannot answer this just now and leaves the client waiting.
+  bool unanswerable(int request) const;
+  void wake(Farm farm);
 
   template <class M>
   void send(const M& message) {
-    output_ += ib::wire::encode(message, version_);
+    emit(static_cast<int>(M::id), ib::wire::encode(message, version_));
   }
+  /// A tick of a line, as the line's entitlement and faults have it.
+  template <class M>
+  void send_tick(const Line& line, M message);
+  void emit(int id, std::string frame);
+  void deliver(std::string frame);
+  void send_captured();
+  void put(std::string_view bytes);
+  /// False: the action is about a request or a reply.
+  bool strike(const Action& action);
+  Subject subject_of_reply(int id, std::string_view frame) const;
   void send_error(std::optional<int> req_id, int code, std::string text);
 
   // One handler for each request that has an answer of its own.
@@ -127,9 +176,13 @@ class Session {
   void tell(int req_id, Line& line);
   void tell_option(int req_id, const Line& line, const OptionState& state);
   void tell_underlying(int req_id, const Line& line, const UnderlyingState& state);
-  void tell_price(int req_id, int price_tick, int size_tick,
+  void tell_price(int req_id, const Line& line, int price_tick, int size_tick,
                   const std::optional<core::Price>& price, const std::optional<std::int64_t>& size);
-  void tell_computation(int req_id, int tick_type, const std::optional<Computation>& value);
+  ib::wire::OptionComputation computation(int req_id, int tick_type,
+                                          const std::optional<Computation>& value) const;
+  bool quotes_absent() const;
+  /// The right to data, as a notice in front of it or instead of it. False: there will be none.
+  bool entitled(const ib::wire::MarketDataRequest& m, Line& line);
   void drop(std::map<int, Line>::iterator line);
 
   Floor& floor_;
@@ -142,7 +195,13 @@ class Session {
   std::optional<SteadyTime> last_breach_;
   std::map<int, Line> lines_;  // by request id
   std::set<int> summaries_;
-  std::string output_;
+  Outlet outlet_;
+  std::string inbox_;                             // came while the session was stalled
+  std::vector<std::string>* captured_ = nullptr;  // frames of an answer that is not sent yet
+  std::uint64_t sent_ = 0;
+  std::uint64_t garbage_ = 0;
+  bool bytewise_ = false;
+  std::set<Farm> woken_;
 };
 
 }  // namespace bifrost::sim

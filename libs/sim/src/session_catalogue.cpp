@@ -12,12 +12,12 @@ namespace bifrost::sim {
 namespace wire = ib::wire;
 
 void Session::on(const wire::CurrentTimeRequest&) {
-  const auto now = std::chrono::floor<std::chrono::seconds>(floor_.market.now());
+  const auto now = std::chrono::floor<std::chrono::seconds>(floor_.told_time());
   send(wire::CurrentTime{.epoch_seconds = now.time_since_epoch().count()});
 }
 
 void Session::on(const wire::CurrentTimeMillisRequest&) {
-  const auto now = std::chrono::floor<std::chrono::milliseconds>(floor_.market.now());
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(floor_.told_time());
   send(wire::CurrentTimeMillis{.epoch_millis = now.time_since_epoch().count()});
 }
 
@@ -30,6 +30,7 @@ void Session::on(const wire::ManagedAccountsRequest&) {
 }
 
 void Session::on(const wire::ContractDataRequest& m) {
+  wake(Farm::definitions);
   const auto found = find_instruments(floor_.market, m.contract);
   if (found.empty()) return send_error(m.req_id, 200, std::string{no_definition});
   for (const auto& instrument : found) {

@@ -35,6 +35,7 @@ void Session::on(const wire::HistoricalDataRequest& m) {
   const auto refuse = [&](int code, std::string_view why) {
     send_error(m.req_id, code, std::string{why});
   };
+  wake(Farm::history);
   const auto found = find_instruments(floor_.market, m.contract);
   if (found.size() != 1) return refuse(200, no_definition);
   std::optional<BarKind> kind;
@@ -167,7 +168,7 @@ void Session::on(const wire::ImpliedVolRequest& m) {
       result->price = *m.option_price;
     }
   }
-  tell_computation(m.req_id, wire::tick::custom_computation, result);
+  send(computation(m.req_id, wire::tick::custom_computation, result));
 }
 
 void Session::on(const wire::OptionPriceRequest& m) {
@@ -179,7 +180,7 @@ void Session::on(const wire::OptionPriceRequest& m) {
       *m.underlying_price > 0) {
     result = compute(*terms, *m.underlying_price, *m.volatility);
   }
-  tell_computation(m.req_id, wire::tick::custom_computation, result);
+  send(computation(m.req_id, wire::tick::custom_computation, result));
 }
 
 }  // namespace bifrost::sim

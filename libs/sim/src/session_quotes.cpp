@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "catalogue.hpp"
 #include "session.hpp"
+#include "spoil.hpp"
 #include "wording.hpp"
 
 namespace bifrost::sim {
@@ -13,8 +17,44 @@ namespace wire = ib::wire;
 
 namespace {
 
+const Spoils absent{Spoil::no_quote};
+
 std::optional<double> per_point(const std::optional<double>& vega) {
   return vega ? std::optional{analysis::vega_per_point(*vega)} : std::nullopt;
+}
+
+// Delayed data is this old.
+constexpr auto delay = std::chrono::minutes{15};
+
+// What may be asked for on delayed data.
+constexpr int generics_of_delayed[] = {101, 106, 165, 221, 232, 236, 258};
+
+/// The delayed twin of a tick type; the type itself where it has none.
+constexpr int delayed_twin(int type) {
+  using namespace wire::tick;
+  constexpr std::pair<int, int> twins[] = {
+      {bid, delayed_bid},
+      {ask, delayed_ask},
+      {last, delayed_last},
+      {bid_size, delayed_bid_size},
+      {ask_size, delayed_ask_size},
+      {last_size, delayed_last_size},
+      {high, delayed_high},
+      {low, delayed_low},
+      {volume, delayed_volume},
+      {close, delayed_close},
+      {open, delayed_open},
+      {bid_computation, delayed_bid_computation},
+      {ask_computation, delayed_ask_computation},
+      {last_computation, delayed_last_computation},
+      {model_computation, delayed_model_computation},
+      {last_timestamp, 88},
+      {halted, 90},
+  };
+  for (const auto& [live, delayed] : twins) {
+    if (live == type) return delayed;
+  }
+  return type;
 }
 
 bool market_open(core::Instant t) {
@@ -42,7 +82,10 @@ void Session::on(const wire::MarketDataRequest& m) {
   if (found.size() > 1) {
     return send_error(m.req_id, 200, "The contract description specified is ambiguous");
   }
-  if (floor_.options.max_lines > 0 && floor_.lines >= floor_.options.max_lines) {
+  if (floor_.weather.competing()) {
+    return send_error(m.req_id, 10197, std::string{usual_text(10197)});
+  }
+  if (floor_.max_lines() > 0 && floor_.lines >= floor_.max_lines()) {
     return send_error(m.req_id, 101, "Max number of tickers has been reached");
   }
 
@@ -50,17 +93,30 @@ void Session::on(const wire::MarketDataRequest& m) {
   if (const auto* const* option = std::get_if<const ListedOption*>(&found.front())) {
     line.con_id = (*option)->con_id;
     line.option = true;
+    line.subject = Subject::of(**option);
   } else {
-    line.con_id = std::get<const Underlying*>(found.front())->con_id;
+    const auto& underlying = *std::get<const Underlying*>(found.front());
+    line.con_id = underlying.con_id;
+    line.subject = Subject::of(underlying);
   }
+  wake(line.option ? Farm::options : Farm::quotes);
+  if (!entitled(m, line)) return;
   for (const auto text : split(m.generic_ticks, ',')) {
-    if (const auto generic = parse_int(text)) line.generics.insert(*generic);
+    const auto generic = parse_int(text);
+    if (!generic) continue;
+    if (line.delayed &&
+        std::ranges::find(generics_of_delayed, *generic) == std::end(generics_of_delayed)) {
+      send_error(m.req_id, 2187,
+                 fmt::format("Generic tick {} is not available on delayed data", *generic));
+      continue;
+    }
+    line.generics.insert(*generic);
   }
   const auto now = floor_.market.now();
   if (m.snapshot) line.snapshot_ends = now + floor_.options.snapshot_wait;
 
   const bool frozen = (market_data_type_ == 2 || market_data_type_ == 4) && !market_open(now);
-  send(wire::MarketDataType{.req_id = m.req_id, .type = frozen ? 2 : 1});
+  send(wire::MarketDataType{.req_id = m.req_id, .type = (frozen ? 2 : 1) + (line.delayed ? 2 : 0)});
   send(wire::TickRequestParameters{
       .req_id = m.req_id, .min_tick = 0.01, .bbo_exchange = "9c0001", .snapshot_permissions = 3});
   ++floor_.lines;
@@ -69,6 +125,31 @@ void Session::on(const wire::MarketDataRequest& m) {
   if (m.snapshot && *at->second.snapshot_ends <= now) {
     send(wire::TickSnapshotEnd{.req_id = m.req_id});
     drop(at);
+  }
+}
+
+bool Session::entitled(const wire::MarketDataRequest& m, Line& line) {
+  const auto right = floor_.weather.entitlement(line.subject);
+  if (right == "live") return true;
+  const bool asks_for_delayed = market_data_type_ >= 3;
+  const int code = right == "delayed" ? (asks_for_delayed ? 10167 : 354) : *parse_int(right);
+  send_error(m.req_id, code, std::string{usual_text(code)});
+  switch (code) {
+    case 10167:
+    case 2186:
+      line.delayed = true;
+      return true;
+    case 10090:
+      line.computations = false;
+      return true;
+    case 10089:
+    case 10091:
+      // With delayed data the request goes on; without, the line stands and nothing ever comes.
+      line.delayed = asks_for_delayed;
+      line.dead = !asks_for_delayed;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -86,32 +167,65 @@ void Session::drop(std::map<int, Line>::iterator line) {
 }
 
 void Session::market_moved() {
+  if (stalled()) return;
   const auto now = floor_.market.now();
   for (auto at = lines_.begin(); at != lines_.end();) {
     const auto line = at++;
     tell(line->first, line->second);
-    if (line->second.snapshot_ends && *line->second.snapshot_ends <= now) {
+    if (line->second.snapshot_ends && *line->second.snapshot_ends <= now && !line->second.dead) {
       send(wire::TickSnapshotEnd{.req_id = line->first});
       drop(line);
     }
   }
 }
 
-void Session::tell(int req_id, Line& line) {
-  if (!line.option) {
-    const auto state = floor_.market.underlying_state(line.con_id);
-    tell_underlying(req_id, line, state);
-    line.underlying_told = state;
-    return;
-  }
-  // An expired contract falls silent, as on the real wire.
-  if (line.option_told && !floor_.market.find_option(line.con_id)) return;
-  const auto state = floor_.market.option_state(line.con_id);
-  tell_option(req_id, line, state);
-  line.option_told = state;
+bool Session::quotes_absent() const {
+  const bool frozen = market_data_type_ == 2 || market_data_type_ == 4;
+  return !frozen && floor_.weather.quotes_absent_after_hours() && !market_open(floor_.market.now());
 }
 
-void Session::tell_price(int req_id, int price_tick, int size_tick,
+void Session::tell(int req_id, Line& line) {
+  const auto& weather = floor_.weather;
+  if (line.dead || weather.upstream_down()) return;
+  if (weather.broken(line.option ? Farm::options : Farm::quotes)) return;
+  if (line.quiet_until && !line.quiet_until->reached(floor_.now)) return;
+  line.quiet_until.reset();
+  const auto spoils = weather.spoils(line.subject);
+  if (spoils.has(Spoil::silent)) return;
+  if (spoils != line.spoils) {
+    // Some faults are in how a value is written: then the same value is to be told again.
+    line.option_told.reset();
+    line.underlying_told.reset();
+    line.spoils = spoils;
+  }
+  const auto now = floor_.market.now();
+  if (line.delayed) floor_.market.advance_to(now - delay);
+  if (line.option) {
+    // An expired contract falls silent, as on the real wire.
+    if (!line.option_told || floor_.market.find_option(line.con_id)) {
+      auto state = floor_.market.option_state(line.con_id);
+      spoil(state, spoils, line.stale_model);
+      if (quotes_absent()) spoil(state, absent, line.stale_model);
+      tell_option(req_id, line, state);
+      line.option_told = std::move(state);
+    }
+  } else {
+    auto state = floor_.market.underlying_state(line.con_id);
+    spoil(state, spoils);
+    if (quotes_absent()) spoil(state, absent);
+    tell_underlying(req_id, line, state);
+    line.underlying_told = std::move(state);
+  }
+  if (line.delayed) floor_.market.advance_to(now);
+}
+
+template <class M>
+void Session::send_tick(const Line& line, M message) {
+  if (line.delayed) message.tick_type = delayed_twin(message.tick_type);
+  emit(static_cast<int>(M::id), spoil_frame(wire::encode(message, version_), line.spoils));
+}
+
+void Session::tell_price(int req_id, const Line& line, int price_tick, int size_tick,
                          const std::optional<core::Price>& price,
                          const std::optional<std::int64_t>& size) {
   wire::TickPrice out{.req_id = req_id, .tick_type = price_tick, .price = {}, .size = {}};
@@ -120,15 +234,16 @@ void Session::tell_price(int req_id, int price_tick, int size_tick,
     if (size) out.size = static_cast<double>(*size);
     out.attributes = price_tick == wire::tick::last ? 0 : 1;
   }
-  send(out);
+  send_tick(line, out);
   if (!price) {
-    send(wire::TickSize{.req_id = req_id, .tick_type = size_tick, .size = 0});
+    send_tick(line, wire::TickSize{.req_id = req_id, .tick_type = size_tick, .size = 0});
   } else if (size) {
-    send(wire::TickSize{.req_id = req_id, .tick_type = size_tick, .size = *out.size});
+    send_tick(line, wire::TickSize{.req_id = req_id, .tick_type = size_tick, .size = *out.size});
   }
 }
 
-void Session::tell_computation(int req_id, int tick_type, const std::optional<Computation>& value) {
+wire::OptionComputation Session::computation(int req_id, int tick_type,
+                                             const std::optional<Computation>& value) const {
   wire::OptionComputation out;
   out.req_id = req_id;
   out.tick_type = tick_type;
@@ -143,7 +258,7 @@ void Session::tell_computation(int req_id, int tick_type, const std::optional<Co
     out.theta = value->theta;
     out.underlying_price = value->underlying_price;
   }
-  send(out);
+  return out;
 }
 
 void Session::tell_option(int req_id, const Line& line, const OptionState& state) {
@@ -151,21 +266,23 @@ void Session::tell_option(int req_id, const Line& line, const OptionState& state
   const auto& q = state.quote;
   const auto side = [&](int price_tick, int size_tick, auto price, auto size) {
     if (!told || told->quote.*price != q.*price) {
-      tell_price(req_id, price_tick, size_tick, q.*price, q.*size);
+      tell_price(req_id, line, price_tick, size_tick, q.*price, q.*size);
     } else if (q.*size && told->quote.*size != q.*size) {
-      send(wire::TickSize{
-          .req_id = req_id, .tick_type = size_tick, .size = static_cast<double>(*(q.*size))});
+      send_tick(line, wire::TickSize{.req_id = req_id,
+                                     .tick_type = size_tick,
+                                     .size = static_cast<double>(*(q.*size))});
     }
   };
   const auto size = [&](int tick_type, auto field) {
     if (!(q.*field) || (told && told->quote.*field == q.*field)) return;
-    send(wire::TickSize{
-        .req_id = req_id, .tick_type = tick_type, .size = static_cast<double>(*(q.*field))});
+    send_tick(line, wire::TickSize{.req_id = req_id,
+                                   .tick_type = tick_type,
+                                   .size = static_cast<double>(*(q.*field))});
   };
   side(wire::tick::bid, wire::tick::bid_size, &core::Quote::bid, &core::Quote::bid_size);
   side(wire::tick::ask, wire::tick::ask_size, &core::Quote::ask, &core::Quote::ask_size);
   if (q.last && (!told || told->quote.last != q.last)) {
-    tell_price(req_id, wire::tick::last, wire::tick::last_size, q.last, std::nullopt);
+    tell_price(req_id, line, wire::tick::last, wire::tick::last_size, q.last, std::nullopt);
   }
   size(wire::tick::volume, &core::Quote::volume);
   if (line.generics.contains(101)) {
@@ -174,37 +291,44 @@ void Session::tell_option(int req_id, const Line& line, const OptionState& state
     size(call ? wire::tick::call_open_interest : wire::tick::put_open_interest,
          &core::Quote::open_interest);
   }
+  if (!line.computations) return;
+  const auto computed = [&](int tick_type, auto side_of) {
+    if (told && told->*side_of == state.*side_of) return;
+    send_tick(line, computation(req_id, tick_type, state.*side_of));
+  };
   // The model's computation comes last: clients take it for the end of the first burst.
-  if (!told || told->bid != state.bid) {
-    tell_computation(req_id, wire::tick::bid_computation, state.bid);
-  }
-  if (!told || told->ask != state.ask) {
-    tell_computation(req_id, wire::tick::ask_computation, state.ask);
-  }
-  if (!told || told->model != state.model) {
-    tell_computation(req_id, wire::tick::model_computation, state.model);
+  computed(wire::tick::bid_computation, &OptionState::bid);
+  computed(wire::tick::ask_computation, &OptionState::ask);
+  if (!line.spoils.has(Spoil::no_model)) {
+    computed(wire::tick::model_computation, &OptionState::model);
   }
 }
 
 void Session::tell_underlying(int req_id, const Line& line, const UnderlyingState& state) {
   const auto* told = line.underlying_told ? &*line.underlying_told : nullptr;
   const auto side = [&](int price_tick, int size_tick, auto price, auto size) {
-    if (state.*price && (!told || told->*price != state.*price)) {
-      tell_price(req_id, price_tick, size_tick, state.*price, state.*size);
+    // Only a gateway that has no quotes after hours says so; an index has none at any time.
+    const bool shown = state.*price || quotes_absent() || line.spoils.has(Spoil::no_quote);
+    if (shown && (!told || told->*price != state.*price)) {
+      tell_price(req_id, line, price_tick, size_tick, state.*price, state.*size);
     } else if (state.*size && told && told->*size != state.*size) {
-      send(wire::TickSize{
-          .req_id = req_id, .tick_type = size_tick, .size = static_cast<double>(*(state.*size))});
+      send_tick(line, wire::TickSize{.req_id = req_id,
+                                     .tick_type = size_tick,
+                                     .size = static_cast<double>(*(state.*size))});
     }
   };
   const auto price = [&](int tick_type, auto field) {
     if (!(state.*field) || (told && told->*field == state.*field)) return;
-    send(wire::TickPrice{
-        .req_id = req_id, .tick_type = tick_type, .price = (*(state.*field)).value(), .size = 0});
+    send_tick(line, wire::TickPrice{.req_id = req_id,
+                                    .tick_type = tick_type,
+                                    .price = (*(state.*field)).value(),
+                                    .size = 0});
   };
   const auto generic = [&](int wanted, int tick_type, auto field) {
     if (!line.generics.contains(wanted) || !(state.*field)) return;
     if (told && told->*field == state.*field) return;
-    send(wire::TickGeneric{.req_id = req_id, .tick_type = tick_type, .value = state.*field});
+    send_tick(line,
+              wire::TickGeneric{.req_id = req_id, .tick_type = tick_type, .value = state.*field});
   };
   constexpr int historical_vol_tick = 23;
   constexpr int implied_vol_tick = 24;
@@ -213,9 +337,9 @@ void Session::tell_underlying(int req_id, const Line& line, const UnderlyingStat
   side(wire::tick::ask, wire::tick::ask_size, &U::ask, &U::ask_size);
   side(wire::tick::last, wire::tick::last_size, &U::last, &U::last_size);
   if (state.volume && (!told || told->volume != state.volume)) {
-    send(wire::TickSize{.req_id = req_id,
-                        .tick_type = wire::tick::volume,
-                        .size = static_cast<double>(*state.volume)});
+    send_tick(line, wire::TickSize{.req_id = req_id,
+                                   .tick_type = wire::tick::volume,
+                                   .size = static_cast<double>(*state.volume)});
   }
   price(wire::tick::open, &U::open);
   price(wire::tick::high, &U::high);

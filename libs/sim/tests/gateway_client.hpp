@@ -66,6 +66,7 @@ class GatewayClient {
       std::array<char, 8192> buffer;
       const auto got = connection_.read_some(buffer, soon());
       if (!got && got.error().code == core::Errc::timeout) ADD_FAILURE() << "the gateway is silent";
+      reset_ = !got && got.error().code == core::Errc::unavailable;
       if (!got || *got == 0) return std::nullopt;
       received_.append(buffer.data(), *got);
       frames_.feed({buffer.data(), *got});
@@ -124,6 +125,10 @@ class GatewayClient {
     return found;
   }
 
+  /// The end was a reset, not an orderly one.
+  bool was_reset() const { return reset_; }
+  wire::FrameProblem problem() const { return frames_.problem(); }
+
   const std::string& received() const { return received_; }
 
   static std::string printable(std::string text) {
@@ -148,6 +153,7 @@ class GatewayClient {
   net::Connection connection_;
   wire::FrameReader frames_;
   int version_ = 178;
+  bool reset_ = false;
   std::string received_;
 };
 

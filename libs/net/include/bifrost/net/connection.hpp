@@ -56,6 +56,10 @@ class Connection {
   /// Safe from any thread and more than once.
   void shutdown() noexcept;
 
+  /// Breaks the stream off: the peer sees a reset instead of an end, and what it has not been sent
+  /// yet is lost. Otherwise as shutdown().
+  void reset() noexcept;
+
   /// "127.0.0.1:53412", for logs.
   const std::string& peer() const { return peer_; }
 

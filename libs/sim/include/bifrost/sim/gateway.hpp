@@ -22,20 +22,26 @@ struct GatewayOptions {
   std::chrono::seconds snapshot_wait{11};  // simulated time until a snapshot ends; 0: at once
   std::chrono::milliseconds start_wait{10'000};  // real time a client has to reach START_API
   std::string account = "SIM1000001";  // the prefix SIM tells clients that nothing here is real
+  std::string fault_script{};          // what is to go wrong, in the language of this room's README
+  std::string fault_script_name = "script";  // in messages about its lines
+  std::uint64_t fault_seed = 1;              // of what the script leaves to chance
 };
+
+/// Every action of the fault scripts, one a line, for --help.
+std::string fault_script_help();
 
 /// A simulated IB Gateway: serves up to 64 clients over the TWS wire protocol with what
 /// `market` shows at the time of `clock`; one more is closed at once. Read-only: orders are
 /// refused.
 ///
-/// Time moves when step() is called and when a request arrives; every client is then sent what
-/// changed. With one client and a clock that stands still the bytes sent depend on the requests
-/// alone.
+/// Time moves when step() is called, when a request arrives and, with a fault script, every twenty
+/// milliseconds; every client is then sent what changed. With one client and a clock that stands
+/// still the bytes sent depend on script, seed and requests alone.
 class Gateway {
  public:
   /// Binds and serves until stop(). `market` and `clock` must outlive the gateway, and the market
   /// must not be touched by anybody else. Errors are those of net::Listener::bind; invalid_input:
-  /// versions out of range.
+  /// versions out of range, or lines of the script that cannot be read, each named.
   static core::Result<std::unique_ptr<Gateway>> start(Market& market, const core::Clock& clock,
                                                       GatewayOptions options);
   ~Gateway();
