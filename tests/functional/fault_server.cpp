@@ -41,7 +41,9 @@ void give_to_server_user(const fs::path& path) {
 }
 
 FaultServer::FaultServer(fs::path folder, Plan plan)
-    : folder_(std::move(folder)), plan_(std::move(plan)), log_(folder_.string() + ".log") {
+    : folder_(std::move(folder)),
+      plan_(std::move(plan)),
+      log_(plan_.log.empty() ? fs::path{folder_.string() + ".log"} : plan_.log) {
   {
     auto made = store::PrivateCluster::start(folder_, core::after(60s), {.die_with_starter = true});
     if (!made) throw std::runtime_error(made.error().message);

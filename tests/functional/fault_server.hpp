@@ -20,6 +20,7 @@ class FaultServer {
     std::map<std::string, std::string> environment{};
     std::vector<std::string> settings{};         // "name=value"
     std::optional<std::filesystem::path> wal{};  // where the write-ahead log lies instead
+    std::filesystem::path log{};                 // of the server; empty: beside the folder
   };
   FaultServer(std::filesystem::path folder, Plan plan);
   ~FaultServer();

@@ -250,6 +250,18 @@ std::string Verdict::why() const {
   return all;
 }
 
+void Verdict::add(const Verdict& other) {
+  broken.insert(broken.end(), other.broken.begin(), other.broken.end());
+  scheduled += other.scheduled;
+  complete += other.complete;
+  partial += other.partial;
+  missed += other.missed;
+  rows += other.rows;
+  lost += other.lost;
+  duplicate += other.duplicate;
+  compared += other.compared;
+}
+
 std::string Verdict::text() const {
   return fmt::format("{} cycles = {} complete + {} partial + {} missed  {} lost  {} duplicate",
                      scheduled, complete, partial, missed, lost, duplicate);

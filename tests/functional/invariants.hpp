@@ -33,7 +33,6 @@ struct Owed {
   std::size_t compare_every = 1;        // ... of every n-th cycle
   const std::vector<Ack>* acks = nullptr;
   const std::map<core::Instant, std::int64_t>* logged = nullptr;
-  bool gaps_in_schedule = false;  // the ledger may begin anew later than `from`
 };
 
 /// The verdict of the checker.
@@ -49,6 +48,7 @@ struct Verdict {
   std::int64_t compared = 0;   // rows compared with the market, field by field
 
   bool good() const { return broken.empty(); }
+  void add(const Verdict& other);
   std::string why() const;
   /// "12 scheduled = 10 complete + 1 partial + 1 missed, 0 lost, 0 duplicate".
   std::string text() const;
