@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "bifrost/core/result.hpp"
-#include "kernels/kernels.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace bifrost::analysis {
 namespace {
@@ -90,15 +90,9 @@ kernels::Terms prepared(const ExpiryTerms& terms) {
 
 }  // namespace
 
-struct ChainKernels {
-  static kernels::Contracts of(const ContractColumns& c) {
-    return {.strike = c.strike_.data(),
-            .log_strike = c.log_strike_.data(),
-            .root_strike = c.root_strike_.data(),
-            .sign = c.sign_.data(),
-            .count = static_cast<long>(c.size())};
-  }
-};
+const kernels::Set& kernels::current() {
+  return *chosen().load();
+}
 
 ContractColumns::ContractColumns(std::span<const double> strikes, std::span<const Right> rights)
     : strike_(strikes.begin(), strikes.end()) {
@@ -109,6 +103,9 @@ ContractColumns::ContractColumns(std::span<const double> strikes, std::span<cons
     sign_.push_back(rights[i] == Right::call ? 1.0 : -1.0);
   }
 }
+
+ContractColumns::ContractColumns(std::span<const double> strikes, Right right)
+    : ContractColumns(strikes, std::vector<Right>(strikes.size(), right)) {}
 
 void ValuationColumns::resize(std::size_t n) {
   for (auto* column : {&price, &delta, &gamma, &theta, &vega, &rho}) column->resize(n);
@@ -127,13 +124,13 @@ void price_chain(const ContractColumns& contracts, const ExpiryTerms& terms,
                  std::span<const double> vol, ValuationColumns& out) {
   if (vol.size() != contracts.size()) core::panic("contracts and vols are not parallel");
   out.resize(contracts.size());
-  chosen().load()->price_all(prepared(terms), ChainKernels::of(contracts), vol.data(),
-                             {.price = out.price.data(),
-                              .delta = out.delta.data(),
-                              .gamma = out.gamma.data(),
-                              .theta = out.theta.data(),
-                              .vega = out.vega.data(),
-                              .rho = out.rho.data()});
+  kernels::current().price_all(prepared(terms), ChainKernels::of(contracts), vol.data(),
+                               {.price = out.price.data(),
+                                .delta = out.delta.data(),
+                                .gamma = out.gamma.data(),
+                                .theta = out.theta.data(),
+                                .vega = out.vega.data(),
+                                .rho = out.rho.data()});
 }
 
 void implied_vols(const ContractColumns& contracts, const ExpiryTerms& terms,
@@ -141,8 +138,8 @@ void implied_vols(const ContractColumns& contracts, const ExpiryTerms& terms,
   if (price.size() != contracts.size()) core::panic("contracts and prices are not parallel");
   out.vol.resize(contracts.size());
   out.refusal.assign(contracts.size(), std::nullopt);
-  chosen().load()->solve_all(prepared(terms), ChainKernels::of(contracts), start_table(),
-                             price.data(), out.vol.data());
+  kernels::current().solve_all(prepared(terms), ChainKernels::of(contracts), start_table(),
+                               price.data(), out.vol.data());
   for (std::size_t i = 0; i < contracts.size(); ++i) {
     if (std::isfinite(out.vol[i]) && terms.years_to_expiry > 0.0) continue;
     const auto careful =
@@ -157,7 +154,7 @@ void implied_vols(const ContractColumns& contracts, const ExpiryTerms& terms,
 }
 
 std::string_view chain_kernels() {
-  return chosen().load()->name;
+  return kernels::current().name;
 }
 
 std::vector<std::string_view> available_chain_kernels() {

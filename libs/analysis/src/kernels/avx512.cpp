@@ -18,8 +18,10 @@ inline bool any_false(Mask m) {
 
 #include "european.inc"
 
+#include "american.inc"
+
 }  // namespace
 
-const Set avx512{"avx512", price_all, solve_all};
+const Set avx512{"avx512", price_all, solve_all, premium_all<false>, premium_all<true>};
 
 }  // namespace bifrost::analysis::kernels

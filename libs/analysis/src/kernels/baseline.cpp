@@ -16,8 +16,10 @@ inline bool any_false(Mask m) {
 
 #include "european.inc"
 
+#include "american.inc"
+
 }  // namespace
 
-const Set baseline{"baseline", price_all, solve_all};
+const Set baseline{"baseline", price_all, solve_all, premium_all<false>, premium_all<true>};
 
 }  // namespace bifrost::analysis::kernels

@@ -49,10 +49,38 @@ using PriceAll = void (*)(const Terms&, const Contracts&, const double* vol, con
 using SolveAll = void (*)(const Terms&, const Contracts&, const StartTable&, const double* price,
                           double* vol);
 
+/// The premium of an American put on a strike of 1 over its European value, as a Chebyshev series
+/// in (xi - scale)/(xi + scale), where xi = ln(spot / boundary) / (vol sqrt(T)), and in ln vol.
+struct PremiumTable {
+  static constexpr int across = 28;  // in xi
+  static constexpr int along = 24;   // in ln vol
+  static constexpr double scale = 2.5;
+  double middle;      // of ln vol ...
+  double half_width;  // ... which runs so far to either side of it
+  double root_years;
+  double log_spot;
+  double sign;  // -1: moneyness is spot over strike (a put); 1: strike over spot (a call)
+  double log_boundary[along];
+  double premium[along * across];
+};
+
+/// Premium and its slopes in log moneyness, twice, and in vol. exercised: the premium is -1 and the
+/// rest 0.
+struct Premiums {
+  double* value;
+  double* slope;
+  double* bend;
+  double* vol_slope;
+};
+using PremiumAll = void (*)(const PremiumTable&, const Contracts&, const double* vol,
+                            const Premiums& out);
+
 struct Set {
   const char* name;
   PriceAll price_all;
   SolveAll solve_all;
+  PremiumAll premium_values;  // fills `value` alone
+  PremiumAll premium_with_slopes;
 };
 
 extern const Set baseline;

@@ -26,6 +26,9 @@ class ContractColumns {
   /// Parallel; strikes are positive.
   ContractColumns(std::span<const double> strikes, std::span<const Right> rights);
 
+  /// The same, of one right.
+  ContractColumns(std::span<const double> strikes, Right right);
+
   std::size_t size() const { return strike_.size(); }
   double strike(std::size_t i) const { return strike_[i]; }
   Right right(std::size_t i) const { return sign_[i] > 0 ? Right::call : Right::put; }

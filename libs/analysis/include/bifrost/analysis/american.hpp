@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "bifrost/analysis/black_scholes.hpp"
+#include "bifrost/analysis/chain_pricing.hpp"
+
+// American exercise. With a continuous yield: the exercise boundary solved by spectral collocation
+// (Andersen, Lake and Offengenden, "High-performance American option pricing", 2016), exact to
+// about a ten-millionth of the strike. With discrete dividends: a tree.
+namespace bifrost::analysis {
+
+/// What all contracts of one expiry share besides the strike. Rates continuously compounded,
+/// annual.
+struct AmericanTerms {
+  double spot;
+  double years_to_expiry;
+  double rate;
+  double dividend_yield;
+};
+
+/// Why there is no American price.
+enum class NoAmericanPrice : std::uint8_t {
+  two_boundaries,  // the yield lies below a negative rate: exercise pays inside a band, not below a
+                   // boundary
+  not_finite,      // an input is NaN or infinite, or one that must be positive is not
+};
+std::string_view to_string(NoAmericanPrice why);
+
+/// One option, from first principles: a fraction of a millisecond. spot and strike are positive;
+/// at expiry and at zero vol it is the better of exercising now and the European limit.
+tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInputs& in);
+
+/// A cash amount per share, paid to who holds the share when it goes ex.
+struct CashDividend {
+  double years_to_ex_date;
+  double amount;
+};
+
+/// The same option under discrete dividends: a binomial tree in the price that is left after the
+/// present value of the dividends to come until expiry (the escrowed model; Hull, "Options, Futures
+/// and Other Derivatives", chapter on binomial trees), of which `vol` is the volatility, smoothed
+/// by the mean of `steps` and steps + 1. Greeks are slopes of this price; theta is that of the
+/// tree's first steps. in.dividend_yield is paid on top. Not finite inputs, or dividends worth more
+/// than the share: not_finite. 200 steps are good to about a thousandth of the spread of an
+/// at-the-money option.
+tl::expected<Valuation, NoAmericanPrice> american_tree(Right right, const SpotInputs& in,
+                                                       std::span<const CashDividend> dividends,
+                                                       int steps = 400);
+
+/// Whether the holder of a call would rather exercise than keep it over the next ex-date: the
+/// dividend is worth more than what is left of its time value (`time_value` on the day before, per
+/// share, the put of the same strike being its measure). Who is short it should expect assignment.
+bool assignment_is_likely(double dividend, double time_value);
+
+/// All options of one expiry and one right, priced from a table of the early-exercise premium over
+/// moneyness and vol that is built once (some 20 milliseconds) and serves any strike.
+class AmericanSurface {
+ public:
+  /// Between these vols the table answers; outside, american_price() does.
+  static constexpr double lowest_vol = 0.05;
+  static constexpr double highest_vol = 2.5;
+
+  static tl::expected<AmericanSurface, NoAmericanPrice> build(Right right,
+                                                              const AmericanTerms& terms);
+
+  AmericanSurface(AmericanSurface&&) noexcept;
+  AmericanSurface& operator=(AmericanSurface&&) noexcept;
+  ~AmericanSurface();
+
+  const AmericanTerms& terms() const;
+  Right right() const;
+
+  /// `contracts` are of right(); `vols` and `out` run parallel to them, and no vol is negative.
+  /// Prices per share, within 1e-6 of the strike of american_price().
+  void prices(const ContractColumns& contracts, std::span<const double> vols,
+              std::span<double> out) const;
+
+  struct Columns {
+    std::vector<double> price;
+    std::vector<double> delta;  // slopes in spot
+    std::vector<double> gamma;
+    std::vector<double> theta;  // per calendar day, spot and yield still
+    std::vector<double> vega;   // per 1.00 of vol
+  };
+  void valuations(const ContractColumns& contracts, std::span<const double> vols,
+                  Columns& out) const;
+
+  /// The vol at which prices() gives `price`; refusals as in analysis::implied_vols().
+  /// no_time_value: worth no more than exercising it now or keeping it to the end without any vol,
+  /// which all vols below some bound give.
+  void implied_vols(const ContractColumns& contracts, std::span<const double> price,
+                    ImpliedVolColumns& out) const;
+
+ private:
+  struct Impl;
+  explicit AmericanSurface(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bifrost::analysis

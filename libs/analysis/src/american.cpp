@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/analysis/american.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "bifrost/analysis/chain_pricing.hpp"
+#include "bifrost/core/result.hpp"
+#include "exercise_boundary.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace bifrost::analysis {
+namespace {
+
+using kernels::PremiumTable;
+
+bool positive(double value) {
+  return std::isfinite(value) && value > 0.0;
+}
+
+/// A call seen as a put: spot and strike, rate and yield change places.
+struct AsPut {
+  double rate;
+  double yield;
+};
+AsPut as_put(Right right, double rate, double yield) {
+  return right == Right::put ? AsPut{rate, yield} : AsPut{yield, rate};
+}
+
+enum class Exercise { never_early, below_a_boundary };
+tl::expected<Exercise, NoAmericanPrice> exercise_of(const AsPut& put) {
+  if (put.rate > 0.0) return Exercise::below_a_boundary;
+  // Without interest on the strike nothing is gained by having it sooner.
+  if (put.yield >= put.rate) return Exercise::never_early;
+  return tl::unexpected{NoAmericanPrice::two_boundaries};
+}
+
+double intrinsic_value(Right right, double spot, double strike) {
+  return std::max(right == Right::call ? spot - strike : strike - spot, 0.0);
+}
+
+}  // namespace
+
+std::string_view to_string(NoAmericanPrice why) {
+  switch (why) {
+    case NoAmericanPrice::two_boundaries:
+      return "two_boundaries";
+    case NoAmericanPrice::not_finite:
+      return "not_finite";
+  }
+  return "unknown";
+}
+
+tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInputs& in) {
+  if (!positive(in.spot) || !positive(in.strike) || !std::isfinite(in.years_to_expiry) ||
+      !std::isfinite(in.rate) || !std::isfinite(in.dividend_yield) || !std::isfinite(in.vol) ||
+      in.years_to_expiry < 0.0 || in.vol < 0.0) {
+    return tl::unexpected{NoAmericanPrice::not_finite};
+  }
+  const auto put = as_put(right, in.rate, in.dividend_yield);
+  const auto exercise = exercise_of(put);
+  if (!exercise) return tl::unexpected{exercise.error()};
+  const double now = intrinsic_value(right, in.spot, in.strike);
+  const double european = black_scholes_price(right, in);
+  const double deviation = in.vol * std::sqrt(in.years_to_expiry);
+  if (*exercise == Exercise::never_early || deviation < 1e-8) return std::max(european, now);
+  const ExerciseBoundary boundary(in.years_to_expiry, put.rate, put.yield, in.vol);
+  const bool is_put = right == Right::put;
+  const double unit = is_put ? in.strike : in.spot;
+  const double spot = (is_put ? in.spot : in.strike) / unit;
+  if (spot <= boundary.at_start()) return now;
+  return std::max(european + unit * boundary.premium(spot), now);
+}
+
+bool assignment_is_likely(double dividend, double time_value) {
+  return dividend > time_value;
+}
+
+// ---- the table
+
+struct AmericanSurface::Impl {
+  AmericanTerms terms;
+  Right right;
+  Exercise exercise;
+  PremiumTable table;
+
+  /// What 1 stands for in the table, whose put is on a strike of 1.
+  double unit(double strike) const { return right == Right::put ? strike : terms.spot; }
+  ExpiryTerms european() const {
+    const double t = terms.years_to_expiry;
+    return {terms.spot * std::exp((terms.rate - terms.dividend_yield) * t),
+            std::exp(-terms.rate * t), t};
+  }
+  void fill();
+  void check(const ContractColumns& contracts, std::size_t others) const {
+    if (contracts.size() != others) core::panic("contracts and columns are not parallel");
+    for (std::size_t i = 0; i < contracts.size(); ++i) {
+      if (contracts.right(i) != right) core::panic("a contract of the other right");
+    }
+  }
+  /// By the Black-Scholes equation, which holds wherever the option is kept.
+  double theta(const Valuation& at, double vol) const {
+    const double s = terms.spot;
+    return (terms.rate * at.price - (terms.rate - terms.dividend_yield) * s * at.delta -
+            0.5 * vol * vol * s * s * at.gamma) /
+           365.0;
+  }
+  /// Beyond the table: from first principles, greeks by differences.
+  Valuation careful(double strike, double vol) const {
+    const double s = terms.spot;
+    const auto price = [&](double spot, double at_vol) {
+      return american_price(right, {spot, strike, terms.years_to_expiry, terms.rate,
+                                    terms.dividend_yield, at_vol})
+          .value_or(std::numeric_limits<double>::quiet_NaN());
+    };
+    const double ds = 1e-3 * s;
+    const double dv = 1e-3 * std::max(vol, 1e-3);
+    const double low_vol = std::max(vol - dv, 0.0);
+    const double up = price(s + ds, vol);
+    const double down = price(s - ds, vol);
+    Valuation at{.price = price(s, vol),
+                 .delta = (up - down) / (2.0 * ds),
+                 .gamma = 0.0,
+                 .theta = 0.0,
+                 .vega = (price(s, vol + dv) - price(s, low_vol)) / (vol + dv - low_vol),
+                 .rho = 0.0};
+    at.gamma = (up - 2.0 * at.price + down) / (ds * ds);
+    if (at.price > intrinsic_value(right, s, strike)) at.theta = theta(at, vol);
+    return at;
+  }
+  bool covers(double vol) const {
+    return exercise == Exercise::never_early || (vol >= lowest_vol && vol <= highest_vol);
+  }
+};
+
+void AmericanSurface::Impl::fill() {
+  constexpr int along = PremiumTable::along;
+  constexpr int across = PremiumTable::across;
+  table.root_years = std::sqrt(terms.years_to_expiry);
+  table.log_spot = std::log(terms.spot);
+  table.sign = right == Right::put ? -1.0 : 1.0;
+  table.middle = 0.5 * (std::log(lowest_vol) + std::log(highest_vol));
+  table.half_width = 0.5 * (std::log(highest_vol) - std::log(lowest_vol));
+  const auto put = as_put(right, terms.rate, terms.dividend_yield);
+  const auto angle = [](int i, int n) { return std::numbers::pi * (i + 0.5) / n; };
+  std::array<double, along> log_boundary{};
+  std::array<double, static_cast<std::size_t>(across * along)> values{};
+  for (int a = 0; a < along; ++a) {
+    const double vol = std::exp(table.middle + table.half_width * std::cos(angle(a, along)));
+    const ExerciseBoundary boundary(terms.years_to_expiry, put.rate, put.yield, vol);
+    const double start = boundary.at_start();
+    log_boundary[static_cast<std::size_t>(a)] = std::log(start);
+    for (int x = 0; x < across; ++x) {
+      const double y = std::cos(angle(x, across));
+      const double xi = PremiumTable::scale * (1.0 + y) / (1.0 - y);
+      values[static_cast<std::size_t>(x * along + a)] =
+          xi > 40.0 ? 0.0 : boundary.premium(start * std::exp(xi * vol * table.root_years));
+    }
+  }
+  for (int k = 0; k < along; ++k) {
+    double sum = 0.0;
+    for (int a = 0; a < along; ++a) {
+      sum += log_boundary[static_cast<std::size_t>(a)] * std::cos(k * angle(a, along));
+    }
+    table.log_boundary[k] = sum * (k == 0 ? 1.0 : 2.0) / along;
+  }
+  for (int j = 0; j < across; ++j) {
+    for (int k = 0; k < along; ++k) {
+      double sum = 0.0;
+      for (int x = 0; x < across; ++x) {
+        for (int a = 0; a < along; ++a) {
+          sum += values[static_cast<std::size_t>(x * along + a)] * std::cos(j * angle(x, across)) *
+                 std::cos(k * angle(a, along));
+        }
+      }
+      table.premium[k * across + j] =
+          sum * (j == 0 ? 1.0 : 2.0) * (k == 0 ? 1.0 : 2.0) / (across * along);
+    }
+  }
+}
+
+AmericanSurface::AmericanSurface(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+AmericanSurface::AmericanSurface(AmericanSurface&&) noexcept = default;
+AmericanSurface& AmericanSurface::operator=(AmericanSurface&&) noexcept = default;
+AmericanSurface::~AmericanSurface() = default;
+
+tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right right,
+                                                                      const AmericanTerms& terms) {
+  if (!positive(terms.spot) || !positive(terms.years_to_expiry) || !std::isfinite(terms.rate) ||
+      !std::isfinite(terms.dividend_yield)) {
+    return tl::unexpected{NoAmericanPrice::not_finite};
+  }
+  const auto exercise = exercise_of(as_put(right, terms.rate, terms.dividend_yield));
+  if (!exercise) return tl::unexpected{exercise.error()};
+  auto impl = std::make_unique<Impl>(Impl{terms, right, *exercise, {}});
+  if (*exercise == Exercise::below_a_boundary) impl->fill();
+  return AmericanSurface{std::move(impl)};
+}
+
+const AmericanTerms& AmericanSurface::terms() const {
+  return impl_->terms;
+}
+Right AmericanSurface::right() const {
+  return impl_->right;
+}
+
+void AmericanSurface::prices(const ContractColumns& contracts, std::span<const double> vols,
+                             std::span<double> out) const {
+  impl_->check(contracts, vols.size());
+  impl_->check(contracts, out.size());
+  const std::size_t n = contracts.size();
+  ValuationColumns european;
+  price_chain(contracts, impl_->european(), vols, european);
+  std::vector<double> premium(n, 0.0);
+  if (impl_->exercise == Exercise::below_a_boundary) {
+    kernels::current().premium_values(impl_->table, ChainKernels::of(contracts), vols.data(),
+                                      {premium.data(), nullptr, nullptr, nullptr});
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const double strike = contracts.strike(i);
+    const double now = intrinsic_value(impl_->right, impl_->terms.spot, strike);
+    if (!impl_->covers(vols[i])) {
+      out[i] = impl_->careful(strike, vols[i]).price;
+    } else if (premium[i] < 0.0) {
+      out[i] = now;
+    } else {
+      out[i] = std::max(european.price[i] + impl_->unit(strike) * premium[i], now);
+    }
+  }
+}
+
+void AmericanSurface::valuations(const ContractColumns& contracts, std::span<const double> vols,
+                                 Columns& out) const {
+  impl_->check(contracts, vols.size());
+  const auto& terms = impl_->terms;
+  const std::size_t n = contracts.size();
+  ValuationColumns european;
+  price_chain(contracts, impl_->european(), vols, european);
+  std::vector<double> value(n, 0.0);
+  std::vector<double> slope(n, 0.0);
+  std::vector<double> bend(n, 0.0);
+  std::vector<double> vol_slope(n, 0.0);
+  if (impl_->exercise == Exercise::below_a_boundary) {
+    kernels::current().premium_with_slopes(
+        impl_->table, ChainKernels::of(contracts), vols.data(),
+        {value.data(), slope.data(), bend.data(), vol_slope.data()});
+  }
+  for (auto* column : {&out.price, &out.delta, &out.gamma, &out.theta, &out.vega})
+    column->resize(n);
+  const double growth = std::exp((terms.rate - terms.dividend_yield) * terms.years_to_expiry);
+  const double s = terms.spot;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double strike = contracts.strike(i);
+    const double now = intrinsic_value(impl_->right, s, strike);
+    const double unit = impl_->unit(strike);
+    Valuation at{
+        .price = european.price[i] + unit * value[i],
+        .delta = european.delta[i] * growth,
+        .gamma = european.gamma[i] * growth * growth + unit * (bend[i] - slope[i]) / (s * s),
+        .theta = 0.0,
+        .vega = european.vega[i] + unit * vol_slope[i],
+        .rho = 0.0};
+    at.delta += impl_->right == Right::put ? unit * slope[i] / s : value[i] - slope[i];
+    at.theta = impl_->theta(at, vols[i]);
+    if (!impl_->covers(vols[i])) {
+      at = impl_->careful(strike, vols[i]);
+    } else if (value[i] < 0.0 || (at.price <= now && now > 0.0)) {
+      at = {.price = now,
+            .delta = impl_->right == Right::call ? 1.0 : -1.0,
+            .gamma = 0.0,
+            .theta = 0.0,
+            .vega = 0.0,
+            .rho = 0.0};
+    }
+    out.price[i] = at.price;
+    out.delta[i] = at.delta;
+    out.gamma[i] = at.gamma;
+    out.theta[i] = at.theta;
+    out.vega[i] = at.vega;
+  }
+}
+
+void AmericanSurface::implied_vols(const ContractColumns& contracts, std::span<const double> price,
+                                   ImpliedVolColumns& out) const {
+  impl_->check(contracts, price.size());
+  const std::size_t n = contracts.size();
+  const double s = impl_->terms.spot;
+  const auto terms = impl_->european();
+  // The European vol is where the search begins: too high by the premium, and never far.
+  analysis::implied_vols(contracts, terms, price, out);
+  struct Search {
+    std::size_t index;
+    double low;
+    double high;
+    double vol;
+  };
+  std::vector<Search> searches;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double strike = contracts.strike(i);
+    const double start = out.vol[i];
+    out.vol[i] = std::numeric_limits<double>::quiet_NaN();
+    // What it is worth without any vol: exercised now, or kept to the end.
+    const double still =
+        std::max(intrinsic_value(impl_->right, s, strike),
+                 terms.discount_factor * intrinsic_value(impl_->right, terms.forward, strike));
+    const double noise = 8.0 * std::numeric_limits<double>::epsilon() * std::max(s, strike);
+    out.refusal[i].reset();
+    if (!std::isfinite(price[i])) {
+      out.refusal[i] = NoImpliedVol::not_finite;
+    } else if (price[i] < still - noise) {
+      out.refusal[i] = NoImpliedVol::below_intrinsic;
+    } else if (price[i] <= still + noise) {
+      out.refusal[i] = NoImpliedVol::no_time_value;
+    } else if (price[i] >= (impl_->right == Right::call ? s : strike)) {
+      out.refusal[i] = NoImpliedVol::above_bound;
+    } else {
+      searches.push_back({i, 0.0, std::numeric_limits<double>::infinity(),
+                          std::clamp(std::isfinite(start) ? start : 0.3, lowest_vol, highest_vol)});
+    }
+  }
+  Columns valued;
+  for (int round = 0; round < 100 && !searches.empty(); ++round) {
+    std::vector<double> strikes;
+    std::vector<double> vols;
+    for (const auto& search : searches) {
+      strikes.push_back(contracts.strike(search.index));
+      vols.push_back(search.vol);
+    }
+    valuations(ContractColumns{strikes, impl_->right}, vols, valued);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < vols.size(); ++i) {
+      auto search = searches[i];
+      const double gap = valued.price[i] - price[search.index];
+      (gap < 0.0 ? search.low : search.high) = search.vol;
+      double next = search.vol - gap / valued.vega[i];
+      if (!(next > search.low && next < search.high)) {
+        next = std::isinf(search.high) ? 2.0 * search.vol : 0.5 * (search.low + search.high);
+      }
+      const double moved = std::abs(next - search.vol);
+      search.vol = next;
+      // Newton's method: after a step of 1e-6 the next one would be noise.
+      if (gap == 0.0 || moved <= 1e-6 * next) {
+        out.vol[search.index] = gap == 0.0 ? vols[i] : next;
+      } else {
+        searches[kept++] = search;
+      }
+    }
+    searches.resize(kept);
+  }
+  // What still wavers does so in its last digits.
+  for (const auto& search : searches) out.vol[search.index] = search.vol;
+}
+
+}  // namespace bifrost::analysis

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+namespace bifrost::analysis {
+
+/// The exercise boundary of an American put on a strike of 1, after Andersen, Lake and Offengenden
+/// (2016). rate and vol are positive, and dividend_yield is anything. Calls are puts with spot and
+/// strike, rate and yield exchanged (McDonald and Schroder 1998).
+class ExerciseBoundary {
+ public:
+  ExerciseBoundary(double years, double rate, double dividend_yield, double vol);
+
+  /// Spot at or below which a put with all of `years` to go is exercised.
+  double at_start() const { return boundary_at(root_years_); }
+
+  /// What early exercise is worth beyond the European put, for spots above the boundary.
+  double premium(double spot) const;
+
+ private:
+  static constexpr int nodes = 12;  // of the boundary, in the root of the time to expiry
+  double boundary_at(double root_time) const;
+  void fix();
+  void interpolate();
+
+  double root_years_;
+  double rate_;
+  double yield_;
+  double vol_;
+  double limit_;  // of the boundary at expiry
+  std::array<double, nodes + 1> root_times_{};
+  std::array<double, nodes + 1> values_{};  // ln(boundary / limit)^2 at the nodes
+  std::array<double, nodes + 1> series_{};  // its Chebyshev coefficients
+};
+
+/// Nodes and weights of Gauss and Legendre's rule on [-1, 1].
+template <std::size_t n>
+struct GaussLegendre {
+  std::array<double, n> node;
+  std::array<double, n> weight;
+};
+const GaussLegendre<32>& gauss_legendre_32();
+const GaussLegendre<48>& gauss_legendre_48();
+
+}  // namespace bifrost::analysis

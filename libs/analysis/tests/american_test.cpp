@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/analysis/american.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "bifrost/analysis/chain_pricing.hpp"
+
+namespace bifrost::analysis {
+namespace {
+
+constexpr Right both[] = {Right::call, Right::put};
+
+double price_of(Right right, const SpotInputs& in) {
+  const auto price = american_price(right, in);
+  EXPECT_TRUE(price) << to_string(price.error());
+  return price.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
+// Longstaff and Schwartz, "Valuing American Options by Simulation" (2001), table 1, p. 127: their
+// finite-difference column. Strike 40, rate 6 %, no dividend; three digits are printed.
+TEST(American, MatchesPublishedPuts) {
+  struct Row {
+    double spot, vol, years, price;
+  };
+  constexpr Row rows[] = {
+      {36, .2, 1, 4.478}, {36, .2, 2, 4.840}, {36, .4, 1, 7.101}, {36, .4, 2, 8.508},
+      {38, .2, 1, 3.250}, {38, .2, 2, 3.745}, {38, .4, 1, 6.148}, {38, .4, 2, 7.670},
+      {40, .2, 1, 2.314}, {40, .2, 2, 2.885}, {40, .4, 1, 5.312}, {40, .4, 2, 6.920},
+      {42, .2, 1, 1.617}, {42, .2, 2, 2.212}, {42, .4, 1, 4.582}, {42, .4, 2, 6.248},
+      {44, .2, 1, 1.110}, {44, .2, 2, 1.690}, {44, .4, 1, 3.948}, {44, .4, 2, 5.647}};
+  for (const auto& row : rows) {
+    const SpotInputs in{row.spot, 40, row.years, 0.06, 0.0, row.vol};
+    // Their scheme exercises fifty times a year; the freedom to choose any moment is worth a little
+    // more, up to a cent on these.
+    const double extra = price_of(Right::put, in) - row.price;
+    EXPECT_GT(extra, -5e-4) << row.spot << " " << row.vol;
+    EXPECT_LT(extra, 9.5e-3) << row.spot << " " << row.vol;
+  }
+}
+
+// The second method: the binomial tree whose last step is the European formula (Broadie and
+// Detemple 1996), which is smooth in the number of steps and so can be extrapolated.
+double smooth_tree(Right right, const SpotInputs& in, int steps) {
+  const double dt = in.years_to_expiry / steps;
+  const double up = std::exp(in.vol * std::sqrt(dt));
+  const double p = (std::exp((in.rate - in.dividend_yield) * dt) - 1 / up) / (up - 1 / up);
+  const double discount = std::exp(-in.rate * dt);
+  const auto spot = [&](int level) { return in.spot * std::pow(up, level); };
+  const auto exercise = [&](int level) {
+    return std::max(right == Right::call ? spot(level) - in.strike : in.strike - spot(level), 0.0);
+  };
+  std::vector<double> value;
+  for (int i = 0; i < steps; ++i) {
+    const int level = steps - 1 - 2 * i;
+    SpotInputs last = in;
+    last.spot = spot(level);
+    last.years_to_expiry = dt;
+    value.push_back(std::max(black_scholes_price(right, last), exercise(level)));
+  }
+  for (int step = steps - 2; step >= 0; --step) {
+    for (int i = 0; i <= step; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      value[at] =
+          std::max(discount * (p * value[at] + (1 - p) * value[at + 1]), exercise(step - 2 * i));
+    }
+  }
+  return value[0];
+}
+
+TEST(American, AgreesWithALargeTree) {
+  for (const Right right : both) {
+    for (const auto& [rate, yield] :
+         {std::pair{0.05, 0.0}, {0.05, 0.02}, {0.02, 0.05}, {0.04, 0.04}, {0.0, 0.03}}) {
+      for (const double vol : {0.1, 0.3, 0.8}) {
+        for (const double years : {0.05, 0.5, 2.0}) {
+          for (const double strike : {80.0, 100.0, 115.0}) {
+            const SpotInputs in{100, strike, years, rate, yield, vol};
+            EXPECT_NEAR(price_of(right, in),
+                        2 * smooth_tree(right, in, 400) - smooth_tree(right, in, 200), 1.5e-3)
+                << core::to_char(right) << strike << " rate " << rate << " yield " << yield
+                << " vol " << vol << " years " << years;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(American, IsWorthTheEuropeanWhereExerciseNeverPays) {
+  for (const double strike : {70.0, 100.0, 140.0}) {
+    const SpotInputs call{100, strike, 1.0, 0.05, 0.0, 0.3};
+    EXPECT_DOUBLE_EQ(price_of(Right::call, call), black_scholes_price(Right::call, call));
+    const SpotInputs put{100, strike, 1.0, 0.0, 0.02, 0.3};
+    EXPECT_DOUBLE_EQ(price_of(Right::put, put),
+                     std::max(black_scholes_price(Right::put, put), std::max(strike - 100, 0.0)));
+  }
+}
+
+TEST(American, CallsArePutsWithSpotAndStrikeExchanged) {
+  for (const double strike : {80.0, 100.0, 125.0}) {
+    EXPECT_NEAR(price_of(Right::call, {100, strike, 0.7, 0.03, 0.06, 0.25}),
+                price_of(Right::put, {strike, 100, 0.7, 0.06, 0.03, 0.25}), 1e-9);
+  }
+}
+
+TEST(American, LimitsAndRefusals) {
+  EXPECT_DOUBLE_EQ(price_of(Right::put, {90, 100, 0.0, 0.05, 0.0, 0.3}), 10);
+  EXPECT_DOUBLE_EQ(price_of(Right::put, {90, 100, 1.0, 0.05, 0.0, 0.0}), 10);
+  EXPECT_DOUBLE_EQ(price_of(Right::put, {40, 100, 1.0, 0.05, 0.0, 0.2}), 60);  // exercised at once
+  EXPECT_EQ(american_price(Right::put, {100, 100, 1, -0.02, -0.05, 0.2}).error(),
+            NoAmericanPrice::two_boundaries);
+  EXPECT_EQ(american_price(Right::put, {100, 100, 1, 0.02, 0, std::nan("")}).error(),
+            NoAmericanPrice::not_finite);
+  EXPECT_EQ(american_price(Right::put, {0, 100, 1, 0.02, 0, 0.2}).error(),
+            NoAmericanPrice::not_finite);
+  EXPECT_EQ(american_tree(Right::put, {100, 100, 1, 0.02, 0, 0.2}, {{{0.5, 200}}}).error(),
+            NoAmericanPrice::not_finite);
+}
+
+// ---- the tree with dividends
+
+// Hull, "Options, Futures, and Other Derivatives", the example of a put with one dividend: stock
+// 52, strike 50, five months, 40 % vol on the risky part, 10 % rate, 2.06 due after three and a
+// half months: 4.44 with five steps, 4.21 with many.
+TEST(AmericanTree, MatchesHullsPutWithADividend) {
+  const SpotInputs in{52, 50, 5.0 / 12, 0.10, 0.0, 0.40};
+  const CashDividend dividend{3.5 / 12, 2.06};
+  EXPECT_NEAR(american_tree(Right::put, in, {&dividend, 1}, 500)->price, 4.21, 0.02);
+}
+
+// Without early exercise (a put under a rate of zero, say) the escrowed model is Black and Scholes
+// on what is left of the spot.
+TEST(AmericanTree, EqualsBlackScholesOnTheRiskyPart) {
+  const SpotInputs in{100, 105, 0.75, 0.0, 0.0, 0.3};
+  const CashDividend dividends[] = {{0.2, 1.5}, {0.6, 1.5}};
+  SpotInputs risky = in;
+  risky.spot -= 3.0;
+  // At a rate of zero a put is not exercised before the last dividend, and gains nothing after it.
+  EXPECT_NEAR(american_tree(Right::put, in, dividends, 800)->price,
+              black_scholes_price(Right::put, risky), 3e-3);
+}
+
+TEST(AmericanTree, GreeksAreTheSlopesOfItsPrice) {
+  const CashDividend dividends[] = {{0.1, 0.8}, {0.35, 0.8}};
+  for (const Right right : both) {
+    const SpotInputs in{100, 98, 0.5, 0.05, 0.01, 0.3};
+    const auto at = *american_tree(right, in, dividends, 1000);
+    const auto price = [&](double spot, double years_passed) {
+      SpotInputs moved = in;
+      moved.spot = spot;
+      moved.years_to_expiry -= years_passed;
+      CashDividend later[] = {{0.1 - years_passed, 0.8}, {0.35 - years_passed, 0.8}};
+      return american_tree(right, moved, later, 1000)->price;
+    };
+    EXPECT_NEAR(at.delta, (price(102, 0) - price(98, 0)) / 4, 2e-3);
+    EXPECT_NEAR(at.gamma, (price(104, 0) - 2 * at.price + price(96, 0)) / 16, 1e-3);
+    EXPECT_NEAR(at.theta, (price(100, 2.0 / 365) - at.price) / 2, 2e-3);
+  }
+}
+
+// T20 of numbers.md: the call is exercised the night before it goes ex if the dividend is worth
+// more than what is left of its time value.
+TEST(AmericanTree, DeepCallsAreExercisedBeforeALargeDividend) {
+  const SpotInputs in{120, 100, 30.0 / 365, 0.03, 0.0, 0.2};
+  const CashDividend tomorrow{1.0 / 365, 2.0};
+  const double time_value =
+      black_scholes_price(Right::put, SpotInputs{118, 100, 29.0 / 365, 0.03, 0.0, 0.2}) +
+      100 * (1 - std::exp(-0.03 * 30 / 365));
+  EXPECT_TRUE(assignment_is_likely(2.0, time_value));
+  EXPECT_NEAR(american_tree(Right::call, in, {&tomorrow, 1}, 400)->price, 20.0, 0.05);
+  EXPECT_FALSE(assignment_is_likely(0.05, time_value));
+}
+
+// ---- the surface
+
+class AmericanSurfaceOn : public testing::TestWithParam<std::string_view> {
+ protected:
+  void SetUp() override { use_chain_kernels(GetParam()); }
+  void TearDown() override { use_chain_kernels(""); }
+};
+INSTANTIATE_TEST_SUITE_P(Kernels, AmericanSurfaceOn, testing::ValuesIn(available_chain_kernels()),
+                         [](const auto& kernels) { return std::string{kernels.param}; });
+
+struct Sample {
+  std::vector<double> strikes;
+  std::vector<double> vols;
+};
+Sample sample(std::uint64_t seed, int n) {
+  std::mt19937_64 random{seed};
+  std::uniform_real_distribution<double> strike{65, 150};
+  std::uniform_real_distribution<double> vol{0.08, 0.9};
+  Sample made;
+  for (int i = 0; i < n; ++i) {
+    made.strikes.push_back(strike(random));
+    made.vols.push_back(vol(random));
+  }
+  return made;
+}
+
+const AmericanTerms expiries[] = {{100, 7.0 / 365, 0.05, 0.0},
+                                  {100, 60.0 / 365, 0.04, 0.015},
+                                  {100, 1.0, 0.02, 0.05},
+                                  {100, 2.0, 0.06, 0.03},
+                                  {100, 0.5, 0.045, 0.045}};
+
+TEST_P(AmericanSurfaceOn, PricesAsTheSingleOptionDoes) {
+  for (const auto& terms : expiries) {
+    for (const Right right : both) {
+      const auto surface = AmericanSurface::build(right, terms);
+      ASSERT_TRUE(surface);
+      const auto some = sample(3, 203);
+      std::vector<double> prices(some.strikes.size());
+      surface->prices({some.strikes, right}, some.vols, prices);
+      for (std::size_t i = 0; i < prices.size(); ++i) {
+        const double expected = price_of(right, {terms.spot, some.strikes[i], terms.years_to_expiry,
+                                                 terms.rate, terms.dividend_yield, some.vols[i]});
+        EXPECT_NEAR(prices[i], expected, 3e-5)
+            << core::to_char(right) << some.strikes[i] << " vol " << some.vols[i] << " years "
+            << terms.years_to_expiry << " rate " << terms.rate << " yield " << terms.dividend_yield;
+      }
+    }
+  }
+}
+
+TEST_P(AmericanSurfaceOn, GreeksAreTheSlopesOfThePrice) {
+  for (const auto& terms : expiries) {
+    for (const Right right : both) {
+      const auto surface = AmericanSurface::build(right, terms);
+      const auto some = sample(4, 37);
+      AmericanSurface::Columns at;
+      surface->valuations({some.strikes, right}, some.vols, at);
+      for (std::size_t i = 0; i < some.strikes.size(); ++i) {
+        const SpotInputs in{terms.spot, some.strikes[i],      terms.years_to_expiry,
+                            terms.rate, terms.dividend_yield, some.vols[i]};
+        const double intrinsic =
+            std::max(right == Right::call ? in.spot - in.strike : in.strike - in.spot, 0.0);
+        if (at.price[i] - intrinsic < 0.02) continue;  // at the boundary slopes have a corner
+        const auto moved = [&](double spot, double vol) {
+          SpotInputs other = in;
+          other.spot = spot;
+          other.vol = vol;
+          return price_of(right, other);
+        };
+        const double up = moved(100.2, in.vol);
+        const double down = moved(99.8, in.vol);
+        EXPECT_NEAR(at.delta[i], (up - down) / 0.4, 5e-4);
+        EXPECT_NEAR(at.gamma[i], (up - 2 * moved(100, in.vol) + down) / 0.04, 2e-3);
+        EXPECT_NEAR(at.vega[i], (moved(100, in.vol + 1e-3) - moved(100, in.vol - 1e-3)) / 2e-3,
+                    0.02);
+        SpotInputs later = in;
+        later.years_to_expiry *= 0.999;
+        EXPECT_NEAR(
+            at.theta[i],
+            (price_of(right, later) - price_of(right, in)) / (0.001 * in.years_to_expiry * 365),
+            2e-3);
+      }
+    }
+  }
+}
+
+TEST_P(AmericanSurfaceOn, VolsComeBackFromPrices) {
+  for (const auto& terms : expiries) {
+    for (const Right right : both) {
+      const auto surface = AmericanSurface::build(right, terms);
+      const auto some = sample(5, 100);
+      ImpliedVolColumns back;
+      AmericanSurface::Columns at;
+      surface->valuations({some.strikes, right}, some.vols, at);
+      surface->implied_vols({some.strikes, right}, at.price, back);
+      int solved = 0;
+      for (std::size_t i = 0; i < 100; ++i) {
+        if (at.vega[i] < 1e-3) continue;
+        ASSERT_FALSE(back.refusal[i]) << to_string(*back.refusal[i]);
+        ++solved;
+        EXPECT_NEAR(back.vol[i], some.vols[i], 1e-9 + 1e-12 / at.vega[i]);
+      }
+      EXPECT_GT(solved, 40);
+    }
+  }
+}
+
+TEST_P(AmericanSurfaceOn, RefusesPricesWithoutAVol) {
+  const auto surface = AmericanSurface::build(Right::put, {100, 0.5, 0.05, 0.0});
+  const std::vector<double> strikes{110, 110, 110, 110, 90};
+  const std::vector<double> prices{9.5, 10, 110, std::nan(""), 40};
+  ImpliedVolColumns out;
+  surface->implied_vols({strikes, Right::put}, prices, out);
+  EXPECT_EQ(out.refusal[0], NoImpliedVol::below_intrinsic);
+  EXPECT_EQ(out.refusal[1], NoImpliedVol::no_time_value);
+  EXPECT_EQ(out.refusal[2], NoImpliedVol::above_bound);
+  EXPECT_EQ(out.refusal[3], NoImpliedVol::not_finite);
+  ASSERT_FALSE(out.refusal[4]);  // above 160 %, and no cap
+  std::vector<double> back(1);
+  surface->prices({std::vector{90.0}, Right::put}, std::vector{out.vol[4]}, back);
+  EXPECT_NEAR(back[0], 40, 1e-7);
+}
+
+}  // namespace
+}  // namespace bifrost::analysis
