@@ -45,6 +45,8 @@ struct Settings {
   std::vector<std::string> symbols;
   int snapshot_seconds = -1;  // not given
   std::string script;
+  std::string account;
+  std::string frames;
 };
 
 int usage_error(std::string_view what) {
@@ -158,9 +160,20 @@ int run(Settings& settings) {
     start = *parsed;
   }
 
+  if (!settings.frames.empty()) {
+    if (!settings.replay.empty() || !settings.script.empty() || !settings.account.empty()) {
+      return usage_error("--frames has its own market, account and faults");
+    }
+    const auto span = sim::Gateway::recorded_span(settings.frames);
+    if (!span) return failure(span.error());
+    if (!start) start = span->first;
+  }
+
   std::unique_ptr<sim::Market> market;
   auto end = core::Instant::max();
-  if (!settings.replay.empty()) {
+  if (!settings.frames.empty()) {
+    // Nothing is asked of a market.
+  } else if (!settings.replay.empty()) {
     if (!settings.symbols.empty() || !settings.epoch.empty()) {
       return usage_error("--symbols and --epoch belong to the made-up market, not to --replay");
     }
@@ -194,6 +207,12 @@ int run(Settings& settings) {
     settings.gateway.snapshot_wait = 0s;
   }
 
+  if (!settings.account.empty()) {
+    auto text = read_file(settings.account);
+    if (!text) return failure(text.error());
+    settings.gateway.account_file = *std::move(text);
+    settings.gateway.account_file_name = settings.account;
+  }
   if (!settings.script.empty()) {
     auto text = read_file(settings.script);
     if (!text) return failure(text.error());
@@ -207,7 +226,8 @@ int run(Settings& settings) {
   core::ManualClock standing{*start};
   const sim::PacedClock running{*start, settings.pace, end};
   const core::Clock& clock = manual ? static_cast<const core::Clock&>(standing) : running;
-  auto gateway = sim::Gateway::start(*market, clock, settings.gateway);
+  auto gateway = market ? sim::Gateway::start(*market, clock, settings.gateway)
+                        : sim::Gateway::play(settings.frames, clock, settings.gateway);
   if (!gateway) return failure(gateway.error());
   fmt::print("listening on {}:{}\n", settings.gateway.host, (*gateway)->port());
   std::fflush(stdout);
@@ -228,7 +248,9 @@ int main(int argc, char** argv) {
   CLI::App app{
       "A simulated IB Gateway: speaks the TWS wire protocol (server versions 163 to 200) over a "
       "made-up\n"
-      "market or recorded option chains. Nothing it serves is real; orders are refused.\n"
+      "market, recorded option chains or a recorded session. Nothing it serves is real; orders "
+      "are\n"
+      "refused, margin questions answered.\n"
       "Prints `listening on HOST:PORT` when ready. SIGTERM or SIGINT ends it.",
       "bifrost-sim"};
   app.add_option("--host", s.gateway.host, "Address to listen on")->capture_default_str();
@@ -276,6 +298,18 @@ int main(int argc, char** argv) {
   app.add_option("--snapshot-seconds", s.snapshot_seconds,
                  "Simulated seconds until a snapshot ends; default 11, with a manual clock 0")
       ->check(CLI::NonNegativeNumber);
+  app.add_option(
+         "--account", s.account,
+         "What the account holds: lines `cash AMOUNT`, `stock SYMBOL QUANTITY PRICE`, "
+         "`option SYMBOL CLASS EXPIRY STRIKE C|P QUANTITY PRICE`; default a million and two "
+         "option positions")
+      ->check(CLI::ExistingFile);
+  app.add_flag("!--refuse-what-if", s.gateway.allow_what_if,
+               "Refuse margin questions as well, as a gateway set to read-only does");
+  app.add_option("--frames", s.frames,
+                 "Play back a recording of a real session (a folder that --record wrote): each "
+                 "request is answered as it was then, --speed times as fast")
+      ->check(CLI::ExistingPath);
   app.add_option("--script", s.script,
                  "Fault script: what is to go wrong, one rule a line, `WHEN: ACTION; ACTION`")
       ->check(CLI::ExistingFile);

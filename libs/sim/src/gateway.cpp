@@ -16,6 +16,7 @@
 #include "bifrost/core/log.hpp"
 #include "bifrost/ib/wire.hpp"
 #include "bifrost/net/connection.hpp"
+#include "playback.hpp"
 #include "session.hpp"
 
 namespace bifrost::sim {
@@ -40,12 +41,12 @@ constexpr std::size_t max_clients = 64;
 struct Gateway::Impl {
   /// One connection with a thread for each direction, so that a slow reader delays nobody else.
   struct Client {
-    Client(net::Connection c, Floor& floor)
-        : connection(std::move(c)), session(std::in_place, floor) {}
+    Client(net::Connection c, std::unique_ptr<Conversation> talk)
+        : connection(std::move(c)), session(std::move(talk)) {}
 
     net::Connection connection;
     // Below: under the lock.
-    std::optional<Session> session;
+    std::unique_ptr<Conversation> session;
     std::string outbox;
     bool closing = false;
     bool reset = false;  // ends broken off
@@ -56,14 +57,17 @@ struct Gateway::Impl {
     std::thread writer;
   };
 
-  Impl(Market& market, const core::Clock& clock, GatewayOptions o, Script script, net::Listener l)
+  Impl(Market& market, const core::Clock& clock, GatewayOptions o, Script script, Account account,
+       net::Listener l)
       : options(std::move(o)),
-        floor(market, clock, options, std::move(script)),
+        floor(market, clock, options, std::move(script), std::move(account)),
         listener(std::move(l)),
         port(listener.port()) {}
 
   GatewayOptions options;
   std::mutex lock;
+  std::unique_ptr<Market> own_market;  // of a playback: nothing is ever asked of it
+  std::optional<PlaybackState> playback;
   Floor floor;
   net::Listener listener;  // replaced and closed with the lock held
   const std::uint16_t port;
@@ -103,7 +107,7 @@ struct Gateway::Impl {
     if (moved) floor.market.advance_to(floor.now.simulated);
     const bool weather = floor.weather.scripted() && floor.weather.tick(floor.now);
     if (weather) spread();
-    if (!moved && !floor.weather.scripted()) return;
+    if (!moved && !watched()) return;
     for (auto& client : clients) {
       if (!client.session || client.closing) continue;
       const bool stays = client.session->time_passed();
@@ -256,6 +260,13 @@ struct Gateway::Impl {
     while (!stop_called.wait_for(guard, weather_interval, [this] { return stopping; })) catch_up();
   }
 
+  std::unique_ptr<Conversation> converse() {
+    if (playback) return std::make_unique<Playback>(floor, *playback);
+    return std::make_unique<Session>(floor);
+  }
+
+  bool watched() const { return floor.weather.scripted() || playback.has_value(); }
+
   /// Starts a client's threads, or closes the connection.
   void serve(net::Connection connection, std::unique_lock<std::mutex>& guard) {
     if (clients.size() >= max_clients) {
@@ -263,7 +274,7 @@ struct Gateway::Impl {
                          clients.size());
       return;
     }
-    auto& client = clients.emplace_back(std::move(connection), floor);
+    auto& client = clients.emplace_back(std::move(connection), converse());
     const auto place = std::prev(clients.end());
     catch_up();
     client.session->connected();
@@ -288,8 +299,9 @@ Gateway::~Gateway() {
   stop();
 }
 
-core::Result<std::unique_ptr<Gateway>> Gateway::start(Market& market, const core::Clock& clock,
-                                                      GatewayOptions options) {
+namespace {
+
+core::Result<> check_versions(const GatewayOptions& options) {
   if (options.min_version < ib::wire::min_version || options.max_version > ib::wire::max_version ||
       options.min_version > options.max_version) {
     return core::fail(
@@ -297,17 +309,76 @@ core::Result<std::unique_ptr<Gateway>> Gateway::start(Market& market, const core
         fmt::format("server versions {} to {} are not within {} to {}", options.min_version,
                     options.max_version, ib::wire::min_version, ib::wire::max_version));
   }
+  return {};
+}
+
+/// The market of a playback.
+class EmptyMarket final : public Market {
+ public:
+  void advance_to(core::Instant t) override { now_ = t; }
+  core::Instant now() const override { return now_; }
+  std::uint64_t revision() const override { return 1; }
+  std::span<const Underlying> underlyings() const override { return {}; }
+  std::span<const ListedOption> options(int) const override { return {}; }
+  const ListedOption* find_option(int) const override { return nullptr; }
+  OptionState option_state(int) const override { return {}; }
+  UnderlyingState underlying_state(int) const override { return {}; }
+  std::optional<Carry> carry(int) const override { return std::nullopt; }
+  std::vector<DailyBar> daily_bars(int, BarKind, std::size_t) const override { return {}; }
+
+ private:
+  core::Instant now_{};
+};
+
+}  // namespace
+
+core::Result<std::unique_ptr<Gateway>> Gateway::start(Market& market, const core::Clock& clock,
+                                                      GatewayOptions options) {
+  BF_CHECK(check_versions(options));
   BF_TRY(auto script, parse_script(options.fault_script, options.fault_script_name));
+  Account account;
+  market.advance_to(clock.now());
+  if (options.account_file.empty()) {
+    account = default_account(market);
+  } else {
+    BF_TRY(account, parse_account(options.account_file, options.account_file_name));
+  }
   BF_TRY(auto listener, net::Listener::bind(options.host, options.port));
   auto impl = std::make_unique<Impl>(market, clock, std::move(options), std::move(script),
+                                     std::move(account), std::move(listener));
+  return open(std::move(impl));
+}
+
+core::Result<std::unique_ptr<Gateway>> Gateway::play(const std::filesystem::path& frames,
+                                                     const core::Clock& clock,
+                                                     GatewayOptions options) {
+  BF_TRY(auto recorded, Frames::load(frames));
+  core::log::info("playing back {} requests of {} sessions, {} to {}", recorded.requests,
+                  recorded.sessions.size(), core::to_iso(recorded.first),
+                  core::to_iso(recorded.last));
+  if (recorded.lost > 0) core::log::warning("the recorder had lost {} frames", recorded.lost);
+  BF_TRY(auto listener, net::Listener::bind(options.host, options.port));
+  auto market = std::make_unique<EmptyMarket>();
+  auto impl = std::make_unique<Impl>(*market, clock, std::move(options), Script{}, Account{},
                                      std::move(listener));
+  impl->own_market = std::move(market);
+  impl->playback.emplace(std::move(recorded));
+  return open(std::move(impl));
+}
+
+core::Result<Gateway::RecordedSpan> Gateway::recorded_span(const std::filesystem::path& frames) {
+  BF_TRY(const auto recorded, Frames::load(frames));
+  return RecordedSpan{.first = recorded.first, .last = recorded.last};
+}
+
+std::unique_ptr<Gateway> Gateway::open(std::unique_ptr<Impl> impl) {
   auto* raw = impl.get();
-  raw->floor.now = {.simulated = clock.now(), .real = std::chrono::steady_clock::now()};
+  raw->floor.now = {.simulated = raw->floor.clock.now(), .real = std::chrono::steady_clock::now()};
   raw->floor.market.advance_to(raw->floor.now.simulated);
   raw->floor.weather.begin(raw->floor.now);
   raw->catch_up();
   raw->acceptor = std::thread([raw] { raw->accept(); });
-  if (raw->floor.weather.scripted()) raw->watcher = std::thread([raw] { raw->watch(); });
+  if (raw->watched()) raw->watcher = std::thread([raw] { raw->watch(); });
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }
 

@@ -37,6 +37,8 @@ MessageRate::Verdict MessageRate::count(SteadyTime now) {
 
 Session::~Session() {
   floor_.lines -= static_cast<int>(lines_.size());
+  floor_.open_histories -= live_bars_.size();
+  if (floor_.account_subscriber == this) floor_.account_subscriber = nullptr;
   if (client_id_) floor_.client_ids.erase(*client_id_);
 }
 
@@ -307,16 +309,13 @@ bool Session::dispatch_to(wire::MessageList<M...>, const wire::Fields& fields, i
   };
   if ((attempt(static_cast<M*>(nullptr)) || ...)) return true;
 
-  const bool order = id == static_cast<int>(wire::Request::place_order) ||
-                     id == static_cast<int>(wire::Request::cancel_order);
-  if (order || id == static_cast<int>(wire::Request::global_cancel)) {
-    // The cancel of older versions has a message version in front of the order id.
-    const bool versioned = id == static_cast<int>(wire::Request::cancel_order) && version_ < 192;
-    const std::size_t at = versioned ? 2 : 1;
-    const auto order_id = order && fields.size() > at ? parse_int(fields[at]) : std::nullopt;
-    send_error(order_id, 321,
-               "Error validating request.-'b' : cause - The API interface is currently in "
-               "Read-Only mode.");
+  if (id == static_cast<int>(wire::Request::place_order)) {
+    on_order(fields);
+    return true;
+  }
+  if (id == static_cast<int>(wire::Request::cancel_order) ||
+      id == static_cast<int>(wire::Request::global_cancel)) {
+    refuse_order(fields, id);
     return true;
   }
   log::debug("client {}: no answer to message {}", client_id_.value_or(-1), id);

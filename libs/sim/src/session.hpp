@@ -10,10 +10,14 @@
 #include <string_view>
 #include <utility>
 
+#include "account.hpp"
 #include "bifrost/core/clock.hpp"
 #include "bifrost/ib/wire.hpp"
+#include "bifrost/ib/wire_orders.hpp"
 #include "bifrost/sim/gateway.hpp"
 #include "bifrost/sim/market.hpp"
+#include "conversation.hpp"
+#include "history_pacing.hpp"
 #include "outlet.hpp"
 #include "veiled_market.hpp"
 #include "weather.hpp"
@@ -35,14 +39,17 @@ class MessageRate {
   std::deque<SteadyTime> recent_;
 };
 
+class Session;
+
 /// What all sessions of one gateway share. The gateway's lock guards it.
 struct Floor {
-  Floor(Market& m, const core::Clock& c, const GatewayOptions& o, Script script)
+  Floor(Market& m, const core::Clock& c, const GatewayOptions& o, Script script, Account a)
       : weather(std::move(script), o.fault_seed),
         market(m, weather),
         clock(c),
         options(o),
-        rate(o.max_messages_per_second) {}
+        rate(o.max_messages_per_second),
+        account(std::move(a)) {}
 
   Weather weather;
   VeiledMarket market;
@@ -52,44 +59,37 @@ struct Floor {
   Moment now;  // of the gateway's last look at its clocks
   int lines = 0;
   std::set<int> client_ids;
+  Account account;
+  const Session* account_subscriber = nullptr;  // who is told of the account as it moves
+  HistoryPacing pacing;
+  std::size_t open_histories = 0;
 
   int max_lines() const { return weather.lines(options.max_lines); }
   /// What the gateway takes the time to be, which a script may have stepped.
   core::Instant told_time() const { return market.now() + weather.clock_shift(); }
 };
 
-/// One client's conversation, from its first byte: bytes in, bytes out. Knows no sockets and no
-/// threads; the gateway calls it under its lock, with the market already at the present.
-class Session {
+/// A conversation with a market behind it.
+class Session final : public Conversation {
  public:
   explicit Session(Floor& floor) : floor_(floor) {}
-  ~Session();
+  ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// What a script does to a connection that was just made.
-  void connected();
-
-  /// False: the connection is to be closed once the output has been sent.
-  bool receive(std::string_view bytes);
-  /// START_API was accepted.
-  bool ready() const { return stage_ == Stage::ready; }
-
-  /// Nothing is answered, and that is meant: the client is not to be closed for being slow.
-  bool stalled() const { return outlet_.stalled() || floor_.weather.wedged(); }
-
+  void connected() override;
+  bool receive(std::string_view bytes) override;
+  bool time_passed() override;
   /// Queues what changed on the subscribed lines since they were last told, and ends snapshots.
-  void market_moved();
-  /// Queues what was held back until now. False as receive().
-  bool time_passed();
-  void suffer(const Blow& blow);
+  void market_moved() override;
+  void suffer(const Blow& blow) override;
 
-  /// What is to be sent, handed over once.
-  std::string take_output() { return outlet_.take(); }
-  /// How the connection is to end when that has been sent; none: it goes on.
-  Outlet::Ending ending() const { return outlet_.ending(); }
-  /// Every byte is to be a segment of its own.
-  bool bytewise() const { return bytewise_; }
+  bool ready() const override { return stage_ == Stage::ready; }
+  bool stalled() const override { return outlet_.stalled() || floor_.weather.wedged(); }
+
+  std::string take_output() override { return outlet_.take(); }
+  Outlet::Ending ending() const override { return outlet_.ending(); }
+  bool bytewise() const override { return bytewise_; }
 
  private:
   enum class Stage { hello, start, ready };
@@ -108,6 +108,17 @@ class Session {
     std::optional<Computation> stale_model;
     std::optional<OptionState> option_told;
     std::optional<UnderlyingState> underlying_told;
+  };
+
+  struct Summary {
+    std::string tags;
+    core::Instant next;
+    std::map<std::string, std::string> told;
+  };
+  struct LiveBar {
+    int con_id = 0;
+    BarKind kind{};
+    std::optional<DailyBar> told;
   };
 
   bool hello(std::string_view payload);
@@ -166,12 +177,23 @@ class Session {
   void on(const ib::wire::SoftDollarTiersRequest& m);
   void on(const ib::wire::SmartComponentsRequest& m);
   void on(const ib::wire::UserInfoRequest& m);
+  void on(const ib::wire::WhatIfOrder& m);
+  void on_order(const ib::wire::Fields& fields);
+  void refuse_order(const ib::wire::Fields& fields, int id);
   /// Accepted in silence, as the real gateway does.
   template <class M>
   void on(const M&) {}
 
   template <class... M>
   bool dispatch_to(ib::wire::MessageList<M...>, const ib::wire::Fields& fields, int id);
+
+  std::vector<DailyBar> bars_until(int con_id, BarKind kind, core::Instant end,
+                                   std::size_t count) const;
+  void send_schedule(int req_id, core::Instant end, std::size_t sessions);
+  void bars_moved();
+  void tell_summary(int req_id, Summary& summary);
+  void tell_account();
+  void account_moved();
 
   void tell(int req_id, Line& line);
   void tell_option(int req_id, const Line& line, const OptionState& state);
@@ -194,7 +216,9 @@ class Session {
   int breaches_ = 0;
   std::optional<SteadyTime> last_breach_;
   std::map<int, Line> lines_;  // by request id
-  std::set<int> summaries_;
+  std::map<int, Summary> summaries_;
+  std::map<int, LiveBar> live_bars_;
+  std::optional<core::Instant> account_updates_;  // when the next one is due
   Outlet outlet_;
   std::string inbox_;                             // came while the session was stalled
   std::vector<std::string>* captured_ = nullptr;  // frames of an answer that is not sent yet

@@ -177,6 +177,8 @@ void Session::market_moved() {
       drop(line);
     }
   }
+  bars_moved();
+  account_moved();
 }
 
 bool Session::quotes_absent() const {

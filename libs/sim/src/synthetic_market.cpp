@@ -694,4 +694,50 @@ std::vector<DailyBar> SyntheticMarket::daily_bars(int con_id, BarKind kind,
   return bars;
 }
 
+std::vector<IntradayBar> SyntheticMarket::intraday_bars(int con_id, std::chrono::seconds length,
+                                                        Instant from, Instant until) const {
+  const auto* found = impl_->find_series(con_id);
+  const auto minutes = static_cast<std::size_t>(length / chr::minutes{1});
+  if (!found || !impl_->slot.traded || minutes == 0) return {};
+  const auto& s = *found;
+  const auto& days = s.path.days();
+  const auto first = std::ranges::lower_bound(days, from, {},
+                                              [](const PathDay& day) { return day.session.close; });
+  std::vector<IntradayBar> bars;
+  for (auto i = static_cast<std::size_t>(first - days.begin()); i <= impl_->slot.day; ++i) {
+    const auto& day = days[i];
+    const bool running = i == impl_->slot.day;
+    const auto path = running ? s.minutes : s.path.minutes(day);
+    const auto last = path.log_spot.size() - 1;
+    const auto reached = running ? impl_->slot.minute : last;
+    double whole_day = 0;
+    if (s.info.type == SecurityType::stock) {
+      NormalStream luck(impl_->key(con_id, day.date));
+      whole_day = 2500 * s.spec.daily_contracts * std::exp(0.3 * luck.next());
+    }
+    const auto volume_by = [&](std::size_t minute) {
+      const auto share = static_cast<double>(minute) / static_cast<double>(last);
+      return static_cast<std::int64_t>(whole_day * volume_share(share));
+    };
+    // The bar that has just begun is there too: the gateway shows it.
+    for (std::size_t at = 0; at < reached || (running && at == reached && at < last);
+         at += minutes) {
+      const auto start = day.session.open + chr::minutes{at};
+      if (start < from || start >= until) continue;
+      const auto end = std::min(at + minutes, reached);
+      IntradayBar bar;
+      bar.start = start;
+      const std::span seen{path.log_spot.data() + at, end - at + 1};
+      const auto [low, high] = std::ranges::minmax(seen);
+      bar.open = SyntheticPath::spot(seen.front());
+      bar.low = SyntheticPath::spot(low);
+      bar.high = SyntheticPath::spot(high);
+      bar.close = SyntheticPath::spot(seen.back());
+      bar.volume = volume_by(end) - volume_by(at);
+      bars.push_back(bar);
+    }
+  }
+  return bars;
+}
+
 }  // namespace bifrost::sim

@@ -27,6 +27,11 @@ class VeiledMarket final : public Market {
     return market_.daily_bars(con_id, kind, count);
   }
 
+  std::vector<IntradayBar> intraday_bars(int con_id, std::chrono::seconds length,
+                                         core::Instant from, core::Instant until) const override {
+    return market_.intraday_bars(con_id, length, from, until);
+  }
+
   std::span<const ListedOption> options(int underlying_con_id) const override {
     const auto all = market_.options(underlying_con_id);
     if (!weather_.hides()) return all;

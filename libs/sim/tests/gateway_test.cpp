@@ -467,7 +467,7 @@ TEST(MessageRateTest, ForgetsWhatIsASecondOld) {
 
 TEST_F(GatewayTest, FloodingOnAndOnEndsTheConnection) {
   GatewayOptions options{.max_messages_per_second = 50};
-  Floor floor(market_, clock_, options, {});
+  Floor floor(market_, clock_, options, {}, {});
   Session session(floor);
   ASSERT_TRUE(session.receive(wire::encode_hello({.min = 176, .max = 178})));
   ASSERT_TRUE(
@@ -557,7 +557,7 @@ TEST_F(GatewayTest, HistoryIsTheMarketsOwnPast) {
 }
 
 TEST_F(GatewayTest, EveryListEndsWithItsEndMarker) {
-  start();
+  start({.account_file = "cash 1000000"});
   auto c = client();
   c.send(wire::PositionsRequest{});
   c.expect<wire::PositionEnd>();

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -22,7 +23,11 @@ struct GatewayOptions {
   std::chrono::seconds snapshot_wait{11};  // simulated time until a snapshot ends; 0: at once
   std::chrono::milliseconds start_wait{10'000};  // real time a client has to reach START_API
   std::string account = "SIM1000001";  // the prefix SIM tells clients that nothing here is real
-  std::string fault_script{};          // what is to go wrong, in the language of this room's README
+  bool allow_what_if = true;           // margin questions are answered; orders never
+  /// The account in the language of `account.hpp`; empty: a million and two option positions.
+  std::string account_file{};
+  std::string account_file_name = "account";  // in messages about its lines
+  std::string fault_script{};  // what is to go wrong, in the language of this room's README
   std::string fault_script_name = "script";  // in messages about its lines
   std::uint64_t fault_seed = 1;              // of what the script leaves to chance
 };
@@ -46,6 +51,17 @@ class Gateway {
                                                       GatewayOptions options);
   ~Gateway();
 
+  /// Serves what a recording of a real session holds (a folder that `--record` wrote) instead of a
+  /// market: Playback says how. Errors are those of reading it, too.
+  static core::Result<std::unique_ptr<Gateway>> play(const std::filesystem::path& frames,
+                                                     const core::Clock& clock,
+                                                     GatewayOptions options);
+  struct RecordedSpan {
+    core::Instant first;
+    core::Instant last;
+  };
+  static core::Result<RecordedSpan> recorded_span(const std::filesystem::path& frames);
+
   std::uint16_t port() const;
 
   /// Brings the market to the clock's time and queues what changed for every client. Safe from any
@@ -58,6 +74,7 @@ class Gateway {
  private:
   struct Impl;
   explicit Gateway(std::unique_ptr<Impl> impl);
+  static std::unique_ptr<Gateway> open(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

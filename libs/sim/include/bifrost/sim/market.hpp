@@ -80,6 +80,18 @@ struct DailyBar {
   double low = 0;
   double close = 0;
   std::int64_t volume = 0;  // 0 for volatilities and indices
+
+  friend bool operator==(const DailyBar&, const DailyBar&) = default;
+};
+
+/// A bar of part of a session.
+struct IntradayBar {
+  core::Instant start{};
+  double open = 0;
+  double high = 0;
+  double low = 0;
+  double close = 0;
+  std::int64_t volume = 0;  // 0 for indices
 };
 
 /// What holding the underlying costs and pays, annual and continuously compounded.
@@ -121,6 +133,16 @@ class Market {
   /// none, where the market has no such past.
   virtual std::vector<DailyBar> daily_bars(int underlying_con_id, BarKind kind,
                                            std::size_t count) const = 0;
+
+  /// Bars of trades that began at or after `from` and before `until`, oldest first, counted from
+  /// the opening of each session, the one under way included. `length` is in whole minutes. None
+  /// where the market has no such detail.
+  virtual std::vector<IntradayBar> intraday_bars(int /*underlying_con_id*/,
+                                                 std::chrono::seconds /*length*/,
+                                                 core::Instant /*from*/,
+                                                 core::Instant /*until*/) const {
+    return {};
+  }
 };
 
 /// The last day on which the contract trades: a day before the expiry for morning-settled classes.

@@ -60,6 +60,8 @@ class SyntheticMarket final : public Market {
   std::optional<Carry> carry(int underlying_con_id) const override;
   std::vector<DailyBar> daily_bars(int underlying_con_id, BarKind kind,
                                    std::size_t count) const override;
+  std::vector<IntradayBar> intraday_bars(int underlying_con_id, std::chrono::seconds length,
+                                         core::Instant from, core::Instant until) const override;
 
  private:
   struct Impl;
