@@ -5,6 +5,9 @@
 // Usage: node conformance.mjs PATH_TO_BIFROST_SIM
 // Exit: 0 all passed, 1 a check failed, 2 wrong usage.
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import ib from "@stoqey/ib";
 
@@ -15,6 +18,11 @@ if (!program) {
   console.error("usage: node conformance.mjs PATH_TO_BIFROST_SIM");
   process.exit(2);
 }
+
+// Live data of all but one share, which is delayed for whoever asks for that.
+const folder = mkdtempSync(join(tmpdir(), "bifrost-conformance-"));
+const script = join(folder, "faults.txt");
+writeFileSync(script, "at 0s: entitle delayed symbol=VALK\n");
 
 const start = "2026-03-02T15:00:00Z";
 const clientMaximum = 193;
@@ -29,7 +37,7 @@ function check(name, ok, detail = "") {
 
 async function startSimulator(maxVersion) {
   const pin = maxVersion ? ["--max-version", String(maxVersion)] : [];
-  const child = spawn(program, ["--port", "0", "--seed", "7", "--start", start, "--speed", "30", ...pin], {
+  const child = spawn(program, ["--port", "0", "--seed", "7", "--start", start, "--speed", "30", "--script", script, ...pin], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exit = new Promise((resolve) => child.once("exit", resolve));
@@ -216,6 +224,85 @@ async function converse(label, maxVersion) {
     return got.slice(0, -1).every((g) => g.values[5] > 0.03 && g.values[5] < 1.5);
   });
 
+  await attempt("has daily realised volatilities", async () => {
+    const got = await bars(23, WhatToShow.HISTORICAL_VOLATILITY);
+    return (got.length === 31 && got.slice(0, -1).every((g) => g.values[5] > 0.03)) || `${got.length} bars`;
+  });
+  await attempt("has five-minute prices", async () => {
+    const got = await gather(
+      api, [EventName.historicalData],
+      () => api.reqHistoricalData(24, index.contract, "", "2 D", BarSizeSetting.MINUTES_FIVE, WhatToShow.TRADES, 1, 1,
+        false),
+      (all) => String(all.at(-1).values[1]).startsWith("finished"));
+    return got.length > 80 || `${got.length} bars`;
+  });
+  await attempt("keeps bars up to date", async () => {
+    const got = await gather(
+      api, [EventName.historicalData, EventName.historicalDataUpdate],
+      () => api.reqHistoricalData(25, index.contract, "", "2 D", BarSizeSetting.DAYS_ONE, WhatToShow.TRADES, 1, 1, true),
+      ended(EventName.historicalDataUpdate));
+    api.cancelHistoricalData(25);
+    return got.at(-1).values[5] > 1000 || JSON.stringify(got.at(-1));
+  });
+
+  await attempt("says first that data is delayed, and sends delayed ticks", async () => {
+    const valk = { symbol: "VALK", secType: SecType.STK, exchange: "SMART", currency: "USD" };
+    await gather(api, [EventName.error], () => {
+      api.reqMarketDataType(MarketDataType.REALTIME);
+      api.reqMktData(26, valk, "", false, false);
+    }, (all) => all.at(-1).values[2] === 26 && all.at(-1).values[1] === 354);
+    const got = await gather(api, [...quoteEvents, EventName.error], () => {
+      api.reqMarketDataType(MarketDataType.DELAYED);
+      api.reqMktData(27, valk, "", false, false);
+    }, (all) => all.some((g) => g.event === EventName.tickPrice && g.values[1] === 75));
+    api.cancelMktData(27);
+    const ticks = of(got, EventName.tickPrice).filter((v) => v[0] === 27).map((v) => v[1]);
+    const advised = got[0].event === EventName.error && got[0].values[1] === 10167;
+    const type = of(got, EventName.marketDataType)[0]?.[1];
+    return (advised && type === 3 && ticks.includes(66) && ticks.includes(67) && ticks.every((t) => t >= 66)) ||
+      JSON.stringify(got);
+  });
+  await attempt("sends delayed computations", async () => {
+    const [{ values: [, details] }] = await gather(
+      api, [EventName.contractDetails], () => api.reqContractDetails(28, {
+        symbol: "VALK", secType: SecType.OPT, exchange: "SMART", currency: "USD", right: "C",
+        lastTradeDateOrContractMonth: expirations[1],
+      }), count(1));
+    const got = await gather(
+      api, quoteEvents, () => api.reqMktData(29, { conId: details.contract.conId, exchange: "SMART" }, "101", false,
+        false),
+      (all) => all.at(-1).event === EventName.tickOptionComputation && all.at(-1).values[1] === 83);
+    api.cancelMktData(29);
+    api.reqMarketDataType(MarketDataType.FROZEN);
+    return of(got, EventName.tickOptionComputation).every((v) => v[1] >= 80) || JSON.stringify(got);
+  });
+
+  const spread = {
+    symbol: "BFX", secType: SecType.BAG, exchange: "SMART", currency: "USD",
+    comboLegs: [
+      { conId: chain[40]?.contract.conId, ratio: 1, action: "BUY", exchange: "SMART" },
+      { conId: chain[44]?.contract.conId, ratio: 1, action: "SELL", exchange: "SMART" },
+    ],
+  };
+  const order = {
+    action: "BUY", orderType: "LMT", totalQuantity: 2, lmtPrice: 2.35, tif: "DAY", transmit: true,
+    smartComboRoutingParams: [{ tag: "NonGuaranteed", value: "1" }],
+  };
+  await attempt("answers what a combination costs in margin", async () => {
+    let statuses = 0;
+    api.on(EventName.orderStatus, () => ++statuses);
+    const got = await gather(
+      api, [EventName.openOrder], () => api.placeOrder(501, spread, { ...order, whatIf: true }), count(1));
+    const [id, contract, echoed, state] = got[0].values;
+    await gather(api, [EventName.currentTime], () => api.reqCurrentTime(), count(1));
+    return (id === 501 && contract.comboLegs.length === 2 && echoed.whatIf === true &&
+      state.status === "PreSubmitted" && Number(state.initMarginChange) >= 0 &&
+      Number(state.initMarginAfter) >= Number(state.initMarginBefore) && Number(state.minCommission) > 0 &&
+      statuses === 0) || JSON.stringify([got[0].values, statuses]);
+  });
+  await refusal("takes no order", 321, 502, () => api.placeOrder(502, spread, order));
+  await refusal("has no order to cancel", 321, 503, () => api.cancelOrder(503, ""));
+
   await attempt("calculates implied volatility and back", async () => {
     const contract = { ...middle, exchange: "SMART" };
     const [{ values: price }] = await gather(
@@ -232,10 +319,30 @@ async function converse(label, maxVersion) {
       () => api.reqAccountSummary(14, "All", "NetLiquidation,BuyingPower"), ended(EventName.accountSummaryEnd));
     return got.length === 3 || JSON.stringify(got);
   });
+  await attempt("lists positions, options of its own catalogue", async () => {
+    const got = await gather(
+      api, [EventName.position, EventName.positionEnd], () => api.reqPositions(), ended(EventName.positionEnd));
+    const held = of(got, EventName.position);
+    return (held.length === 2 && held.every((v) => v[1].secType === SecType.OPT && v[1].conId > 0 && v[3] > 0) &&
+      held[0][2] === 2 && held[1][2] === -1) || JSON.stringify(got);
+  });
+  await attempt("lists positions of a model", async () => {
+    const got = await gather(
+      api, [EventName.positionMulti, EventName.positionMultiEnd], () => api.reqPositionsMulti(15, "SIM1000001", ""),
+      ended(EventName.positionMultiEnd));
+    return got.length === 3 || JSON.stringify(got);
+  });
+  await attempt("updates values and portfolio of the account", async () => {
+    const got = await gather(
+      api, [EventName.updateAccountValue, EventName.updatePortfolio, EventName.updateAccountTime,
+        EventName.accountDownloadEnd],
+      () => api.reqAccountUpdates(true, "SIM1000001"), ended(EventName.accountDownloadEnd));
+    const portfolio = of(got, EventName.updatePortfolio);
+    return (portfolio.length === 2 && portfolio.every((v) => v[2] > 0) &&
+      of(got, EventName.updateAccountValue).some((v) => v[0] === "NetLiquidation") &&
+      of(got, EventName.updateAccountTime).length === 1) || JSON.stringify(got);
+  });
   for (const [name, event, send] of [
-    ["positions", EventName.positionEnd, () => api.reqPositions()],
-    ["positions of a model", EventName.positionMultiEnd, () => api.reqPositionsMulti(15, "SIM1000001", "")],
-    ["account updates", EventName.accountDownloadEnd, () => api.reqAccountUpdates(true, "SIM1000001")],
     ["account updates of a model", EventName.accountUpdateMultiEnd,
       () => api.reqAccountUpdatesMulti(16, "SIM1000001", "", false)],
     ["open orders", EventName.openOrderEnd, () => api.reqAllOpenOrders()],
@@ -264,5 +371,6 @@ async function converse(label, maxVersion) {
 await converse("native:", undefined);
 for (const version of [163, 176, 178, 182, 186, 193]) await converse(`pinned to ${version}:`, version);
 
+rmSync(folder, { recursive: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
