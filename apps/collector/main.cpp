@@ -4,6 +4,7 @@
 
 #include "../service_main.hpp"
 #include "bifrost/collector/collector.hpp"
+#include "bifrost/collector/radar.hpp"
 #include "bifrost/store/history.hpp"
 
 namespace {
@@ -43,7 +44,11 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
   options.strike_window = config.strike_window;
   options.chunk = 4 * config.ib_lines;
   options.simulated_clock = config.clock_from_gateway;
-  collector::Collector collector{options, *client, history, clock};
+  collector::RadarOptions radar_options;
+  radar_options.interval = config.collection_interval;
+  radar_options.alerts_per_day = config.alerts_per_day;
+  collector::Radar radar{radar_options, database, history};
+  collector::Collector collector{options, *client, history, radar, clock};
   collector.run(stop.token());
   return {};
 }

@@ -10,7 +10,6 @@
 #include <set>
 #include <utility>
 
-#include "bifrost/collector/conditions.hpp"
 #include "bifrost/collector/schedule.hpp"
 #include "bifrost/core/log.hpp"
 
@@ -28,6 +27,7 @@ namespace log = core::log;
 namespace {
 
 constexpr auto history_patience = 10s;
+constexpr auto learning_patience = 60s;  // for reading a whole day of snapshots
 // How far back the newest cycle of a collector is looked for behind imported ones.
 constexpr auto look_back = std::chrono::days{30};
 constexpr auto discovery_patience = 60s;
@@ -73,9 +73,13 @@ core::Source source_of(bool simulated, bool delayed) {
 
 }  // namespace
 
-Collector::Collector(Options options, ib::Client& client, store::History& history,
+Collector::Collector(Options options, ib::Client& client, store::History& history, Radar& radar,
                      const core::Clock& clock)
-    : options_(std::move(options)), client_(client), history_(history), clock_(clock) {}
+    : options_(std::move(options)),
+      client_(client),
+      history_(history),
+      radar_(radar),
+      clock_(clock) {}
 
 void Collector::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
@@ -91,6 +95,7 @@ void Collector::run(std::stop_token stop) {
         pause(stop, 500ms);
         break;
       case Turn::idle: {
+        if (quiet_work()) break;
         std::chrono::milliseconds wait = 200ms;
         if (!options_.simulated_clock) {
           const Instant now = clock_.now();
@@ -183,8 +188,7 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
   if (stop.stop_requested()) return;
   auto& progress = progress_[underlying];
   if (!record.snapshot.quotes.empty()) {
-    add_changes(record);
-    record.market_conditions = find_conditions(record.snapshot);
+    if (!until_written(stop, underlying, cycle, [&] { return describe(record); })) return;
     record.finished_at = clock_.now();
     const auto written = write(record, stop);
     if (written && written->stored) {
@@ -193,6 +197,7 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
                 record.reason.empty() ? "" : ", partial: ", record.reason, record.changes.size());
       progress.last = cycle;
       store::StoredChain stored;
+      stored.run.status = record.status;
       stored.run.expected = record.expected;
       stored.run.received = written->rows;
       stored.snapshot = std::move(record.snapshot);
@@ -203,6 +208,7 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
       log::warning("{} {}: the history has this cycle already; somebody else collects, too",
                    underlying, to_iso(cycle));
       progress.known = false;
+      radar_.forget(underlying);
       return;
     }
     if (written.error().code == Errc::cancelled) return;
@@ -396,12 +402,32 @@ std::vector<ib::ListedOption> Collector::choose(const Universe& universe, core::
   return chosen;
 }
 
-void Collector::add_changes(store::CycleRecord& record) {
+Result<void> Collector::describe(store::CycleRecord& record) {
   const auto before = previous_.find(record.snapshot.underlying);
-  if (before == previous_.end()) return;
-  record.changes =
-      find_changes(before->second.snapshot, before->second.run.status == store::RunStatus::complete,
-                   record.snapshot, options_.thresholds);
+  if (before == previous_.end()) {
+    return radar_.describe(record, nullptr, false, core::after(history_patience));
+  }
+  return radar_.describe(record, &before->second.snapshot,
+                         before->second.run.status == store::RunStatus::complete,
+                         core::after(history_patience));
+}
+
+/// One piece of what is best done between cycles. False: nothing is left.
+bool Collector::quiet_work() {
+  const Instant now = clock_.now();
+  for (const auto& underlying : options_.underlyings) {
+    const auto at = hours(underlying);
+    const Instant next =
+        current_cycle(now, options_.interval, at).value_or(next_cycle(now, options_.interval, at));
+    const auto done =
+        radar_.prepare(underlying, core::exchange_time(next).date, core::after(learning_patience));
+    if (!done) {
+      log::warning("{}: not prepared for the next cycles: {}", underlying, done.error().message);
+      return false;
+    }
+    if (*done) return true;
+  }
+  return false;
 }
 
 Result<store::Appended> Collector::write(const store::CycleRecord& record, std::stop_token stop) {

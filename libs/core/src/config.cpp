@@ -39,6 +39,10 @@ constexpr std::array keys{
     ConfigKey{"BIFROST_STRIKE_WINDOW", "0.25",
               "Collect strikes within this share of the underlying's price; 0 means all."},
     ConfigKey{
+        "BIFROST_ALERTS_PER_DAY", "20",
+        "How many changes of an underlying may be called an alert by chance on an ordinary day "
+        "(7 to 10000). Ten days of history cannot tell fewer apart."},
+    ConfigKey{
         "BIFROST_UNIVERSE", "",
         "File of rules that say what to collect per underlying (docs/universe.md); unset: the "
         "three keys above alone."},
@@ -193,6 +197,7 @@ Result<Config> Config::from_text(std::string_view env_file, std::string_view fil
   }
   config.expiry_days = in.number<int>("BIFROST_EXPIRY_DAYS", 0, 4000);
   config.strike_window = in.number<double>("BIFROST_STRIKE_WINDOW", 0.0, 10.0);
+  config.alerts_per_day = in.number<double>("BIFROST_ALERTS_PER_DAY", 7.0, 10'000.0);
   config.universe = in.text("BIFROST_UNIVERSE");
   const auto positions = in.text("BIFROST_COLLECT_POSITIONS");
   config.collect_positions = positions == "on";

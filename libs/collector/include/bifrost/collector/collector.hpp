@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "bifrost/collector/changes.hpp"
+#include "bifrost/collector/radar.hpp"
 #include "bifrost/core/clock.hpp"
 #include "bifrost/core/session_hours.hpp"
 #include "bifrost/ib/client.hpp"
@@ -25,7 +25,6 @@ struct Options {
   double strike_window = 0.25;   // share of the underlying's price to either side; 0: every strike
   int chunk = 360;               // contracts asked for between two looks at the clock
   bool simulated_clock = false;  // `clock` is the gateway's and may run faster than life
-  ChangeThresholds thresholds;
 };
 
 /// Pulls chains cycle by cycle and writes them to the history. Every scheduled cycle of every
@@ -38,7 +37,8 @@ struct Options {
 /// cycles that fall due meanwhile are entered as missed.
 class Collector {
  public:
-  Collector(Options options, ib::Client& client, store::History& history, const core::Clock& clock);
+  Collector(Options options, ib::Client& client, store::History& history, Radar& radar,
+            const core::Clock& clock);
 
   /// Works until asked to stop; returns within seconds of that.
   void run(std::stop_token stop);
@@ -76,12 +76,14 @@ class Collector {
                                        std::optional<core::Price> spot) const;
   store::CycleRecord ask(const std::string& underlying, core::Instant cycle, core::Deadline end,
                          std::stop_token stop);
-  void add_changes(store::CycleRecord& record);
+  core::Result<void> describe(store::CycleRecord& record);
+  bool quiet_work();
   core::Result<store::Appended> write(const store::CycleRecord& record, std::stop_token stop);
 
   Options options_;
   ib::Client& client_;
   store::History& history_;
+  Radar& radar_;
   const core::Clock& clock_;
   std::map<std::string, ib::Underlying> underlyings_;
   std::map<std::string, Universe> universes_;

@@ -41,6 +41,7 @@ struct Config {
   std::vector<std::string> underlyings;
   int expiry_days;         // collect expiries up to this many calendar days ahead; 0: all
   double strike_window;    // collect strikes within this share of spot; 0: all
+  double alerts_per_day;   // false alarms a day and underlying
   std::string universe;    // file of rules per underlying (docs/universe.md); empty: none
   bool collect_positions;  // held contracts first in every cycle
   std::vector<ExtraClosure> extra_closures;  // for set_extra_closures()
