@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include "bifrost/collector/changes.hpp"
+#include "bifrost/collector/radar.hpp"
 #include "shared_data.hpp"
 #include "stack.hpp"
 
@@ -71,17 +71,14 @@ TEST_P(Replay, ThroughTheWireLeavesTheFileInTheHistory) {
   EXPECT_EQ(sql.one("SELECT count(*) FROM market_conditions"), std::to_string(recording.cycles));
   auto database = store::Database::open(url, core::after(30s)).value();
   store::History history{database};
-  std::optional<store::StoredChain> before;
+  collector::RadarOptions options;
+  options.interval = std::chrono::seconds{recording.interval_seconds};
   std::size_t changes = 0;
   for (auto played = std::next(rows.begin(), static_cast<std::ptrdiff_t>(recording.first));
        played != cycle; ++played) {
-    auto now =
-        history
-            .chain(recording.underlying, {.at = played->first, .expiry = {}, .trading_class = {}},
-                   core::after(30s))
-            .value();
-    std::vector<store::Change> expected;
-    if (before) expected = collector::find_changes(before->snapshot, true, now.snapshot, {});
+    const auto expected = collector::changes_again(database, history, options, recording.underlying,
+                                                   played->first, core::after(30s))
+                              .value();
     auto stored = history
                       .changes(recording.underlying, played->first, played->first, std::nullopt,
                                100'000, core::after(30s))
@@ -91,7 +88,6 @@ TEST_P(Replay, ThroughTheWireLeavesTheFileInTheHistory) {
     EXPECT_THAT(found, ::testing::UnorderedElementsAreArray(expected))
         << core::to_iso(played->first);
     changes += expected.size();
-    before = std::move(now);
   }
   EXPECT_GT(changes, 0u);
 }
