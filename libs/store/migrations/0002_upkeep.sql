@@ -28,7 +28,7 @@ CREATE TABLE option_daily (
   implied_vol_close int4,       -- 1e-6, of close_as_of
   volume int4,                  -- the day's last
   open_interest int4,           -- the day's last
-  open_interest_change int4,    -- against the trading day before
+  open_interest_change int8,    -- against the trading day before
   PRIMARY KEY (day, underlying_id, contract_id)
 ) {{timeseries day}};
 SELECT make_daily_timeseries('option_daily', '30 days');
@@ -80,7 +80,7 @@ CREATE TABLE maintenance_runs (
   finished_at timestamptz NOT NULL,
   ok boolean NOT NULL,
   problem text NOT NULL DEFAULT '' CHECK (ok = (problem = '')),
-  counts jsonb NOT NULL DEFAULT '{}',
+  counts json NOT NULL DEFAULT '{}',
   last_ok_at timestamptz,
   through_day date,             -- the newest closed day that the last good run covered
   ledger_seen_until timestamptz -- stored_at up to which the ledger was looked through

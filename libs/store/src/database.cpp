@@ -9,6 +9,7 @@
 
 #include "migrations.hpp"
 #include "pool.hpp"
+#include "tiers.hpp"
 
 namespace bifrost::store {
 namespace {
@@ -43,12 +44,32 @@ Result<void> read_tables(pg::Connection& connection, DatabaseStatus& status, Dea
           " UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = "
           "t.relid)"
           " SELECT r.relname::text, sum(greatest(c.reltuples, 0) * (c.relkind <> 'p')::int)::int8,"
-          "  sum(pg_total_relation_size(c.oid))::int8"
+          "  sum(pg_total_relation_size(c.oid))::int8, r.relkind = 'p',"
+          "  count(*) FILTER (WHERE c.relispartition AND c.relname <> r.relname || '_default')"
           " FROM tree t JOIN pg_class r ON r.oid = t.root JOIN pg_class c ON c.oid = t.relid"
-          " GROUP BY 1 ORDER BY 1",
+          " GROUP BY 1, r.relkind ORDER BY 1",
           deadline));
   for (int i = 0; i < rows.size(); ++i) {
-    status.tables.push_back({std::string(rows.text(i, 0)), rows.integer(i, 1), rows.integer(i, 2)});
+    status.tables.push_back({std::string(rows.text(i, 0)), rows.integer(i, 1), rows.integer(i, 2),
+                             rows.boolean(i, 3) ? Layout::partitions : Layout::plain,
+                             rows.integer(i, 4)});
+  }
+  if (status.tier == Tier::stock) return {};
+  BF_TRY(const auto chunks,
+         connection.query("SELECT h.hypertable_name::text, count(c.chunk_name),"
+                          " count(*) FILTER (WHERE c.is_compressed)"
+                          " FROM timescaledb_information.hypertables h"
+                          " LEFT JOIN timescaledb_information.chunks c"
+                          "  USING (hypertable_schema, hypertable_name)"
+                          " WHERE h.hypertable_schema = current_schema() GROUP BY 1",
+                          deadline));
+  for (int i = 0; i < chunks.size(); ++i) {
+    for (auto& table : status.tables) {
+      if (table.name != chunks.text(i, 0)) continue;
+      table.layout = Layout::hypertable;
+      table.parts = chunks.integer(i, 1);
+      table.compressed_parts = chunks.integer(i, 2);
+    }
   }
   return {};
 }
@@ -72,9 +93,25 @@ Result<void> read_partitions(pg::Connection& connection, core::Instant now, Data
   }
   status.partition_days_ahead = ahead;
   BF_TRY(const auto stray, connection.query("SELECT (SELECT count(*) FROM option_snapshots_default)"
-                                            " + (SELECT count(*) FROM option_changes_default)",
+                                            " + (SELECT count(*) FROM option_changes_default)"
+                                            " + (SELECT count(*) FROM option_daily_default)",
                                             deadline));
   status.stray_rows = stray.integer(0, 0);
+  return {};
+}
+
+Result<void> read_info(pg::Connection& connection, DatabaseStatus& status, Deadline deadline) {
+  BF_TRY(const auto rows, connection.query("SELECT tier, quotes_kept_from FROM db_info", deadline));
+  if (rows.size() == 0) return {};
+  for (const auto tier : {Tier::stock, Tier::apache, Tier::community}) {
+    if (to_string(tier) == rows.text(0, 0)) status.recorded_tier = tier;
+  }
+  status.quotes_kept_from = rows.find_instant(0, 1);
+  if (status.recorded_tier && *status.recorded_tier != status.tier) {
+    status.warnings.push_back(fmt::format(
+        "the server's tier is {} now and was {} at the last upkeep; hint: bifrost db maintain",
+        to_string(status.tier), to_string(*status.recorded_tier)));
+  }
   return {};
 }
 
@@ -107,6 +144,18 @@ std::string_view to_string(Tier tier) {
   core::panic("a tier outside its enumeration");
 }
 
+std::string_view to_string(Layout layout) {
+  switch (layout) {
+    case Layout::plain:
+      return "plain";
+    case Layout::partitions:
+      return "partitions";
+    case Layout::hypertable:
+      return "hypertable";
+  }
+  core::panic("a layout outside its enumeration");
+}
+
 // TimescaleDB's CHANGELOG.md (2.28.0, 2.29.0, 2.29.1), release notes of 2.28.4 and pull request
 // 11015.
 std::vector<std::string> known_faults(int server_version,
@@ -122,6 +171,12 @@ std::vector<std::string> known_faults(int server_version,
     faults.push_back(fmt::format(
         "TimescaleDB {} fails every background job on PostgreSQL {}.{}; hint: update the "
         "extension to 2.28.4 or newer (Bifrost itself uses no background jobs)",
+        *timescaledb_version, major, minor));
+  } else if (stricter_portals && have >= std::array{2, 29, 0} && have <= std::array{2, 31, 0}) {
+    // The mend of November 2026 came after these.
+    faults.push_back(fmt::format(
+        "TimescaleDB {} is older than the mend of its background jobs for PostgreSQL {}.{} and may "
+        "fail them; hint: update the extension (Bifrost itself uses no background jobs)",
         *timescaledb_version, major, minor));
   }
   if (have < std::array{2, 29, 1}) {
@@ -150,7 +205,10 @@ Pool& Database::pool() {
 
 Result<int> Database::migrate(Deadline deadline) {
   BF_TRY(const auto connection, pool_->lease(deadline));
-  return apply_migrations(*connection, migrations(), deadline);
+  BF_TRY(const int applied, apply_migrations(*connection, migrations(), deadline));
+  BF_TRY(const auto server, detect_server(*connection, deadline));
+  BF_CHECK(record_server(*connection, server, deadline));
+  return applied;
 }
 
 Result<void> Database::check_schema(Deadline deadline) {
@@ -170,22 +228,20 @@ Result<void> Database::prepare_days(core::Date first, core::Date last, Deadline 
 Result<DatabaseStatus> Database::status(core::Instant now, Deadline deadline) {
   BF_TRY(const auto connection, pool_->lease(deadline));
   DatabaseStatus status{};
-  status.server_version = connection->parameter("server_version");
-  BF_TRY(const auto extension,
-         connection->query("SELECT e.extversion, current_setting('timescaledb.license', true)"
-                           " FROM pg_extension e WHERE e.extname = 'timescaledb'",
-                           deadline));
-  status.tier = Tier::stock;
-  if (extension.size() > 0) {
-    status.timescaledb_version = std::string(extension.text(0, 0));
-    status.tier = extension.text(0, 1) == "timescale" ? Tier::community : Tier::apache;
-  }
+  BF_TRY(auto server, detect_server(*connection, deadline));
+  status.server_version = std::move(server.version);
+  status.tier = server.tier;
+  status.timescaledb_version = std::move(server.timescaledb_version);
   status.warnings = known_faults(connection->server_version(), status.timescaledb_version);
   status.program_revision = migrations().empty() ? 0 : migrations().back().revision;
   BF_TRY(status.schema_revision, schema_revision(*connection, deadline));
   BF_CHECK(read_tables(*connection, status, deadline));
   if (status.schema_revision == 0) return status;
-  BF_CHECK(read_partitions(*connection, now, status, deadline));
+  // An older schema has less to tell.
+  if (status.schema_revision >= 2) {
+    BF_CHECK(read_partitions(*connection, now, status, deadline));
+    BF_CHECK(read_info(*connection, status, deadline));
+  }
   BF_CHECK(read_runs(*connection, status, deadline));
   return status;
 }

@@ -236,8 +236,15 @@ Result<Connection> Connection::connect(const std::string& url, const std::string
 
 Result<void> Connection::wait(short events, Deadline deadline) {
   pollfd watched{.fd = PQsocket(connection_.get()), .events = events, .revents = 0};
+  // How soon a stop is noticed.
+  constexpr int slice_ms = 200;
   for (;;) {
-    const int ready = poll(&watched, 1, poll_timeout(deadline));
+    if (stop_.stop_requested()) {
+      given_up_ = true;
+      return fail(Errc::cancelled, "stopped while the database was at work");
+    }
+    const int limit = poll_timeout(deadline);
+    const int ready = poll(&watched, 1, stop_.stop_possible() ? std::min(limit, slice_ms) : limit);
     if (ready > 0) return {};
     if (ready < 0 && errno != EINTR) return lost();
     if (std::chrono::steady_clock::now() >= deadline) {

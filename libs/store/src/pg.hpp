@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -190,6 +191,9 @@ class Connection {
   /// `sql` is COPY ... FROM STDIN (FORMAT binary). Gives the rows taken.
   core::Result<std::int64_t> copy_in(const char* sql, CopyData& data, core::Deadline deadline);
 
+  /// Gives up, as at a deadline, as soon as this is asked to stop: `cancelled`.
+  void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
+
   /// SQLSTATE of the last failed statement; empty when the failure was the connection's.
   const std::string& last_sqlstate() const { return last_sqlstate_; }
   bool broken() const;
@@ -212,6 +216,7 @@ class Connection {
 
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
   std::string last_sqlstate_;
+  std::stop_token stop_;
   bool given_up_ = false;
 };
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "partitions.hpp"
+
 namespace bifrost::store {
 namespace {
 
@@ -24,30 +26,6 @@ bool alive(const pg::Connection& connection) {
   if (connection.broken()) return false;
   pollfd watched{.fd = connection.socket(), .events = POLLIN, .revents = 0};
   return poll(&watched, 1, 0) == 0;
-}
-
-/// Tables cut by time and the days in one of their native partitions.
-struct Timeseries {
-  const char* table;
-  int days;
-  const char* zone;  // what a bound needs behind its day: facts are cut by instants
-};
-constexpr Timeseries timeseries[] = {
-    {"option_snapshots", 1, "+00"}, {"option_changes", 7, "+00"}, {"option_daily", 30, ""}};
-
-core::Date partition_start(core::Date day, int days) {
-  constexpr core::Date monday{std::chrono::year{2000} / 1 / 3};
-  const auto n = (day - monday).count();
-  return monday + std::chrono::days{(n >= 0 ? n / days : (n - days + 1) / days) * days};
-}
-
-/// Asked of the catalogue itself: to_regclass answers from a cache that need not know yet what
-/// another session has just committed.
-Result<bool> has_relation(pg::Connection& connection, std::string_view name, Deadline deadline) {
-  BF_TRY(const auto rows, connection.query("SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1"
-                                           " AND relnamespace = current_schema()::regnamespace)",
-                                           pg::Params{}.add(name), deadline));
-  return rows.boolean(0, 0);
 }
 
 }  // namespace
@@ -127,39 +105,9 @@ Result<void> Pool::ensure_partitions(std::span<const core::Date> days, Deadline 
     std::erase_if(wanted, [&](core::Date day) { return ensured_.contains(day); });
   }
   if (wanted.empty()) return {};
+  const std::vector<core::Date> list(wanted.begin(), wanted.end());
   BF_TRY(const auto connection, lease(deadline));
-  for (const auto& [table, width, zone] : timeseries) {
-    BF_TRY(const auto kind,
-           connection->query("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass($1)",
-                             pg::Params{}.add(std::string_view(table)), deadline));
-    if (kind.size() == 0)
-      return fail(Errc::unavailable, "the database has no schema yet; hint: bifrost migrate");
-    if (!kind.boolean(0, 0)) continue;  // a hypertable makes its own
-    std::set<core::Date> starts;
-    for (const auto day : wanted) starts.insert(partition_start(day, width));
-    for (const auto start : starts) {
-      const auto name = fmt::format("{}_{}", table, core::to_compact_date(start));
-      BF_TRY(const bool there, has_relation(*connection, name, deadline));
-      if (there) continue;
-      // Made beside the table and attached: readers of other days are not kept waiting. Writers of
-      // one new day take turns, and the second finds it there.
-      BF_CHECK(connection->run("BEGIN", deadline));
-      BF_CHECK(connection->query("SELECT pg_advisory_xact_lock(1651859712, 1)", deadline));
-      BF_TRY(const bool there_now, has_relation(*connection, name, deadline));
-      if (!there_now) {
-        // A table's name cannot be a parameter; this one is ours, made of a constant and digits.
-        BF_CHECK(connection->run(
-            fmt::format(
-                "CREATE TABLE {0} (LIKE {1} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING "
-                "INDEXES);"
-                "ALTER TABLE {1} ATTACH PARTITION {0} FOR VALUES FROM ('{2}{4}') TO ('{3}{4}')",
-                name, table, core::to_iso_date(start),
-                core::to_iso_date(start + std::chrono::days{width}), zone),
-            deadline));
-      }
-      BF_CHECK(connection->run("COMMIT", deadline));
-    }
-  }
+  BF_CHECK(make_partitions(*connection, list, deadline));
   const std::lock_guard lock(mutex_);
   if (ensured_generation_ == generation) ensured_.merge(wanted);
   return {};

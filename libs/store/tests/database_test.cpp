@@ -267,7 +267,9 @@ TEST(Database, TheKnownBadPairOfVersionsIsNamed) {
   EXPECT_THAT(known_faults(150020, "2.28.4"), ::testing::SizeIs(1));
   EXPECT_THAT(known_faults(170012, "2.19.3"), ::testing::SizeIs(2));
   EXPECT_THAT(known_faults(170011, "2.29.1"), ::testing::IsEmpty());
-  EXPECT_THAT(known_faults(180007, "2.31.0"), ::testing::IsEmpty());
+  EXPECT_THAT(known_faults(180007, "2.31.0"), ::testing::SizeIs(1));
+  EXPECT_THAT(known_faults(180006, "2.31.0"), ::testing::IsEmpty());
+  EXPECT_THAT(known_faults(180007, "2.31.1"), ::testing::IsEmpty());
 }
 
 }  // namespace

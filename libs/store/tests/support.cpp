@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "pool.hpp"
+
 namespace bifrost::store::testing {
 namespace fs = std::filesystem;
 
@@ -49,7 +51,14 @@ PrivateCluster& cluster() {
 
 std::string fresh_database() {
   static std::atomic<int> last{0};
-  return ok(cluster().create_database("test_" + std::to_string(++last), soon()));
+  const auto number = std::to_string(++last);
+  if (const char* server = std::getenv("BIFROST_TEST_DATABASE_URL")) {
+    const auto name = "bifrost_test_" + std::to_string(getpid()) + "_" + number;
+    auto admin = ok(Database::open(std::string(server) + " dbname=postgres", soon()));
+    ok(ok(admin.pool().lease(soon()))->run("CREATE DATABASE " + name, soon()));
+    return std::string(server) + " dbname=" + name;
+  }
+  return ok(cluster().create_database("test_" + number, soon()));
 }
 
 Database migrated() {

@@ -38,7 +38,8 @@ class TemporaryFolder {
 /// The server that the tests of this program share; started by the first that asks.
 PrivateCluster& cluster();
 
-/// A database nobody has used.
+/// A database nobody has used: on the server of BIFROST_TEST_DATABASE_URL (keywords without dbname,
+/// "host=/run/x user=me"; the databases made stay there), else on cluster().
 std::string fresh_database();
 
 /// A fresh, migrated database.

@@ -27,10 +27,17 @@ struct DatabaseOptions {
 enum class Tier { stock, apache, community };
 std::string_view to_string(Tier tier);
 
+/// How a table is cut by time.
+enum class Layout { plain, partitions, hypertable };
+std::string_view to_string(Layout layout);
+
 struct TableStatus {
   std::string name;
   std::int64_t rows_estimate;  // of the last ANALYZE, partitions included; 0 before there was one
   std::int64_t bytes;          // with indexes
+  Layout layout = Layout::plain;
+  std::int64_t parts = 0;             // native partitions without the default one, or chunks
+  std::int64_t compressed_parts = 0;  // chunks that TimescaleDB's community licence has compressed
 };
 
 struct DatabaseStatus {
@@ -42,8 +49,10 @@ struct DatabaseStatus {
   std::vector<std::string> warnings;
   std::vector<TableStatus> tables;
   std::optional<std::int64_t>
-      partition_days_ahead;  // native partitions after `now`'s day; none on hypertables
-  std::int64_t stray_rows;   // facts in default partitions: upkeep has failed once
+      partition_days_ahead;           // native partitions after `now`'s day; none on hypertables
+  std::int64_t stray_rows;            // rows in default partitions: upkeep has failed once
+  std::optional<Tier> recorded_tier;  // as the last migration or upkeep found it
+  std::optional<core::Instant> quotes_kept_from;  // quotes before were dropped by retention
   std::optional<core::Instant> first_snapshot;
   std::optional<core::Instant> last_snapshot;
   std::int64_t complete_runs;

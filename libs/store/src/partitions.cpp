@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "partitions.hpp"
+
+#include <fmt/core.h>
+
+#include <set>
+
+namespace bifrost::store {
+namespace {
+
+using core::Date;
+using core::Deadline;
+using core::Errc;
+using core::fail;
+using core::Result;
+using std::chrono::days;
+
+/// Asked of the catalogue itself: to_regclass answers from a cache that need not know yet what
+/// another session has just committed.
+Result<bool> has_relation(pg::Connection& connection, std::string_view name, Deadline deadline) {
+  BF_TRY(const auto rows, connection.query("SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1"
+                                           " AND relnamespace = current_schema()::regnamespace)",
+                                           pg::Params{}.add(name), deadline));
+  return rows.boolean(0, 0);
+}
+
+std::string partition_name(const Timeseries& series, Date start) {
+  return fmt::format("{}_{}", series.table, core::to_compact_date(start));
+}
+
+std::string bound(const Timeseries& series, Date day) {
+  return core::to_iso_date(day) + series.zone;
+}
+
+std::string_view column(const Timeseries& series) {
+  return *series.zone != '\0' ? "as_of" : "day";
+}
+
+/// In a transaction of its own. Gives nothing when somebody else made it meanwhile.
+Result<PartitionsMade> make_partition(pg::Connection& connection, const Timeseries& series,
+                                      Date start, Deadline deadline) {
+  // Made beside the table and attached: readers of other days are not kept waiting. Writers of one
+  // new day take turns, and the second finds it there.
+  const auto name = partition_name(series, start);
+  BF_CHECK(connection.run("BEGIN", deadline));
+  BF_CHECK(connection.query("SELECT pg_advisory_xact_lock(1651859712, 1)", deadline));
+  BF_TRY(const bool there, has_relation(connection, name, deadline));
+  PartitionsMade done;
+  if (!there) {
+    const auto from = bound(series, start);
+    const auto to = bound(series, start + days{series.days});
+    // Names cannot be parameters; these are ours, made of a constant and digits. ATTACH is refused
+    // while the default partition holds rows of these days; it locks that partition anyway.
+    BF_CHECK(connection.run(
+        fmt::format("CREATE TABLE {0} (LIKE {1} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING "
+                    "INDEXES);"
+                    "LOCK TABLE {1}_default IN ACCESS EXCLUSIVE MODE",
+                    name, series.table),
+        deadline));
+    const auto move = fmt::format(
+        "WITH caught AS (DELETE FROM {0}_default WHERE {1} >= '{2}' AND {1} < '{3}' RETURNING *)"
+        " INSERT INTO {4} SELECT * FROM caught",
+        series.table, column(series), from, to, name);
+    BF_TRY(const auto moved, connection.query(move.c_str(), deadline));
+    BF_CHECK(connection.run(
+        fmt::format("ALTER TABLE {0} ATTACH PARTITION {1} FOR VALUES FROM ('{2}') TO ('{3}')",
+                    series.table, name, from, to),
+        deadline));
+    done = {1, moved.affected()};
+  }
+  BF_CHECK(connection.run("COMMIT", deadline));
+  return done;
+}
+
+/// Of these tables, those that are cut into native partitions.
+Result<bool> is_partitioned(pg::Connection& connection, const Timeseries& series,
+                            Deadline deadline) {
+  BF_TRY(const auto kind,
+         connection.query("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass($1)",
+                          pg::Params{}.add(std::string_view(series.table)), deadline));
+  if (kind.size() == 0)
+    return fail(Errc::unavailable, "the database has no schema yet; hint: bifrost migrate");
+  return kind.boolean(0, 0);
+}
+
+}  // namespace
+
+Date partition_start(Date day, int width) {
+  constexpr Date monday{std::chrono::year{2000} / 1 / 3};
+  const auto n = (day - monday).count();
+  return monday + days{(n >= 0 ? n / width : (n - width + 1) / width) * width};
+}
+
+Result<PartitionsMade> make_partitions(pg::Connection& connection, std::span<const Date> wanted,
+                                       Deadline deadline) {
+  PartitionsMade all;
+  for (const auto& series : timeseries) {
+    BF_TRY(const bool partitioned, is_partitioned(connection, series, deadline));
+    if (!partitioned) continue;  // a hypertable makes its own
+    std::set<Date> starts;
+    for (const auto day : wanted) starts.insert(partition_start(day, series.days));
+    for (const auto start : starts) {
+      BF_TRY(const bool there, has_relation(connection, partition_name(series, start), deadline));
+      if (there) continue;
+      BF_TRY(const auto made, make_partition(connection, series, start, deadline));
+      all.made += made.made;
+      all.moved_rows += made.moved_rows;
+    }
+  }
+  return all;
+}
+
+Result<PartitionsMade> empty_default_partitions(pg::Connection& connection, Deadline deadline) {
+  PartitionsMade all;
+  for (const auto& series : timeseries) {
+    BF_TRY(const bool partitioned, is_partitioned(connection, series, deadline));
+    if (!partitioned) continue;
+    const auto list =
+        fmt::format("SELECT DISTINCT {0}::date FROM {1}_default ORDER BY 1",
+                    *series.zone != '\0' ? "(as_of AT TIME ZONE 'UTC')" : "day", series.table);
+    BF_TRY(const auto rows, connection.query(list.c_str(), deadline));
+    std::set<Date> starts;
+    for (int row = 0; row < rows.size(); ++row)
+      starts.insert(partition_start(rows.date(row, 0), series.days));
+    for (const auto start : starts) {
+      BF_TRY(const auto made, make_partition(connection, series, start, deadline));
+      all.made += made.made;
+      all.moved_rows += made.moved_rows;
+    }
+  }
+  return all;
+}
+
+Result<std::int64_t> drop_partitions(pg::Connection& connection, const Timeseries& series,
+                                     Date before, Deadline deadline) {
+  BF_TRY(const bool partitioned, is_partitioned(connection, series, deadline));
+  if (!partitioned) return 0;
+  BF_TRY(const auto rows,
+         connection.query("SELECT c.relname::text FROM pg_inherits i"
+                          " JOIN pg_class c ON c.oid = i.inhrelid"
+                          " WHERE i.inhparent = to_regclass($1) ORDER BY 1",
+                          pg::Params{}.add(std::string_view(series.table)), deadline));
+  std::int64_t dropped = 0;
+  for (int row = 0; row < rows.size(); ++row) {
+    const std::string name{rows.text(row, 0)};
+    const auto start = core::parse_compact_date(name.substr(name.rfind('_') + 1));
+    // Only what make_partition named; a partition that somebody made by hand is his.
+    if (!start || name != partition_name(series, *start) || *start + days{series.days} > before)
+      continue;
+    // A reader in the middle of an old day keeps us waiting, and we would keep everybody. Makers
+    // and droppers of partitions take turns, because they lock table and default in different
+    // orders.
+    BF_CHECK(
+        connection.run(fmt::format("BEGIN; SET LOCAL lock_timeout = '10s';"
+                                   "SELECT pg_advisory_xact_lock(1651859712, 1);"
+                                   "ALTER TABLE {0} DETACH PARTITION {1}; DROP TABLE {1}; COMMIT",
+                                   series.table, name),
+                       deadline));
+    ++dropped;
+  }
+  return dropped;
+}
+
+}  // namespace bifrost::store
