@@ -91,6 +91,7 @@ class Params {
   }
   Params& add(std::span<const std::int16_t> values) { return array(1005, 21, values); }
   Params& add(std::span<const std::int32_t> values) { return array(1007, 23, values); }
+  Params& add(std::span<const std::int64_t> values) { return array(1016, 20, values); }
   Params& add(std::span<const std::string> values);
   Params& add(std::span<const core::Instant> values) { return array(1185, 1184, values); }
   Params& add(std::span<const core::Date> values) { return array(1182, 1082, values); }
