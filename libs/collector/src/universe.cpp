@@ -27,8 +27,7 @@ bool before(const Universe::Member& member, const OptionContract& contract) {
 
 }  // namespace
 
-VolView::VolView(const core::ChainSnapshot& snapshot, std::optional<double> implied_vol_30d)
-    : implied_vol_30d_(implied_vol_30d) {
+void VolView::learn(const core::ChainSnapshot& snapshot) {
   if (!snapshot.underlying_price) return;
   const Price spot = *snapshot.underlying_price;
   std::map<Date, double> nearest;  // distance of the strike that gave the vol
@@ -47,6 +46,11 @@ VolView::VolView(const core::ChainSnapshot& snapshot, std::optional<double> impl
       at_the_money_.insert_or_assign(contract.expiry, *vol);
     }
   }
+}
+
+void VolView::forget_before(Date day) {
+  at_the_money_.erase(at_the_money_.begin(), at_the_money_.lower_bound(day));
+  by_strike_.erase(by_strike_.begin(), by_strike_.lower_bound({day, Price{}}));
 }
 
 std::optional<double> VolView::at_the_money(Date expiry) const {
@@ -179,7 +183,7 @@ Universe::Choice Universe::choose(const UniverseRule& rule, const Circumstances&
       member.chosen = false;
       continue;
     }
-    const bool held = !now.held.empty() && now.held.contains(contract);
+    const bool held = !now.held.empty() && now.held.contains(member.option.con_id);
     if (!member.chosen) {
       if (!held && !window->contains(contract.strike)) continue;
       member.chosen = true;

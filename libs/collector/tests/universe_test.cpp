@@ -44,7 +44,7 @@ std::vector<ib::ListedOption> options(const Series& series, int low, int high, i
 class UniverseTest : public ::testing::Test {
  protected:
   Universe::Choice choose(const char* cycle, std::optional<double> spot,
-                          const std::set<core::OptionContract>& held = {}) {
+                          const std::set<std::int64_t>& held = {}) {
     return universe.choose(rule, {.cycle = at(cycle),
                                   .interval = 300s,
                                   .spot = spot ? std::optional{price(*spot)} : std::nullopt,
@@ -135,7 +135,7 @@ TEST_F(UniverseTest, DoesNotAskAgainForAContractTheBrokerDoesNotKnow) {
 TEST_F(UniverseTest, AsksHeldContractsWhereverTheyLie) {
   universe.begin_day(day("2026-11-24"));
   universe.list(later, options(later, 4000, 6000, 1000));
-  const auto far = option(later, 4000, Right::put).contract;
+  const auto far = option(later, 4000, Right::put).con_id;
   const auto choice = choose("2026-11-24T14:35:00Z", 6000, {far});
   EXPECT_EQ(strikes(choice), (std::set<double>{4000, 6000}));
   ASSERT_EQ(choice.candidates.size(), 3u);
@@ -189,12 +189,18 @@ core::ChainSnapshot snapshot(std::vector<core::OptionQuote> quotes) {
   return chain;
 }
 
+VolView view(const core::ChainSnapshot& chain) {
+  VolView vols;
+  vols.learn(chain);
+  return vols;
+}
+
 TEST(VolViewTest, IsOfTheStrikeOutOfTheMoneyElseAtTheMoneyElseOfTheNearestDate) {
   const VolView vols{snapshot(
       {quoted(later, 5950, Right::put, 0.16),
        quoted(later, 5950, Right::call, 0.99),  // in the money
        quoted(later, 5000, Right::put, 0.30), quoted(later, 6100, Right::call, 0.14),
-       quoted(later, 6010, Right::call, std::nullopt), quoted(later, 6005, Right::call, 0.0)})};
+       quoted(later, 6010, Right::call, std::nullopt), quoted(later, 6005, Right::call, 0.0)}));
   EXPECT_FALSE(vols.empty());
   EXPECT_EQ(vols.at_the_money(later.filed), 0.16);
   EXPECT_EQ(vols.at(later.filed, price(5000)), 0.30);
@@ -202,13 +208,19 @@ TEST(VolViewTest, IsOfTheStrikeOutOfTheMoneyElseAtTheMoneyElseOfTheNearestDate) 
   EXPECT_EQ(vols.at(weekly.filed, price(5000)), 0.16) << "the nearest date known";
   EXPECT_TRUE(VolView{}.empty());
   EXPECT_FALSE(VolView{}.at_the_money(later.filed));
-  EXPECT_EQ(VolView(snapshot({}), 0.2).at_the_money(later.filed), 0.2);
+  auto changing = view(snapshot({}));
+  changing.set_implied_vol_30d(0.2);
+  EXPECT_EQ(changing.at_the_money(later.filed), 0.2);
+  changing.learn(snapshot({quoted(weekly, 5950, Right::put, 0.3)}));
+  EXPECT_EQ(changing.at_the_money(later.filed), 0.3);
+  changing.forget_before(later.filed);
+  EXPECT_EQ(changing.at_the_money(later.filed), 0.2);
   EXPECT_EQ(vols.at_the_money(later.filed + std::chrono::days{400}), 0.16);
 }
 
 TEST_F(UniverseTest, BySigmaIsNarrowNearAndWideFar) {
   rule = UniverseRules::parse("SPX strikes=sigma:2", "u", 60, 0.25)->of("SPX");
-  vols = VolView{snapshot({quoted(later, 5950, Right::put, 0.16)})};
+  vols = view(snapshot({quoted(later, 5950, Right::put, 0.16)}));
   universe.begin_day(day("2026-11-24"));
   universe.list(weekly, options(weekly, 4000, 8000, 10));
   universe.list(later, options(later, 4000, 8000, 10));
@@ -229,7 +241,7 @@ TEST_F(UniverseTest, BySigmaIsNarrowNearAndWideFar) {
 
 TEST_F(UniverseTest, ByDeltaKeepsBothSidesOfAStrike) {
   rule = UniverseRules::parse("SPX strikes=delta:0.1", "u", 60, 0.25)->of("SPX");
-  vols = VolView{snapshot({quoted(later, 5950, Right::put, 0.16)})};
+  vols = view(snapshot({quoted(later, 5950, Right::put, 0.16)}));
   universe.begin_day(day("2026-11-24"));
   universe.list(later, options(later, 4000, 8000, 10));
   const auto choice = choose("2026-11-24T14:35:00Z", 6000);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,12 +20,13 @@ namespace bifrost::collector {
 /// What is known of an underlying's volatility before a cycle, for choosing strikes; never stored.
 class VolView {
  public:
-  VolView() = default;
-  /// From the implied vols of a snapshot: at each strike that of the option out of the money, at
-  /// the money the one of the strike nearest to the underlying's price. `implied_vol_30d` serves
-  /// dates when the snapshot knows nothing at all.
-  explicit VolView(const core::ChainSnapshot& snapshot,
-                   std::optional<double> implied_vol_30d = std::nullopt);
+  /// The implied vols of a snapshot: at each strike that of the option out of the money, at the
+  /// money the one of the strike nearest to the underlying's price. What it does not tell stays as
+  /// earlier snapshots told it.
+  void learn(const core::ChainSnapshot& snapshot);
+  /// Serves while no snapshot has told anything.
+  void set_implied_vol_30d(std::optional<double> vol) { implied_vol_30d_ = vol; }
+  void forget_before(core::Date day);
 
   bool empty() const { return at_the_money_.empty() && !implied_vol_30d_; }
   /// Of the nearest date known; nothing when none is.
@@ -86,7 +88,7 @@ class Universe {
     std::chrono::seconds interval;
     std::optional<core::Price> spot;
     const VolView& vols;
-    const std::set<core::OptionContract>& held;  // chosen wherever they lie
+    const std::set<std::int64_t>& held;  // con ids; chosen wherever they lie
   };
   struct Choice {
     int version = 0;       // of the day, from 1
