@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "../service_main.hpp"
+#include "../universe_rules.hpp"
 #include "bifrost/api/live.hpp"
 #include "bifrost/api/routes.hpp"
 #include "bifrost/api/service.hpp"
@@ -31,6 +32,7 @@ constexpr std::string_view help =
     "Stops on SIGTERM and Ctrl-C. Exit: 0 stopped, 1 failed, 2 usage.\n";
 
 core::Result<void> serve(const core::Config& config, const core::StopSignal& stop) {
+  BF_TRY(const auto rules, universe_rules(config));
   BF_TRY(auto database, open_database(config, {.connections = 6, .program = "bifrost-api"}, stop));
   store::History history{database};
   BF_TRY(auto listener, store::Listener::open(config.database_url, core::after(10s)));
@@ -40,7 +42,8 @@ core::Result<void> serve(const core::Config& config, const core::StopSignal& sto
   const core::Clock& clock =
       config.clock_from_gateway ? static_cast<const core::Clock&>(gateway_clock) : system_clock;
 
-  api::Service service{history, *client, clock, config.collection_interval};
+  api::Service service{history, *client, clock, config.collection_interval,
+                       [rules](std::string_view underlying) { return rules.of(underlying).hours; }};
   api::LiveChains live{service};
   net::Router router = api::make_router(&service);
   if (!config.docs_root.empty()) BF_CHECK(api::add_docs(router, config.docs_root));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pulls option chains from the gateway cycle by cycle and writes them to the history.
+#include <algorithm>
 #include <string_view>
 
 #include "../service_main.hpp"
+#include "../universe_rules.hpp"
 #include "bifrost/collector/collector.hpp"
 #include "bifrost/collector/radar.hpp"
 #include "bifrost/store/history.hpp"
@@ -24,9 +26,15 @@ constexpr std::string_view help =
     "usage.\n";
 
 core::Result<void> collect(const core::Config& config, const core::StopSignal& stop) {
-  if (config.underlyings.empty()) {
+  BF_TRY(const auto rules, universe_rules(config));
+  auto underlyings = config.underlyings;
+  for (const auto& named : rules.named()) {
+    if (std::ranges::find(underlyings, named) == underlyings.end()) underlyings.push_back(named);
+  }
+  if (underlyings.empty()) {
     return core::fail(core::Errc::invalid_input,
-                      "BIFROST_UNDERLYINGS is not set; hint: BIFROST_UNDERLYINGS=SPY,QQQ");
+                      "neither BIFROST_UNDERLYINGS nor BIFROST_UNIVERSE names a symbol; hint: "
+                      "BIFROST_UNDERLYINGS=SPY,QQQ");
   }
   BF_TRY(auto database,
          open_database(config, {.connections = 2, .program = "bifrost-collector"}, stop));
@@ -37,18 +45,23 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
   const core::Clock& clock =
       config.clock_from_gateway ? static_cast<const core::Clock&>(gateway_clock) : system_clock;
 
+  store::Listings listings{database};
+  collector::ReaderOptions reading;
+  reading.interval = config.collection_interval;
+  reading.rules = rules;
+  reading.chunk = 4 * config.ib_lines;
+  reading.positions = config.collect_positions;
+  collector::ChainReader reader{reading, *client, listings, clock};
+
   collector::Options options;
-  options.underlyings = config.underlyings;
+  options.underlyings = underlyings;
   options.interval = config.collection_interval;
-  options.expiry_days = config.expiry_days;
-  options.strike_window = config.strike_window;
-  options.chunk = 4 * config.ib_lines;
   options.simulated_clock = config.clock_from_gateway;
   collector::RadarOptions radar_options;
   radar_options.interval = config.collection_interval;
   radar_options.alerts_per_day = config.alerts_per_day;
   collector::Radar radar{radar_options, database, history};
-  collector::Collector collector{options, *client, history, radar, clock};
+  collector::Collector collector{options, *client, reader, history, radar, clock};
   collector.run(stop.token());
   return {};
 }

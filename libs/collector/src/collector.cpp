@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <condition_variable>
 #include <mutex>
-#include <set>
 #include <utility>
 
 #include "bifrost/collector/schedule.hpp"
@@ -30,7 +28,6 @@ constexpr auto history_patience = 10s;
 constexpr auto learning_patience = 60s;  // for reading a whole day of snapshots
 // How far back the newest cycle of a collector is looked for behind imported ones.
 constexpr auto look_back = std::chrono::days{30};
-constexpr auto discovery_patience = 60s;
 // With simulated time no wall-clock deadline follows from the cycle.
 constexpr auto simulated_patience = 60s;
 // The last moments of a real cycle are for writing.
@@ -66,17 +63,13 @@ auto until_written(std::stop_token stop, const std::string& underlying, Instant 
   }
 }
 
-core::Source source_of(bool simulated, bool delayed) {
-  if (simulated) return core::Source::simulated;
-  return delayed ? core::Source::delayed : core::Source::live;
-}
-
 }  // namespace
 
-Collector::Collector(Options options, ib::Client& client, store::History& history, Radar& radar,
-                     const core::Clock& clock)
+Collector::Collector(Options options, ib::Client& client, ChainReader& reader,
+                     store::History& history, Radar& radar, const core::Clock& clock)
     : options_(std::move(options)),
       client_(client),
+      reader_(reader),
       history_(history),
       radar_(radar),
       clock_(clock) {}
@@ -101,7 +94,7 @@ void Collector::run(std::stop_token stop) {
           const Instant now = clock_.now();
           Instant next = Instant::max();
           for (const auto& underlying : options_.underlyings)
-            next = std::min(next, next_cycle(now, options_.interval, hours(underlying)));
+            next = std::min(next, next_cycle(now, options_.interval, reader_.hours(underlying)));
           const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - now);
           // Never past a minute: a stepped clock is noticed.
           wait = std::clamp<std::chrono::milliseconds>(until, 10ms, 60s);
@@ -117,10 +110,11 @@ void Collector::run(std::stop_token stop) {
 Collector::Turn Collector::turn(std::stop_token stop) {
   const Instant now = clock_.now();
   Turn result = Turn::idle;
-  for (std::size_t i = 0; i < options_.underlyings.size(); ++i) {
-    const auto& underlying = options_.underlyings[i];
+  const auto order = reader_.turn_order(options_.underlyings);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto& underlying = options_.underlyings[order[i]];
     if (stop.stop_requested()) return Turn::worked;
-    const auto cycle = current_cycle(now, options_.interval, hours(underlying));
+    const auto cycle = current_cycle(now, options_.interval, reader_.hours(underlying));
     if (const auto learned = learn_progress(underlying); !learned) {
       log::warning("history not reached, trying again: {}", learned.error().message);
       return Turn::troubled;
@@ -134,10 +128,15 @@ Collector::Turn Collector::turn(std::stop_token stop) {
     }
     const auto& last = progress_[underlying].last;
     if (!cycle || (last && *last >= *cycle)) continue;
-    if (current_cycle(clock_.now(), options_.interval, hours(underlying)) != cycle)
+    if (current_cycle(clock_.now(), options_.interval, reader_.hours(underlying)) != cycle)
       return Turn::worked;
-    collect(underlying, *cycle, share_of(*cycle, options_.underlyings.size() - i), stop);
+    collect(underlying, *cycle, share_of(*cycle, order.size() - i), stop);
     result = Turn::worked;
+  }
+  // What the cycle leaves over is for listings.
+  if (result == Turn::worked) {
+    const Instant cycle = core::floor_to(now, options_.interval);
+    reader_.tend(options_.underlyings, cycle, share_of(cycle, 1), stop);
   }
   return result;
 }
@@ -159,6 +158,7 @@ Result<void> Collector::learn_progress(const std::string& underlying) {
   if (last) progress.last = last->as_of;
   auto stored = history_.chain(underlying, {}, core::after(history_patience));
   if (stored) {
+    reader_.remember(stored->snapshot);
     previous_.insert_or_assign(underlying, *std::move(stored));
   } else if (stored.error().code != Errc::not_found) {
     return tl::unexpected{stored.error()};
@@ -171,7 +171,8 @@ Result<void> Collector::enter_missed(const std::string& underlying, Instant befo
                                      std::string_view reason) {
   auto& progress = progress_[underlying];
   if (!progress.last) return {};
-  const auto missed = cycles_between(*progress.last, before, options_.interval, hours(underlying));
+  const auto missed =
+      cycles_between(*progress.last, before, options_.interval, reader_.hours(underlying));
   if (missed.empty()) return {};
   BF_CHECK(history_.mark_missed(underlying, missed, reason, options_.interval,
                                 core::after(history_patience)));
@@ -183,7 +184,7 @@ Result<void> Collector::enter_missed(const std::string& underlying, Instant befo
 
 void Collector::collect(const std::string& underlying, Instant cycle, Deadline end,
                         std::stop_token stop) {
-  auto record = ask(underlying, cycle, end, stop);
+  auto record = reader_.read(underlying, cycle, end, stop);
   // Cut short by a stop: no ledger row. The next start finds the cycle still open, or missed.
   if (stop.stop_requested()) return;
   auto& progress = progress_[underlying];
@@ -200,6 +201,7 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
       stored.run.status = record.status;
       stored.run.expected = record.expected;
       stored.run.received = written->rows;
+      reader_.remember(record.snapshot);
       stored.snapshot = std::move(record.snapshot);
       previous_.insert_or_assign(underlying, std::move(stored));
       return;
@@ -223,183 +225,12 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
   if (entered) progress.last = cycle;
 }
 
-/// Everything the broker tells about one underlying in one cycle. No quotes: `reason` says why.
-store::CycleRecord Collector::ask(const std::string& underlying, Instant cycle, Deadline end,
-                                  std::stop_token stop) {
-  store::CycleRecord record;
-  record.snapshot.underlying = underlying;
-  record.snapshot.as_of = cycle;
-  record.interval = options_.interval;
-  record.started_at = clock_.now();
-
-  while (!client_.wait_ready(std::min(core::after(500ms), end))) {
-    if (stop.stop_requested() || over(cycle, end)) {
-      record.reason = fmt::format("gateway not available: {}", client_.link().last_problem);
-      return record;
-    }
-  }
-  const core::Date day = core::exchange_time(cycle).date;
-  const auto listed = universe(underlying, day, end, stop);
-  if (!listed) {
-    record.reason = fmt::format("contracts not listed: {}", listed.error().message);
-    return record;
-  }
-  bool delayed = false;
-  std::optional<core::Price> centre;
-  const auto spot = client_.underlying_quote(underlyings_.at(underlying), {}, clock_,
-                                             std::min(core::after(10s), end));
-  if (spot) {
-    centre = spot->price;
-    delayed = spot->delayed;
-    // Yesterday's close serves to choose strikes; as the price of this moment it would be a lie.
-    if (spot->from != ib::PriceFrom::close) record.snapshot.underlying_price = spot->price;
-  } else {
-    log::warning("{} {}: no price of the underlying: {}", underlying, to_iso(cycle),
-                 spot.error().message);
-  }
-
-  const auto chosen = choose(**listed, day, centre);
-  record.expected = static_cast<std::int64_t>(chosen.size());
-  std::vector<std::string> reasons;
-  if (const auto unlisted = (*listed)->to_list.size(); unlisted > 0) {
-    reasons.push_back(fmt::format("{} expiries not listed yet", unlisted));
-  }
-  std::size_t in_part = 0;
-  std::string refusal;
-  std::string stopped;
-  const auto chunk = static_cast<std::size_t>(options_.chunk);
-  for (std::size_t at = 0; at < chosen.size() && stopped.empty(); at += chunk) {
-    const auto size = std::min(chunk, chosen.size() - at);
-    const auto report = client_.quotes(std::span{chosen}.subspan(at, size), {}, clock_, end);
-    if (!report) {
-      stopped = report.error().message;
-      break;
-    }
-    in_part += report->partial;
-    for (const auto& collected : report->quotes) {
-      if (collected.completeness == ib::Completeness::refused) {
-        ++record.refused;
-        if (refusal.empty() && collected.refusal) refusal = collected.refusal->reason;
-      }
-      if (collected.completeness == ib::Completeness::complete ||
-          collected.completeness == ib::Completeness::partial) {
-        record.snapshot.quotes.push_back(collected.option);
-        delayed = delayed || collected.delayed;
-      }
-    }
-    if (report->stopped) stopped = *report->stopped;
-    if (stop.stop_requested()) stopped = "the collector was stopped";
-    if (stopped.empty() && at + size < chosen.size() && over(cycle, end)) {
-      stopped = "no time was left";
-    }
-  }
-  record.snapshot.source = source_of(client_.link().simulated, delayed);
-
-  const auto received = static_cast<std::int64_t>(record.snapshot.quotes.size());
-  if (received < record.expected) {
-    reasons.push_back(fmt::format("{} of {} contracts answered", received, record.expected));
-  }
-  if (in_part > 0) reasons.push_back(fmt::format("{} answered only in part", in_part));
-  if (record.refused > 0) reasons.push_back(fmt::format("{} refused: {}", record.refused, refusal));
-  if (!stopped.empty()) reasons.push_back(stopped);
-  if (chosen.empty()) reasons.emplace_back("no contract is listed inside the limits");
-  record.reason = fmt::format("{}", fmt::join(reasons, "; "));
-  if (!reasons.empty()) record.status = store::RunStatus::partial;
-  return record;
-}
-
 /// Until when one underlying may be asked: an even share of what is left of the cycle.
 Deadline Collector::share_of(Instant cycle, std::size_t underlyings_left) const {
   if (options_.simulated_clock) return core::after(simulated_patience);
   const auto reserve = std::min<std::chrono::microseconds>(writing_reserve, options_.interval / 10);
   const auto left = cycle + options_.interval - clock_.now() - reserve;
   return core::after(left / static_cast<std::int64_t>(underlyings_left));
-}
-
-bool Collector::over(Instant cycle, Deadline end) const {
-  return std::chrono::steady_clock::now() >= end ||
-         core::floor_to(clock_.now(), options_.interval) != cycle;
-}
-
-core::ProductHours Collector::hours(const std::string& underlying) const {
-  return core::hours_of(underlying);
-}
-
-/// The day's contracts as far as they are known; what time did not suffice for is listed in a later
-/// cycle.
-Result<const Collector::Universe*> Collector::universe(const std::string& underlying,
-                                                       core::Date day, Deadline end,
-                                                       std::stop_token stop) {
-  const auto limit = [&] { return std::min(core::after(discovery_patience), end); };
-  auto known = underlyings_.find(underlying);
-  if (known == underlyings_.end()) {
-    BF_TRY(auto found, client_.underlying(underlying, limit()));
-    known = underlyings_.emplace(underlying, std::move(found)).first;
-  }
-  auto& universe = universes_[underlying];
-  if (universe.day != day) {
-    BF_TRY(const auto parameters, client_.option_parameters(known->second, limit()));
-    // One class is listed on many exchanges with the same contracts; SMART stands for all where it
-    // is offered.
-    const bool smart =
-        std::ranges::any_of(parameters, [](const auto& p) { return p.exchange == "SMART"; });
-    universe = {day, {}, {}};
-    for (const auto& offered : parameters) {
-      if (smart && offered.exchange != "SMART") continue;
-      for (const core::Date filed : offered.expiries) {
-        if (options_.expiry_days == 0 || (filed - day).count() <= options_.expiry_days) {
-          universe.to_list.emplace(offered.trading_class, filed);
-        }
-      }
-    }
-  }
-  // Nearest dates first: they matter most if time runs out.
-  std::vector<Series> order{universe.to_list.begin(), universe.to_list.end()};
-  std::ranges::stable_sort(order, {}, &Series::second);
-  for (const auto& series : order) {
-    if (stop.stop_requested() || std::chrono::steady_clock::now() >= end) break;
-    auto listed = client_.listed_options(known->second, series.first, series.second, limit());
-    if (!listed) {
-      log::warning("{}: {} of {} not listed: {}", underlying, series.first,
-                   to_iso_date(series.second), listed.error().message);
-      break;
-    }
-    std::ranges::move(*listed, std::back_inserter(universe.options));
-    universe.to_list.erase(series);
-    if (universe.to_list.empty()) {
-      log::info("{}: {} contracts listed on {}", underlying, universe.options.size(),
-                to_iso_date(day));
-    }
-  }
-  if (universe.options.empty() && !universe.to_list.empty()) {
-    return core::fail(Errc::unavailable, fmt::format("none of {} expiries could be listed yet",
-                                                     universe.to_list.size()));
-  }
-  return &universe;
-}
-
-/// The contracts of a cycle, the ones that matter most first: near the money, then near in time.
-std::vector<ib::ListedOption> Collector::choose(const Universe& universe, core::Date day,
-                                                std::optional<core::Price> spot) const {
-  struct Ranked {
-    double distance;
-    const ib::ListedOption* option;
-  };
-  std::vector<Ranked> ranked;
-  for (const auto& option : universe.options) {
-    double moneyness = 0;
-    if (spot && spot->value() > 0)
-      moneyness = std::abs(option.contract.strike.value() / spot->value() - 1);
-    if (options_.strike_window > 0 && moneyness > options_.strike_window) continue;
-    // A month counts as much as a tenth of the price.
-    const double months = static_cast<double>((option.contract.expiry - day).count()) / 30.0;
-    ranked.push_back({moneyness + 0.1 * months, &option});
-  }
-  std::ranges::stable_sort(ranked, {}, &Ranked::distance);
-  std::vector<ib::ListedOption> chosen;
-  chosen.reserve(ranked.size());
-  for (const auto& entry : ranked) chosen.push_back(*entry.option);
-  return chosen;
 }
 
 Result<void> Collector::describe(store::CycleRecord& record) {
@@ -416,7 +247,7 @@ Result<void> Collector::describe(store::CycleRecord& record) {
 bool Collector::quiet_work() {
   const Instant now = clock_.now();
   for (const auto& underlying : options_.underlyings) {
-    const auto at = hours(underlying);
+    const auto at = reader_.hours(underlying);
     const Instant next =
         current_cycle(now, options_.interval, at).value_or(next_cycle(now, options_.interval, at));
     const auto done =

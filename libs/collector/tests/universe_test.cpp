@@ -196,7 +196,7 @@ VolView view(const core::ChainSnapshot& chain) {
 }
 
 TEST(VolViewTest, IsOfTheStrikeOutOfTheMoneyElseAtTheMoneyElseOfTheNearestDate) {
-  const VolView vols{snapshot(
+  const auto vols = view(snapshot(
       {quoted(later, 5950, Right::put, 0.16),
        quoted(later, 5950, Right::call, 0.99),  // in the money
        quoted(later, 5000, Right::put, 0.30), quoted(later, 6100, Right::call, 0.14),

@@ -245,6 +245,12 @@ Result<void> Listings::save_series(std::string_view underlying, const ListedSeri
                                .add(series.strikes_hash),
                            deadline));
   if (marked.affected() == 0) return not_offered();
+  // A clock that stands still or was set back must not leave older contracts listed.
+  BF_CHECK(connection->query(
+      "UPDATE option_listings SET last_seen = $4 - interval '1 microsecond'"
+      " WHERE underlying_id = $1 AND trading_class = $2 AND filed = $3"
+      " AND last_seen >= $4",
+      pg::Params{}.add(found->id).add(series.trading_class).add(series.filed).add(at), deadline));
   BF_CHECK(connection->query(
       "INSERT INTO option_listings (underlying_id, trading_class, filed, expiry, strike,"
       " \"right\", multiplier, con_id, exchange, currency, last_trade_date, first_seen, last_seen)"

@@ -92,6 +92,15 @@ TEST_F(ListingsTest, ANewListingReplacesTheOldOneAndKeepsWhenAContractWasFirstSe
   EXPECT_EQ(contracts[0].first_seen, morning);
   EXPECT_EQ(contracts[1].first_seen, tuesday);
   EXPECT_EQ(stored.series[0].listed_on, day("2026-11-17"));
+  // The clock stands still, or is set back: what counts is what was saved last.
+  for (const auto when : {tuesday, tuesday - 1h}) {
+    ok(listings.save_series(
+        "SPX",
+        series("SPXW", "2026-11-20", {contract("SPXW", "2026-11-20", "6010", Right::call, 3)},
+               day("2026-11-17")),
+        when, soon()));
+    EXPECT_EQ(load().series[0].contracts.size(), 1u);
+  }
 }
 
 TEST_F(ListingsTest, ANewOfferRemovesSeriesAndKeepsTheListedOnes) {
