@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include "bifrost/core/log.hpp"
@@ -221,24 +223,19 @@ ChainReader::Asked ChainReader::ask(State& state, const Universe::Choice& choice
                                     Instant cycle, Deadline end, std::stop_token stop,
                                     store::CycleRecord& record) {
   Asked asked;
-  std::vector<ib::ListedOption> batch;
-  const auto chunk = static_cast<std::size_t>(options_.chunk);
   const auto total = choice.candidates.size();
-  // Beyond what was planned, too, while time lasts: the plan is an estimate.
-  for (std::size_t at = 0; at < total && asked.stopped.empty(); at += chunk) {
-    const auto members = std::span{plan.order}.subspan(at, std::min(chunk, total - at));
-    batch.clear();
-    for (const auto member : members) batch.push_back(state.universe.member(member).option);
-    const auto report = client_.quotes(batch, {}, clock_, end);
-    if (!report) {
-      asked.stopped = report.error().message;
-      break;
-    }
-    state.dwell.add(report->dwell_p50, report->dwell_p95);
-    asked.in_part += report->partial;
-    const bool cut = report->stopped || std::chrono::steady_clock::now() >= end;
+  const auto chunk = static_cast<std::size_t>(options_.chunk);
+  std::mutex mutex;      // of all that follows, while there are two lanes
+  std::size_t next = 0;  // into plan.order
+  bool ended = false;
+
+  const auto take = [&](std::span<const std::size_t> members,
+                        std::span<const ib::ListedOption> batch, const ib::CollectReport& report,
+                        bool cut) {
+    state.dwell.add(report.dwell_p50, report.dwell_p95);
+    asked.in_part += report.partial;
     for (std::size_t i = 0; i < members.size(); ++i) {
-      const auto& collected = report->quotes[i];
+      const auto& collected = report.quotes[i];
       const bool reached = collected.completeness != ib::Completeness::not_reached;
       // Where nothing was cut short, even one that stayed silent has had its turn.
       if (reached || !cut) {
@@ -257,10 +254,41 @@ ChainReader::Asked ChainReader::ask(State& state, const Universe::Choice& choice
         asked.delayed = asked.delayed || collected.delayed;
       }
     }
-    if (report->stopped) asked.stopped = *report->stopped;
-    if (stop.stop_requested()) asked.stopped = "the collector was stopped";
-    if (over(cycle, end)) break;
+    if (report.stopped && asked.stopped.empty()) asked.stopped = *report.stopped;
+  };
+  // Beyond what was planned, too, while time lasts: the plan is an estimate.
+  const auto lane = [&] {
+    std::vector<ib::ListedOption> batch;
+    for (;;) {
+      std::span<const std::size_t> members;
+      {
+        const std::lock_guard lock{mutex};
+        if (ended || next >= total) return;
+        members = std::span{plan.order}.subspan(next, std::min(chunk, total - next));
+        next += members.size();
+        batch.clear();
+        for (const auto member : members) batch.push_back(state.universe.member(member).option);
+      }
+      const auto report = client_.quotes(batch, {}, clock_, end);
+      const std::lock_guard lock{mutex};
+      if (report) {
+        take(members, batch, *report, report->stopped || std::chrono::steady_clock::now() >= end);
+      } else if (asked.stopped.empty()) {
+        asked.stopped = report.error().message;
+      }
+      if (stop.stop_requested() && asked.stopped.empty())
+        asked.stopped = "the collector was stopped";
+      ended = ended || !asked.stopped.empty() || over(cycle, end);
+    }
+  };
+  // Two at a time, so that lines and messages are not left idle while the last contracts of a chunk
+  // take their time.
+  {
+    std::optional<std::jthread> second;
+    if (total > chunk) second.emplace(lane);
+    lane();
   }
+  std::ranges::sort(record.snapshot.quotes, {}, &core::OptionQuote::contract);
   return asked;
 }
 
