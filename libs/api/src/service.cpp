@@ -24,6 +24,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto history_patience = 5s;
+constexpr auto listings_patience = 2s;
 constexpr auto gateway_patience = 8s;
 constexpr auto turn_patience = 1s;  // a waiting request holds a worker
 constexpr auto shared_for = 2s;
@@ -219,6 +220,7 @@ struct Service::Impl {
   const core::Clock& clock;
   std::chrono::seconds interval;
   HoursOf hours;
+  store::Listings* listings;
 
   // One live chain is fetched at a time: the gateway's lines are few. Who asks for the same one
   // meanwhile, or just after, is given that.
@@ -238,7 +240,7 @@ struct Service::Impl {
     std::set<std::pair<std::string, Date>> classes;  // trading class, date it is filed under
     std::map<std::pair<std::string, Date>, std::vector<ib::ListedOption>> options;
   };
-  std::map<std::string, Listing> listings{};
+  std::map<std::string, Listing> known_listings{};
 
   std::int64_t age_of(Instant as_of) const {
     return std::max<std::int64_t>(
@@ -346,14 +348,41 @@ struct Service::Impl {
     return chain;
   }
 
+  /// What the collector was told of the same day by the same kind of gateway; empty when it was
+  /// told nothing.
+  Listing kept_listing(const std::string& symbol, Date day) {
+    Listing listing{day, {}, {}};
+    if (listings == nullptr) return listing;
+    const auto stored = listings->load(symbol, day, core::after(listings_patience));
+    if (!stored || !*stored || (*stored)->offered_on != day ||
+        (*stored)->underlying.simulated != client.link().simulated) {
+      return listing;
+    }
+    for (const auto& series : (*stored)->series) {
+      listing.classes.emplace(series.trading_class, series.filed);
+      if (series.listed_on != day) continue;
+      for (const auto& kept : series.contracts) {
+        if (kept.unknown_on == day) continue;
+        listing.options[{series.trading_class, kept.contract.expiry}].push_back(
+            {.contract = kept.contract,
+             .con_id = kept.con_id,
+             .exchange = kept.exchange,
+             .currency = kept.currency,
+             .last_trade_date = kept.last_trade_date});
+      }
+    }
+    return listing;
+  }
+
   /// The contracts of one expiry and class, asked for once a day. The broker files them under their
   /// last trading day, which lies before the expiry for morning-settled classes and dates on a
   /// Saturday.
   Result<const std::vector<ib::ListedOption>*> listed(const ib::Underlying& underlying,
                                                       const ChainQuery& query, Date day,
                                                       core::Deadline deadline) {
-    auto& listing = listings[query.symbol];
-    if (listing.day != day || listing.classes.empty()) {
+    auto& listing = known_listings[query.symbol];
+    if (listing.day != day || listing.classes.empty()) listing = kept_listing(query.symbol, day);
+    if (listing.classes.empty()) {
       BF_TRY(const auto parameters, client.option_parameters(underlying, deadline));
       listing = {day, {}, {}};
       for (const auto& offered : parameters) {
@@ -382,8 +411,8 @@ struct Service::Impl {
 };
 
 Service::Service(store::History& history, ib::Client& client, const core::Clock& clock,
-                 std::chrono::seconds collection_interval, HoursOf hours)
-    : impl_(new Impl{history, client, clock, collection_interval, std::move(hours)}) {}
+                 std::chrono::seconds collection_interval, HoursOf hours, store::Listings* listings)
+    : impl_(new Impl{history, client, clock, collection_interval, std::move(hours), listings}) {}
 Service::~Service() = default;
 
 Health Service::health() {

@@ -12,6 +12,7 @@
 #include "bifrost/core/session_hours.hpp"
 #include "bifrost/ib/client.hpp"
 #include "bifrost/store/history.hpp"
+#include "bifrost/store/listings.hpp"
 
 namespace bifrost::api {
 
@@ -22,9 +23,11 @@ class Service {
   /// When an underlying is collected.
   using HoursOf = std::function<core::ProductHours(std::string_view underlying)>;
 
-  /// `client` may be without a link, now or later: chains then come from the history, and say so.
+  /// With `listings`, what the collector was told of a day is not asked for again. `client` may be
+  /// without a link, now or later: chains then come from the history, and say so.
   Service(store::History& history, ib::Client& client, const core::Clock& clock,
-          std::chrono::seconds collection_interval, HoursOf hours = core::hours_of);
+          std::chrono::seconds collection_interval, HoursOf hours = core::hours_of,
+          store::Listings* listings = nullptr);
   ~Service();
 
   /// Never fails: what is wrong is in the answer.
