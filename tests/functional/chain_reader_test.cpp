@@ -100,7 +100,9 @@ class ListMarket final : public sim::Market {
     state.quote.ask = Price::from_units(11'000);
     state.quote.bid_size = 1;
     state.quote.ask_size = 1;
-    state.model = sim::Computation{.implied_vol = 0.2, .delta = 0.5};
+    state.model.emplace();
+    state.model->implied_vol = 0.2;
+    state.model->delta = 0.5;
     return state;
   }
   sim::UnderlyingState underlying_state(int) const override {
