@@ -498,6 +498,7 @@ void Link::on_error(const wire::ErrorMessage& error, Batch& batch) {
       log::error("gateway: {} ({})", error.text, error.code);
       const std::scoped_lock lock{mutex_};
       session_alert_ = fmt::format("{} ({})", error.text, error.code);
+      if (error.code >= 2100 && error.code <= 2999) return;  // warnings end no request
       break;
     }
     case Meaning::competing: {

@@ -122,8 +122,8 @@ class ScriptedGateway {
  public:
   using Script = std::function<void(Peer&)>;
 
-  explicit ScriptedGateway(Script script) : script_(std::move(script)) {
-    auto listener = net::Listener::bind("127.0.0.1", 0);
+  explicit ScriptedGateway(Script script, std::uint16_t port = 0) : script_(std::move(script)) {
+    auto listener = net::Listener::bind("127.0.0.1", port);
     if (!listener) core::panic(listener.error().message);
     listener_.emplace(std::move(*listener));
     thread_ = std::thread{[this] { run(); }};
