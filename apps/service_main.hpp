@@ -12,21 +12,10 @@
 #include "bifrost/core/config.hpp"
 #include "bifrost/core/log.hpp"
 #include "bifrost/core/stop_signal.hpp"
-#include "bifrost/ib/client.hpp"
 #include "bifrost/store/database.hpp"
+#include "gateway_link.hpp"
 
 namespace bifrost {
-
-inline ib::ClientOptions link_options(const core::Config& config) {
-  ib::ClientOptions link;
-  link.host = config.ib_host;
-  link.port = config.ib_port;
-  link.client_id = config.ib_client_id;
-  link.max_server_version = config.ib_max_server_version;
-  link.messages_per_second = config.ib_messages_per_second;
-  link.lines = config.ib_lines;
-  return link;
-}
 
 /// A database that is not up yet is waited for; a wrong URL or schema is an error. cancelled: asked
 /// to stop meanwhile.
@@ -52,10 +41,12 @@ inline core::Result<store::Database> open_database(const core::Config& config,
 }
 
 /// `work(config, stop)` with the settings of `--env FILE` (default .env, may be absent) and the
-/// environment. The exit status: 0 done or asked to stop, 1 failed, 2 wrong usage.
+/// environment; `--record DIR` wins over both. The exit status: 0 done or asked to stop, 1 failed,
+/// 2 wrong usage.
 template <class Work>
 int run_service(std::string_view program, std::string_view help, int argc, char** argv, Work work) {
   std::string_view env_file = ".env";
+  std::string_view record;
   bool named = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument{argv[i]};
@@ -63,11 +54,16 @@ int run_service(std::string_view program, std::string_view help, int argc, char*
       fmt::print("{}", help);
       return 0;
     }
-    if (argument != "--env" || i + 1 == argc) {
+    if ((argument != "--env" && argument != "--record") || i + 1 == argc) {
       fmt::print(stderr, "{}: unknown or incomplete argument '{}'\n\n{}", program, argument, help);
       return 2;
     }
-    env_file = argv[++i];
+    ++i;
+    if (argument == "--record") {
+      record = argv[i];
+      continue;
+    }
+    env_file = argv[i];
     named = true;
   }
   const core::StopSignal stop;
@@ -75,8 +71,9 @@ int run_service(std::string_view program, std::string_view help, int argc, char*
     fmt::print(stderr, "{}: {}\n", program, error.message);
     return error.code == core::Errc::cancelled ? 0 : 1;
   };
-  const auto config = core::Config::load(env_file, named);
+  auto config = core::Config::load(env_file, named);
   if (!config) return failed(config.error());
+  if (!record.empty()) config->ib_record = record;
   core::set_extra_closures(config->extra_closures);
   core::log::start(program, core::log::parse_level(config->log_level));
   if (const core::Result<void> done = work(*config, stop); !done) return failed(done.error());

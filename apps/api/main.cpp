@@ -22,11 +22,12 @@ using namespace std::chrono_literals;
 constexpr std::string_view help =
     "bifrost-api: REST, WebSocket and the page, on APP_HOST:APP_PORT.\n"
     "\n"
-    "usage: bifrost-api [--env FILE] | --openapi\n"
+    "usage: bifrost-api [--env FILE] [--record DIR] | --openapi\n"
     "\n"
     "Reads its settings from FILE (default .env, may be absent) and the environment, which wins:\n"
     "IB_HOST IB_PORT IB_CLIENT_ID DATABASE_URL APP_HOST APP_PORT BIFROST_WEB_ROOT and more; "
-    "`bifrost config` lists every key.\n"
+    "`bifrost config` lists every key. --record keeps every frame of the gateway link in DIR, as\n"
+    "BIFROST_IB_RECORD does.\n"
     "Prints 'listening on HOST:PORT' once it does. --openapi prints the description of the API and "
     "ends.\n"
     "Stops on SIGTERM and Ctrl-C. Exit: 0 stopped, 1 failed, 2 usage.\n";
@@ -36,7 +37,8 @@ core::Result<void> serve(const core::Config& config, const core::StopSignal& sto
   BF_TRY(auto database, open_database(config, {.connections = 6, .program = "bifrost-api"}, stop));
   store::History history{database};
   BF_TRY(auto listener, store::Listener::open(config.database_url, core::after(10s)));
-  BF_TRY(const auto client, ib::Client::start(link_options(config)));
+  BF_TRY(auto link, link_options(config, "api"));
+  BF_TRY(const auto client, ib::Client::start(std::move(link)));
   const core::SystemClock system_clock;
   const ib::GatewayClock gateway_clock{*client};
   const core::Clock& clock =

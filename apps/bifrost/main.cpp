@@ -12,6 +12,7 @@
 #include "bifrost/core/config.hpp"
 #include "bifrost/core/log.hpp"
 #include "bifrost/core/stop_signal.hpp"
+#include "broker_commands.hpp"
 #include "database_commands.hpp"
 #include "demo.hpp"
 
@@ -79,6 +80,9 @@ int main(int argc, char** argv) {
   auto* status = db->add_subcommand("status", "server, schema, sizes, partitions, snapshots");
   status->add_flag("--json", json, "one JSON document on stdout");
   status->callback([&] { work = [&] { return show_database_status(env_file, json); }; });
+
+  BrokerOptions broker;
+  add_broker_commands(app, env_file, broker, work);
 
   bool markdown = false;
   auto* config = app.add_subcommand("config", "list every configuration key");

@@ -17,12 +17,13 @@ constexpr std::string_view help =
     "bifrost-collector: collects option chains every COLLECTION_INTERVAL seconds of the session "
     "into the history.\n"
     "\n"
-    "usage: bifrost-collector [--env FILE]\n"
+    "usage: bifrost-collector [--env FILE] [--record DIR]\n"
     "\n"
     "Reads its settings from FILE (default .env, may be absent) and the environment, which wins:\n"
     "IB_HOST IB_PORT IB_CLIENT_ID (2 by custom) DATABASE_URL COLLECTION_INTERVAL "
     "BIFROST_UNDERLYINGS and more;\n"
-    "`bifrost config` lists every key. Stops on SIGTERM and Ctrl-C. Exit: 0 stopped, 1 failed, 2 "
+    "`bifrost config` lists every key. --record keeps every frame of the gateway link in DIR, as\n"
+    "BIFROST_IB_RECORD does. Stops on SIGTERM and Ctrl-C. Exit: 0 stopped, 1 failed, 2 "
     "usage.\n";
 
 core::Result<void> collect(const core::Config& config, const core::StopSignal& stop) {
@@ -39,7 +40,8 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
   BF_TRY(auto database,
          open_database(config, {.connections = 2, .program = "bifrost-collector"}, stop));
   store::History history{database};
-  BF_TRY(const auto client, ib::Client::start(link_options(config)));
+  BF_TRY(auto link, link_options(config, "collector"));
+  BF_TRY(const auto client, ib::Client::start(std::move(link)));
   const core::SystemClock system_clock;
   const ib::GatewayClock gateway_clock{*client};
   const core::Clock& clock =

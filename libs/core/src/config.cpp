@@ -58,6 +58,15 @@ constexpr std::array keys{
               "means no limit."},
     ConfigKey{"BIFROST_IB_MAX_SERVER_VERSION", "178",
               "Newest protocol version to negotiate, 176 to 200."},
+    ConfigKey{
+        "BIFROST_MARKET_DATA", "live",
+        "live, frozen (the last quotes before the close), delayed (live where the account may, "
+        "else 15 to 20 minutes old and marked so) or delayed_frozen."},
+    ConfigKey{"BIFROST_IB_RECORD", "",
+              "Folder in which every frame of the gateway link is kept, without account numbers; "
+              "unset: none. `--record DIR` does the same."},
+    ConfigKey{"BIFROST_IB_RECORD_MB", "1024",
+              "Most disk one program's recording may take, 16 to 1000000; the oldest files go."},
     ConfigKey{"BIFROST_CLOCK", "system",
               "Where time comes from: system, or gateway for simulated and replayed markets."},
     ConfigKey{"BIFROST_WEB_ROOT", "",
@@ -211,6 +220,13 @@ Result<Config> Config::from_text(std::string_view env_file, std::string_view fil
   config.ib_lines = in.number<int>("BIFROST_IB_LINES", 1, 10'000);
   config.ib_messages_per_second = in.number<int>("BIFROST_IB_MESSAGES_PER_SECOND", 0, 10'000);
   config.ib_max_server_version = in.number<int>("BIFROST_IB_MAX_SERVER_VERSION", 176, 200);
+  config.market_data = in.text("BIFROST_MARKET_DATA");
+  if (config.market_data != "live" && config.market_data != "frozen" &&
+      config.market_data != "delayed" && config.market_data != "delayed_frozen") {
+    in.wrong("BIFROST_MARKET_DATA", "must be live, frozen, delayed or delayed_frozen");
+  }
+  config.ib_record = in.text("BIFROST_IB_RECORD");
+  config.ib_record_mb = in.number<int>("BIFROST_IB_RECORD_MB", 16, 1'000'000);
   const auto clock = in.text("BIFROST_CLOCK");
   config.clock_from_gateway = clock == "gateway";
   if (clock != "gateway" && clock != "system")

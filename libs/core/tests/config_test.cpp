@@ -37,7 +37,8 @@ TEST(Config, NamesTheLineOfAnUnknownKey) {
 TEST(Config, NamesTheKeyOfAValueThatCannotBe) {
   for (const std::string line :
        {"IB_PORT=seven", "IB_PORT=70000", "COLLECTION_INTERVAL=0", "COLLECTION_INTERVAL=7000",
-        "BIFROST_CLOCK=sun", "BIFROST_STRIKE_WINDOW=nan", "BIFROST_UNDERLYINGS=spy;drop",
+        "BIFROST_CLOCK=sun", "BIFROST_MARKET_DATA=stale", "BIFROST_IB_RECORD_MB=1",
+        "BIFROST_STRIKE_WINDOW=nan", "BIFROST_UNDERLYINGS=spy;drop",
         "BIFROST_EXTRA_CLOSURES=2027-13-01", "BIFROST_COLLECT_POSITIONS=yes"}) {
     const auto config = read(line);
     ASSERT_FALSE(config) << line;

@@ -135,10 +135,11 @@ Rotation::Rotation(Link& link, std::span<const ListedOption> options, const Coll
     : link_(link),
       options_(options),
       how_(how),
+      market_data_(how.market_data.value_or(link.options().market_data)),
       // Generic ticks with a snapshot are refused.
       generic_ticks_(how.snapshot
                          ? std::string{}
-                         : allowed_generic_ticks(link.options().generic_ticks, how.market_data)),
+                         : allowed_generic_ticks(link.options().generic_ticks, market_data_)),
       dwell_cap_(how.snapshot ? std::max(how.dwell_cap, milliseconds{15'000}) : how.dwell_cap),
       clock_(clock),
       mailbox_(link),
@@ -213,7 +214,7 @@ bool Rotation::subscribe(std::size_t index) {
   active_.emplace(req_id, Subscription{index, Steady::now(), std::nullopt});
   lines_used_ = std::max(lines_used_, static_cast<int>(active_.size() + cancels_.size()));
   // If the link is gone, LinkLost follows and puts it back.
-  return link_.subscribe(*session_, request, how_.market_data).has_value();
+  return link_.subscribe(*session_, request, market_data_).has_value();
 }
 
 Steady::time_point Rotation::expire(Steady::time_point now) {

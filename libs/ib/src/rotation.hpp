@@ -87,6 +87,7 @@ class Rotation {
   Link& link_;
   std::span<const ListedOption> options_;
   const CollectOptions& how_;
+  MarketData market_data_;
   std::string generic_ticks_;
   std::chrono::milliseconds dwell_cap_;
   const core::Clock& clock_;

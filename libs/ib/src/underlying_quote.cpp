@@ -98,8 +98,8 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
                                                const CollectOptions& how, const core::Clock& clock,
                                                core::Deadline deadline) {
   const auto what = fmt::format("price of {}", underlying.symbol);
-  auto generic_ticks =
-      allowed_generic_ticks(link.options().underlying_generic_ticks, how.market_data);
+  const auto market_data = how.market_data.value_or(link.options().market_data);
+  auto generic_ticks = allowed_generic_ticks(link.options().underlying_generic_ticks, market_data);
   for (;;) {
     Link::Mailbox mailbox{link};
     // The line comes before the session: waiting for one drops events, and of the session that is
@@ -120,7 +120,7 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
                                   .exchange = underlying.exchange,
                                   .currency = underlying.currency},
                      .generic_ticks = generic_ticks},
-                    how.market_data);
+                    market_data);
 
     Seen seen;
     std::optional<RequestError> doubt;
@@ -161,9 +161,8 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
                 again = true;
                 break;
               }
-              return fail(error->ruling.code,
-                          fmt::format("{}: {}{}", what, error->text,
-                                      hint_for(error->ruling, how.market_data)));
+              return fail(error->ruling.code, fmt::format("{}: {}{}", what, error->text,
+                                                          hint_for(error->ruling, market_data)));
           }
         } else if (const auto* lost = std::get_if<LinkLost>(&event)) {
           if (lost->session == session.number) {
@@ -186,7 +185,7 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
       if (over) {
         if (doubt) {
           return fail(doubt->ruling.code, fmt::format("{}: {}{}", what, doubt->text,
-                                                      hint_for(doubt->ruling, how.market_data)));
+                                                      hint_for(doubt->ruling, market_data)));
         }
         return fail(now >= deadline ? Errc::timeout : Errc::unavailable,
                     fmt::format("{}: the gateway sent none", what));

@@ -48,6 +48,9 @@ struct Config {
   int ib_lines;                              // market-data lines this program may hold
   int ib_messages_per_second;
   int ib_max_server_version;
+  std::string market_data;  // live, frozen, delayed, delayed_frozen
+  std::string ib_record;    // folder for the frames of the link; empty: they are not kept
+  int ib_record_mb;
   bool clock_from_gateway;  // time is what the gateway says, for simulated markets
   std::string log_level;
 

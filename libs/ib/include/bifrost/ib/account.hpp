@@ -61,7 +61,7 @@ struct MarginLeg {
 struct MarginQuestion {
   std::string symbol;  // of the underlying
   std::string currency = "USD";
-  std::vector<MarginLeg> legs;
+  std::vector<MarginLeg> legs{};
   int quantity = 1;                     // combinations
   std::optional<double> limit_price{};  // per share, of the combination; absent: at the market
   std::string account{};                // empty: the only one

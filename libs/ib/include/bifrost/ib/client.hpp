@@ -22,6 +22,10 @@ namespace bifrost::ib {
 
 class Recorder;
 
+/// What to ask the gateway for. Frozen is the last quote before the close; delayed is 15 to 20
+/// minutes old and needs no subscription.
+enum class MarketData : std::uint8_t { live = 1, frozen = 2, delayed = 3, delayed_frozen = 4 };
+
 struct ClientOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 4002;
@@ -34,8 +38,9 @@ struct ClientOptions {
   // The gateway allows 50 messages per second over all of its clients together.
   double messages_per_second = 40;  // 0: unlimited, for a simulator
   int burst = 10;
-  int lines = 90;                             // market-data lines this client may hold at once
-  std::string generic_ticks = "100,101,106";  // of options
+  int lines = 90;  // market-data lines this client may hold at once
+  MarketData market_data = MarketData::live;
+  std::string generic_ticks = "100,101,106";         // of options
   std::string underlying_generic_ticks = "104,106";  // volatilities over 30 days, past and implied
 
   // How the link is kept. The defaults suit a real gateway; tests shorten them.
@@ -109,12 +114,8 @@ struct ListedOption {
   std::string last_trade_date;  // the broker's key where it differs from contract.expiry
 };
 
-/// What to ask the gateway for. Frozen is the last quote before the close; delayed is 15 to 20
-/// minutes old and needs no subscription.
-enum class MarketData : std::uint8_t { live = 1, frozen = 2, delayed = 3, delayed_frozen = 4 };
-
 struct CollectOptions {
-  MarketData market_data = MarketData::live;
+  std::optional<MarketData> market_data{};     // absent: what the client is set to
   std::chrono::milliseconds dwell_cap{4'000};  // longest time a contract may hold a line
   // A contract that has sent something but lacks a quote side or the model is given up after this
   // long without a further tick.
