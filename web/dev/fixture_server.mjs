@@ -2,7 +2,8 @@
 // The API's shape with invented data, for developing the page: REST, WebSocket, and web/dist under the page's
 // real Content-Security-Policy.
 //
-// Usage: node dev/fixture_server.mjs [--port 8090] [--every 5]   (seconds between snapshots)
+// Usage: node dev/fixture_server.mjs [--port 8090] [--every 5] [--source simulated|live|delayed]
+// (--every: seconds between snapshots)
 // Knobs while it runs: GET /dev/fail?status=503 (next requests fail), /dev/ok, /dev/drop (closes sockets),
 // /dev/stale, /dev/closed.
 
@@ -16,7 +17,11 @@ import { strategies } from './finder.mjs';
 import { chain, cycle_ms, expirations, history, iso, spot_at, underlyings } from './market.mjs';
 
 const { values: options } = parseArgs({
-  options: { port: { type: 'string', default: '8090' }, every: { type: 'string', default: '5' } },
+  options: {
+    port: { type: 'string', default: '8090' },
+    every: { type: 'string', default: '5' },
+    source: { type: 'string', default: 'simulated' },
+  },
 });
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const csp =
@@ -57,15 +62,17 @@ function listed(symbol, query) {
     : of_date[0];
   if (!found)
     throw new Refused(404, 'not_found', 'Not found', `${symbol} lists no expiry ${query.expiry}`);
-  return chain(symbol, found.expiry, found.trading_class, cycle(), market_now());
+  return sourced(chain(symbol, found.expiry, found.trading_class, cycle(), market_now()));
 }
+
+const sourced = (made) => ({ ...made, source: options.source });
 
 const routes = {
   health: () => ({
     status: state.stale ? 'degraded' : 'ok',
     version: 'fixture',
     now: iso(Math.floor(market_now() / 1000) * 1000),
-    simulated: true,
+    simulated: options.source === 'simulated',
     market_open: !state.closed,
     dependencies: [
       { name: 'database', healthy: true, detail: 'PostgreSQL 15' },
@@ -88,7 +95,7 @@ const routes = {
       symbol,
       underlying_price: spot_at(symbol, cycle()),
       as_of: iso(cycle()),
-      source: 'simulated',
+      source: options.source,
     })),
   }),
   expirations: (symbol) => ({
@@ -194,7 +201,7 @@ setInterval(() => {
       const event = {
         type: 'snapshot',
         sequence: state.sequence,
-        chain: chain(symbol, expiry, trading_class, as_of, market_now()),
+        chain: sourced(chain(symbol, expiry, trading_class, as_of, market_now())),
       };
       socket.send(JSON.stringify(event));
     }

@@ -458,9 +458,10 @@ Health Service::health() {
   health.market_open = within(widest);
   health.dependencies.push_back(std::move(database));
   health.dependencies.push_back(
-      {"gateway", link.connected && link.upstream_ok,
-       link.connected ? fmt::format("protocol version {}{}", link.server_version,
-                                    link.upstream_ok ? "" : ", broker not reachable")
+      {"gateway", link.connected && link.upstream_ok && link.alert.empty(),
+       link.connected ? fmt::format("protocol version {}{}{}{}", link.server_version,
+                                    link.upstream_ok ? "" : ", broker not reachable",
+                                    link.alert.empty() ? "" : ", ", link.alert)
                       : fmt::format("not connected{}{}", link.last_problem.empty() ? "" : ": ",
                                     link.last_problem)});
   const bool collecting = summaries && !late(newest_collected, widest);

@@ -5,6 +5,7 @@
 
 #include "bifrost/core/result.hpp"
 #include "bifrost/ib/wire_orders.hpp"
+#include "bifrost/ib/wire_scanner.hpp"
 
 // The first byte chooses the server version and the side; the rest is a stream of that side. What
 // a decoder accepts must be writable, readable again, and written the same the second time.
@@ -53,9 +54,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (from_client) {
         try_all(wire::Requests{}, fields, version);
         try_all(wire::OrderRequests{}, fields, version);
+        try_all(wire::ScannerRequests{}, fields, version);
       } else {
         try_all(wire::Replies{}, fields, version);
         try_all(wire::OrderReplies{}, fields, version);
+        try_all(wire::ScannerReplies{}, fields, version);
       }
     }
   }

@@ -228,7 +228,7 @@ TEST(Streams, ThatDieWithoutAWordAreSubscribedAgain) {
   EXPECT_EQ(report->complete, 2u);
   EXPECT_EQ(client->link().sessions, 1u);
   EXPECT_EQ(silence.subscribed.all().size(), 4u);
-  EXPECT_EQ(silence.cancelled.all().size(), 4u) << "the dead ones were cancelled, too";
+  EXPECT_TRUE(silence.cancelled.wait_for(4)) << "the dead ones were cancelled, too";
   EXPECT_EQ(client->link().alert, "");
 }
 

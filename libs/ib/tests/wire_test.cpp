@@ -8,6 +8,7 @@
 #include <string>
 
 #include "bifrost/ib/wire_orders.hpp"
+#include "bifrost/ib/wire_scanner.hpp"
 #include "wire_support.hpp"
 
 namespace bifrost::ib::wire {
@@ -499,6 +500,14 @@ OpenOrder sample() {
           .warning = "caf\u00e9"};
 }
 template <>
+ScannerRequest sample() {
+  return {.req_id = 1, .instrument = "STK", .scan_code = "HIGH_OPT_IMP_VOLAT", .coupon_above = 2.5};
+}
+template <>
+ScannerData sample() {
+  return {.req_id = 1, .rows = {{.rank = 0, .contract = an_option(), .legs = "l"}, {.rank = 1}}};
+}
+template <>
 MarketRule sample() {
   return {.rule_id = 109, .increments = {{0, 0.01}, {3, 0.05}}};
 }
@@ -556,6 +565,10 @@ TEST(Codec, EveryReplySurvivesARoundTripAtEveryGate) {
 TEST(Codec, EveryOrderMessageSurvivesARoundTripAtEveryGate) {
   expect_round_trips(OrderRequests{});
   expect_round_trips(OrderReplies{});
+}
+TEST(Codec, EveryScannerMessageSurvivesARoundTripAtEveryGate) {
+  expect_round_trips(ScannerRequests{});
+  expect_round_trips(ScannerReplies{});
 }
 
 TEST(Codec, GatesAddAndDropFieldsWhereTheProtocolSaysSo) {

@@ -49,7 +49,8 @@ export function freshness(input: FreshnessInput): Freshness {
 
 export const source_words: Record<Source, string> = {
   live: 'Live',
-  delayed: 'Delayed',
+  // The age beside it is that of the snapshot; its quotes were as old again when they came.
+  delayed: 'Delayed 15–20 min',
   imported: 'Imported',
   simulated: 'Simulated',
 };

@@ -34,7 +34,7 @@ export function FreshnessLight({ topic, health, reachable, clock }: Props) {
   if (!head || !verdict) return null;
   return (
     <div
-      className={`freshness ${verdict}`}
+      className={`freshness ${verdict} ${head.source}`}
       data-testid="freshness"
       data-as-of={head.as_of}
       data-source={head.source}
