@@ -111,6 +111,30 @@ const routes = {
         : null,
   }),
   history: (symbol, query) => history(known(symbol), query, cycle()),
+  'market-conditions': (symbol) => ({
+    ...Object.fromEntries(
+      [
+        'term_slope skew_25_delta historical_vol_20d historical_vol_30d historical_vol_source',
+        'put_volume call_volume put_call_volume_ratio put_open_interest call_open_interest',
+        'put_call_open_interest_ratio implied_vol_60d',
+      ]
+        .join(' ')
+        .split(' ')
+        .map((name) => [name, null]),
+    ),
+    symbol: known(symbol),
+    as_of: iso(cycle()),
+    age_seconds: Math.round((market_now() - cycle()) / 1000),
+    source: 'simulated',
+    underlying_price: spot_at(symbol, cycle()),
+    implied_vol_30d: 0.187,
+    iv_rank: 0.43,
+    iv_percentile: 0.61,
+    iv_rank_n: 252,
+    iv_rank_source: 'broker',
+    iv_rank_of: 0.184,
+    iv_rank_day: iso(cycle() - 86_400_000).slice(0, 10),
+  }),
   strategies: (symbol, query) => strategies(listed(known(symbol), query), query),
 };
 

@@ -42,6 +42,16 @@ export const useExpirations = (symbol: string | null) =>
     refetchInterval: 300_000,
   });
 
+/** Of the newest snapshot; asked again when the chain on screen, taken at `as_of`, is a newer one. */
+export const useMarketConditions = (symbol: string, as_of: string | undefined) =>
+  useQuery({
+    queryKey: ['market-conditions', symbol, as_of],
+    queryFn: ({ signal }) => api.market_conditions(symbol, signal),
+    enabled: as_of !== undefined,
+    retry: false,
+    placeholderData: (data, query) => (query?.queryKey[1] === symbol ? data : undefined),
+  });
+
 export interface StrategyQuestion {
   topic: ChainTopic;
   strategy: StrategyName;

@@ -82,6 +82,15 @@ net::Router make_router(Service* service) {
   router.get<HistoryQuery, History>(
       "/api/history/{symbol}", {.summary = "One contract over time", .tag = "chains"},
       [service](const HistoryQuery& query) { return service->history(query); });
+  router.get<MarketConditionsQuery, MarketConditions>(
+      "/api/market-conditions/{symbol}",
+      {.summary = "Volatility, skew, IV rank and put/call ratios of an underlying",
+       .tag = "markets"},
+      [service](const MarketConditionsQuery& query) { return service->market_conditions(query); });
+  router.get<ChangesQuery, Changes>(
+      "/api/changes/{symbol}",
+      {.summary = "What changed between snapshots, and how unusual it is", .tag = "markets"},
+      [service](const ChangesQuery& query) { return service->changes(query); });
   router.get<StrategiesQuery, Strategies>(
       "/api/strategies/{symbol}",
       {.summary = "The best structures of one expiry", .tag = "strategies"},

@@ -526,6 +526,14 @@ Result<History> Service::history(const HistoryQuery& query) {
   return reply;
 }
 
+Result<MarketConditions> Service::market_conditions(const MarketConditionsQuery& query) {
+  return read_market_conditions(impl_->history, impl_->clock, query);
+}
+
+Result<Changes> Service::changes(const ChangesQuery& query) {
+  return read_changes(impl_->history, impl_->clock, query);
+}
+
 Result<Strategies> Service::strategies(const StrategiesQuery& query) {
   const store::ChainFilter filter{std::nullopt, query.expiry, query.trading_class};
   BF_TRY(auto stored, impl_->history.chain(query.symbol, filter, core::after(history_patience)));

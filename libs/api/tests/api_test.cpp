@@ -90,6 +90,22 @@ class Api : public ::testing::Test {
       record.snapshot = flat_chain(as_of, as_of == second);
       record.expected = static_cast<std::int64_t>(record.snapshot.quotes.size());
       record.interval = 300s;
+      if (as_of == second) {
+        record.market_conditions = store::MarketConditions{.implied_vol_30d = 0.2,
+                                                           .skew_25_delta = 0.03,
+                                                           .put_volume = 0,
+                                                           .iv_rank = 0.5,
+                                                           .iv_percentile = 0.8,
+                                                           .iv_rank_n = 252,
+                                                           .iv_rank_source = "broker",
+                                                           .iv_rank_of = 0.19,
+                                                           .iv_rank_day = april};
+        const auto& contract = record.snapshot.quotes[0].contract;
+        record.changes = {
+            {contract, store::ChangeKind::price_move, 1.5, 2.5, 1e-6, 1e-5},
+            {contract, store::ChangeKind::spread, 0.1, 0.5, 0.3, 1e-5},
+            {contract, store::ChangeKind::oi_confirmation, 10, 500, {}, {}, first, true}};
+      }
       must(history.append(record, core::after(30s)));
     }
   }
@@ -193,6 +209,51 @@ TEST_F(Api, ComputesGreeksWhereTheBrokerGaveNoneAndSaysSo) {
   EXPECT_NEAR(*at_the_money.call->implied_vol, vol, 0.002);
   EXPECT_NEAR(*at_the_money.call->delta - *at_the_money.put->delta, 1.0, 0.01);
   EXPECT_FALSE(row_at(chain, 130).call->greeks_from);
+}
+
+TEST_F(Api, ServesMarketConditionsWithWhatTheyRestOn) {
+  const auto c = get_as<MarketConditions>("/api/market-conditions/SPX");
+  EXPECT_EQ(c.as_of, second);
+  EXPECT_EQ(c.age_seconds, 90);
+  EXPECT_EQ(c.source, Source::simulated);
+  EXPECT_EQ(c.underlying_price, Price::from_double(forward));
+  EXPECT_EQ(c.implied_vol_30d, 0.2);
+  EXPECT_EQ(c.skew_25_delta, 0.03);
+  EXPECT_EQ(c.iv_rank, 0.5);
+  EXPECT_EQ(c.iv_rank_n, 252);
+  EXPECT_EQ(c.iv_rank_source, "broker");
+  EXPECT_EQ(c.iv_rank_of, 0.19);
+  EXPECT_EQ(c.iv_rank_day, april);
+  EXPECT_EQ(c.put_volume, 0);
+  EXPECT_EQ(c.call_volume, std::nullopt);  // unknown, not zero
+  // The snapshot before has none, and neither has an unknown symbol.
+  EXPECT_EQ(get(fmt::format("/api/market-conditions/SPX?at={}", core::to_iso(first))).status, 404);
+  EXPECT_EQ(get("/api/market-conditions/NONE").status, 404);
+}
+
+TEST_F(Api, ServesChangesNewestFirstAndAlertsAlone) {
+  const auto all = get_as<Changes>("/api/changes/SPX");
+  ASSERT_EQ(all.changes.size(), 3u);
+  const auto alerts = get_as<Changes>("/api/changes/SPX?show=alerts");
+  ASSERT_EQ(alerts.changes.size(), 1u);
+  const auto& alert = alerts.changes[0];
+  EXPECT_EQ(alert.kind, ChangeKind::price_move);
+  EXPECT_TRUE(alert.alert);
+  EXPECT_EQ(alert.score, 1e-6);
+  EXPECT_EQ(alert.false_alarm_rate, 1e-5);
+  EXPECT_EQ(alert.as_of, second);
+  EXPECT_EQ(alert.trading_class, "SPXW");
+  const auto answers = get_as<Changes>("/api/changes/SPX?kind=oi_confirmation");
+  ASSERT_EQ(answers.changes.size(), 1u);
+  EXPECT_EQ(answers.changes[0].refers_to, first);
+  EXPECT_EQ(answers.changes[0].confirmed, true);
+  EXPECT_EQ(answers.changes[0].score, std::nullopt);
+  EXPECT_FALSE(answers.changes[0].alert);
+  EXPECT_EQ(get_as<Changes>("/api/changes/SPX?limit=2").changes.size(), 2u);
+  EXPECT_TRUE(
+      get_as<Changes>(fmt::format("/api/changes/SPX?end={}", core::to_iso(first))).changes.empty());
+  EXPECT_EQ(get("/api/changes/SPX?kind=rumour").status, 422);
+  EXPECT_EQ(get("/api/changes/SPX?limit=0").status, 422);
 }
 
 TEST_F(Api, KnowsTheChainAsOfATime) {

@@ -83,6 +83,8 @@ export const api = {
     },
     signal?: AbortSignal,
   ) => unwrap(client.GET('/api/history/{symbol}', { params: { path: { symbol }, query }, signal })),
+  market_conditions: (symbol: string, signal?: AbortSignal) =>
+    unwrap(client.GET('/api/market-conditions/{symbol}', { params: { path: { symbol } }, signal })),
   strategies: (
     symbol: string,
     query: {

@@ -89,6 +89,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/market-conditions/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Volatility, skew, IV rank and put/call ratios of an underlying */
+        get: operations["get_api_market_conditions_symbol"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/changes/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed between snapshots, and how unusual it is */
+        get: operations["get_api_changes_symbol"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/strategies/{symbol}": {
         parameters: {
             query?: never;
@@ -228,6 +262,52 @@ export interface components {
             expiry: string;
             trading_class: string;
         };
+        /** @description A change of one contract since the snapshot before. */
+        ChangeItem: {
+            /** Format: date-time */
+            as_of: string;
+            kind: components["schemas"]["ChangeKind"];
+            trading_class: string;
+            /** Format: date */
+            expiry: string;
+            strike: number;
+            right: components["schemas"]["Right"];
+            /**
+             * Format: double
+             * @description in the unit of the kind: currency per share, vol, contracts, greek
+             */
+            previous: number | null;
+            /** Format: double */
+            current: number | null;
+            /**
+             * Format: double
+             * @description share of comparable moves of the last ten days that were at least as large; null: too little history
+             */
+            score: number | null;
+            /**
+             * Format: double
+             * @description how often such a test would raise an alert by chance
+             */
+            false_alarm_rate: number | null;
+            /** @description score at or below false_alarm_rate */
+            alert: boolean;
+            /**
+             * Format: date-time
+             * @description oi_confirmation: the snapshot of the volume alert it answers
+             */
+            refers_to: string | null;
+            /** @description oi_confirmation: open interest grew by a quarter of the volume or more; null: unknown */
+            confirmed: boolean | null;
+        };
+        /** @enum {string} */
+        ChangeKind: "price_move" | "iv_move" | "volume" | "open_interest" | "spread" | "new_contract" | "expired" | "delta_move" | "gamma_move" | "theta_move" | "vega_move" | "vanished" | "oi_confirmation" | "suspect_quote" | "suspect_greeks";
+        /** @description Changes, newest first. */
+        Changes: {
+            symbol: string;
+            changes: components["schemas"]["ChangeItem"][];
+        };
+        /** @enum {string} */
+        ChangesShown: "all" | "alerts";
         /** @description Client to server on /api/ws: exactly one of the two. */
         ClientMessage: {
             subscribe: components["schemas"]["ChainTopic"] | null;
@@ -323,6 +403,84 @@ export interface components {
         };
         /** @enum {string} */
         LegKind: "call" | "put" | "stock";
+        /** @description The state of an underlying's market in one snapshot. Vols annual and decimal; null is unknown. */
+        MarketConditions: {
+            symbol: string;
+            /** Format: date-time */
+            as_of: string;
+            /** Format: int64 */
+            age_seconds: number;
+            source: components["schemas"]["Source"];
+            underlying_price: number | null;
+            /**
+             * Format: double
+             * @description at the money, constant 30 days, linear in total variance between expiries
+             */
+            implied_vol_30d: number | null;
+            /** Format: double */
+            implied_vol_60d: number | null;
+            /**
+             * Format: double
+             * @description implied_vol_60d minus implied_vol_30d
+             */
+            term_slope: number | null;
+            /**
+             * Format: double
+             * @description vol of the 25-delta put minus that of the 25-delta call, 30 days
+             */
+            skew_25_delta: number | null;
+            /**
+             * Format: double
+             * @description of 20 close-to-close returns up to the session before, zero mean, times 252
+             */
+            historical_vol_20d: number | null;
+            /** Format: double */
+            historical_vol_30d: number | null;
+            /** @description whose closes: broker (adjusted for splits) or snapshots (ours) */
+            historical_vol_source: string | null;
+            /**
+             * Format: int64
+             * @description of the contracts in the snapshot, so far that day
+             */
+            put_volume: number | null;
+            /** Format: int64 */
+            call_volume: number | null;
+            /** Format: double */
+            put_call_volume_ratio: number | null;
+            /** Format: int64 */
+            put_open_interest: number | null;
+            /** Format: int64 */
+            call_open_interest: number | null;
+            /** Format: double */
+            put_call_open_interest_ratio: number | null;
+            /**
+             * Format: double
+             * @description where iv_rank_of stands between the lowest and the highest of itself and the iv_rank_n daily closes before it, 0 to 1; hostage to one spike, so read it with the percentile
+             */
+            iv_rank: number | null;
+            /**
+             * Format: double
+             * @description share of these closes strictly below, 0 to 1
+             */
+            iv_percentile: number | null;
+            /**
+             * Format: int64
+             * @description daily closes it rests on, at most 252
+             */
+            iv_rank_n: number | null;
+            /** @description snapshots: this snapshot's implied_vol_30d among our own closes; broker: the broker's newest daily close among its own. Never mixed */
+            iv_rank_source: string | null;
+            /**
+             * Format: double
+             * @description the vol that is ranked
+             */
+            iv_rank_of: number | null;
+            /**
+             * Format: date
+             * @description the day it is of
+             */
+            iv_rank_day: string | null;
+        };
         /** @description A corner of the profit line at expiry. */
         PayoffPoint: {
             /** Format: double */
@@ -708,6 +866,118 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_market_conditions_symbol: {
+        parameters: {
+            query?: {
+                /** @description the newest snapshot at or before then; default: the newest */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketConditions"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_changes_symbol: {
+        parameters: {
+            query?: {
+                /** @description default: every kind */
+                kind?: components["schemas"]["ChangeKind"];
+                /** @description alerts: only what is rarer than its false-alarm rate; default: all */
+                show?: components["schemas"]["ChangesShown"];
+                /** @description default: a day before the end */
+                start?: string;
+                /** @description default: now */
+                end?: string;
+                /** @description default: 200 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changes"];
                 };
             };
             /** @description Nothing of that name */

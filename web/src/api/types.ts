@@ -14,6 +14,7 @@ export type ChainTopic = Schemas['ChainTopic'];
 export type SnapshotEvent = Schemas['SnapshotEvent'];
 export type History = Schemas['History'];
 export type HistoryPoint = Schemas['HistoryPoint'];
+export type MarketConditions = Schemas['MarketConditions'];
 export type Strategies = Schemas['Strategies'];
 export type StrategyCandidate = Schemas['StrategyCandidate'];
 export type StrategyLeg = Schemas['StrategyLeg'];

@@ -5,6 +5,7 @@ import { useChainHead, useChainStore } from '../../live';
 import { useHealth } from '../../queries';
 import { Connection } from './Connection';
 import { FreshnessLight } from './FreshnessLight';
+import { IvRank } from './IvRank';
 import { KeysDialog } from './KeysDialog';
 import { SymbolBox } from './SymbolBox';
 
@@ -24,6 +25,7 @@ export function Header({ symbol, topic, underlyings }: Props) {
       </a>
       <SymbolBox symbol={symbol} underlyings={underlyings} />
       {topic && <Spot topic={topic} />}
+      {topic && <IvRank topic={topic} />}
       <div className="header-state">
         {health?.simulated && (
           <strong className="simulated" title="Every number on this page comes from a simulator">

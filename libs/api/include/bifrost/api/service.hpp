@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "bifrost/api/markets.hpp"
 #include "bifrost/api/types.hpp"
 #include "bifrost/core/clock.hpp"
 #include "bifrost/core/result.hpp"
@@ -37,6 +38,9 @@ class Service {
   /// invalid_input: the date lists two classes and none was named. not_found: nothing known of it.
   core::Result<Chain> chain(const ChainQuery& query);
   core::Result<History> history(const HistoryQuery& query);
+  /// As read_market_conditions() and read_changes().
+  core::Result<MarketConditions> market_conditions(const MarketConditionsQuery& query);
+  core::Result<Changes> changes(const ChangesQuery& query);
   /// unavailable: the quotes of this expiry pin down no forward or no volatility.
   core::Result<Strategies> strategies(const StrategiesQuery& query);
 
