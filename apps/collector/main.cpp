@@ -5,6 +5,7 @@
 
 #include "../service_main.hpp"
 #include "../universe_rules.hpp"
+#include "bifrost/collector/bars.hpp"
 #include "bifrost/collector/collector.hpp"
 #include "bifrost/collector/radar.hpp"
 #include "bifrost/store/history.hpp"
@@ -63,7 +64,8 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
   radar_options.interval = config.collection_interval;
   radar_options.alerts_per_day = config.alerts_per_day;
   collector::Radar radar{radar_options, database, history};
-  collector::Collector collector{options, *client, reader, history, radar, clock};
+  collector::BarKeeper bars{*client, database};
+  collector::Collector collector{options, *client, reader, history, radar, bars, clock};
   collector.run(stop.token());
   return {};
 }

@@ -51,6 +51,11 @@ ChainReader::ChainReader(ReaderOptions options, ib::Client& client, store::Listi
                          const core::Clock& clock)
     : options_(std::move(options)), client_(client), listings_(listings), clock_(clock) {}
 
+const ib::Underlying* ChainReader::find(std::string_view underlying) const {
+  const auto state = states_.find(underlying);
+  return state != states_.end() && state->second.underlying ? &*state->second.underlying : nullptr;
+}
+
 core::ProductHours ChainReader::hours(std::string_view underlying) const {
   return options_.rules.of(underlying).hours;
 }

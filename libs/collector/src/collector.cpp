@@ -25,6 +25,8 @@ namespace log = core::log;
 namespace {
 
 constexpr auto history_patience = 10s;
+constexpr auto bars_patience = 60s;
+constexpr auto bars_margin = 10s;
 constexpr auto learning_patience = 60s;  // for reading a whole day of snapshots
 // How far back the newest cycle of a collector is looked for behind imported ones.
 constexpr auto look_back = std::chrono::days{30};
@@ -66,12 +68,14 @@ auto until_written(std::stop_token stop, const std::string& underlying, Instant 
 }  // namespace
 
 Collector::Collector(Options options, ib::Client& client, ChainReader& reader,
-                     store::History& history, Radar& radar, const core::Clock& clock)
+                     store::History& history, Radar& radar, BarKeeper& bars,
+                     const core::Clock& clock)
     : options_(std::move(options)),
       client_(client),
       reader_(reader),
       history_(history),
       radar_(radar),
+      bars_(bars),
       clock_(clock) {}
 
 void Collector::run(std::stop_token stop) {
@@ -88,7 +92,7 @@ void Collector::run(std::stop_token stop) {
         pause(stop, 500ms);
         break;
       case Turn::idle: {
-        if (quiet_work()) break;
+        if (quiet_work()) break;  // and see what is due now
         std::chrono::milliseconds wait = 200ms;
         if (!options_.simulated_clock) {
           const Instant now = clock_.now();
@@ -257,6 +261,26 @@ bool Collector::quiet_work() {
       return false;
     }
     if (*done) return true;
+  }
+  if (!client_.link().upstream_ok) return false;
+  const core::Date today = core::exchange_time(now).date;
+  for (const auto& underlying : options_.underlyings) {
+    const auto* known = reader_.find(underlying);
+    if (known == nullptr || !bars_.due(underlying, today)) continue;
+    auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(bars_patience);
+    if (!options_.simulated_clock) {
+      // Never into the next cycle.
+      const auto left =
+          next_cycle(now, options_.interval, reader_.hours(underlying)) - now - bars_margin;
+      patience = std::min(patience, std::chrono::duration_cast<std::chrono::milliseconds>(left));
+      if (patience < bars_margin) continue;
+    }
+    if (const auto asked = bars_.refresh(*known, today, core::after(patience)); !asked) {
+      log::warning("{}: no daily bars: {}", underlying, asked.error().message);
+    } else {
+      radar_.forget(underlying);
+    }
+    return true;
   }
   return false;
 }

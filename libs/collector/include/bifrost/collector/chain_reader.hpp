@@ -40,6 +40,9 @@ class ChainReader {
 
   core::ProductHours hours(std::string_view underlying) const;
 
+  /// What the broker calls an underlying; nullptr before it was asked.
+  const ib::Underlying* find(std::string_view underlying) const;
+
   /// The newest snapshot of an underlying: its volatilities choose strikes, and what a process
   /// before this one chose on the same day stays chosen.
   void remember(const core::ChainSnapshot& snapshot);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bifrost/collector/bars.hpp"
 #include "bifrost/collector/chain_reader.hpp"
 #include "bifrost/collector/radar.hpp"
 #include "bifrost/core/clock.hpp"
@@ -36,7 +37,7 @@ struct Options {
 class Collector {
  public:
   Collector(Options options, ib::Client& client, ChainReader& reader, store::History& history,
-            Radar& radar, const core::Clock& clock);
+            Radar& radar, BarKeeper& bars, const core::Clock& clock);
 
   /// Works until asked to stop; returns within seconds of that.
   void run(std::stop_token stop);
@@ -66,6 +67,7 @@ class Collector {
   ChainReader& reader_;
   store::History& history_;
   Radar& radar_;
+  BarKeeper& bars_;
   const core::Clock& clock_;
   std::map<std::string, Progress> progress_;
   std::map<std::string, store::StoredChain> previous_;  // newest snapshot, for changes
