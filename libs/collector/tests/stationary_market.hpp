@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "bifrost/core/quote.hpp"
-#include "bifrost/store/as_stored.hpp"
 
 namespace bifrost::collector {
 
@@ -58,7 +57,6 @@ class StationaryMarket {
       q.implied_vol = c.vol;
       s.quotes.push_back({c.id, q});
     }
-    store::make_as_stored(s);
     return s;
   }
 
