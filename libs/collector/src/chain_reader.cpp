@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -149,11 +150,18 @@ store::CycleRecord ChainReader::read(const std::string& underlying, Instant cycl
                  spot.error().message);
   }
 
+  const auto all = wanted(state, underlying, day);
+  const auto by_rule = choose_series(rule.expiries, state.offered, day);
+  std::vector<Series> held_only;
+  std::ranges::copy_if(all, std::back_inserter(held_only), [&](const Series& series) {
+    return std::ranges::find(by_rule, series) == by_rule.end();
+  });
   const auto choice = state.universe.choose(rule, {.cycle = cycle,
                                                    .interval = options_.interval,
                                                    .spot = state.last_price,
                                                    .vols = state.vols,
-                                                   .held = held_});
+                                                   .held = held_,
+                                                   .held_only = held_only});
   record.expected = static_cast<std::int64_t>(choice.candidates.size());
   if (choice.changed) {
     if (choice.fell_back) {
@@ -198,7 +206,6 @@ store::CycleRecord ChainReader::read(const std::string& underlying, Instant cycl
   record.snapshot.source = source_of(client_.link().simulated, delayed || asked.delayed);
 
   std::vector<std::string> reasons;
-  const auto all = wanted(state, underlying, day);
   const auto unlisted = std::ranges::count_if(
       all, [&](const Series& series) { return !state.known.contains(series); });
   if (choice.candidates.empty() && unlisted == 0)

@@ -165,6 +165,7 @@ Universe::Choice Universe::choose(const UniverseRule& rule, const Circumstances&
   std::optional<Instant> end;
   const OptionContract* series = nullptr;
   double months = 0;
+  bool held_only = false;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     auto& member = members_[i];
     const auto& contract = member.option.contract;
@@ -175,6 +176,7 @@ Universe::Choice Universe::choose(const UniverseRule& rule, const Circumstances&
       window.emplace(rule, now.spot, now.vols, contract.expiry,
                      core::years_act365f(now.cycle, core::settlement_instant(contract)));
       choice.fell_back = choice.fell_back || window->fell_back();
+      held_only = std::ranges::find(now.held_only, member.series) != now.held_only.end();
       // A month counts as much as a tenth of the price.
       months = static_cast<double>((contract.expiry - day_).count()) / 30.0;
     }
@@ -185,7 +187,7 @@ Universe::Choice Universe::choose(const UniverseRule& rule, const Circumstances&
     }
     const bool held = !now.held.empty() && now.held.contains(member.option.con_id);
     if (!member.chosen) {
-      if (!held && !window->contains(contract.strike)) continue;
+      if (!held && (held_only || !window->contains(contract.strike))) continue;
       member.chosen = true;
       ++choice.added;
       if (!member.chosen_yesterday || member.last_asked == Instant{})

@@ -142,6 +142,25 @@ TEST_F(UniverseTest, AsksHeldContractsWhereverTheyLie) {
   EXPECT_TRUE(choice.candidates.back().held);
 }
 
+TEST_F(UniverseTest, TakesNothingButTheHeldOfASeriesListedForThem) {
+  universe.begin_day(day("2026-11-24"));
+  universe.list(weekly, options(weekly, 6000, 6000));
+  universe.list(later, options(later, 6000, 6000));
+  auto listed = options(later, 6000, 6000);
+  listed[0].con_id += 500;  // unlike those of the other date, as at the broker
+  listed[1].con_id += 500;
+  universe.list(later, listed);
+  const std::set<std::int64_t> only{listed[1].con_id};
+  const auto choice = universe.choose(rule, {.cycle = at("2026-11-24T14:35:00Z"),
+                                             .interval = 300s,
+                                             .spot = price(6000),
+                                             .vols = vols,
+                                             .held = only,
+                                             .held_only = std::span{&later, 1}});
+  ASSERT_EQ(choice.candidates.size(), 3u);
+  EXPECT_EQ(universe.member(choice.candidates.back().member).option.con_id, listed[1].con_id);
+}
+
 TEST_F(UniverseTest, LetsNewcomersWaitBehindTheOthers) {
   universe.begin_day(day("2026-11-24"));
   universe.list(later, options(later, 6000, 6200));

@@ -88,7 +88,8 @@ class Universe {
     std::chrono::seconds interval;
     std::optional<core::Price> spot;
     const VolView& vols;
-    const std::set<std::int64_t>& held;  // con ids; chosen wherever they lie
+    const std::set<std::int64_t>& held;      // con ids; chosen wherever they lie
+    std::span<const Series> held_only = {};  // series of which nothing else is
   };
   struct Choice {
     int version = 0;       // of the day, from 1
