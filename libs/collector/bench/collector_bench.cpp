@@ -19,6 +19,7 @@
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/process.hpp"
 #include "bifrost/store/private_cluster.hpp"
+#include "planning.hpp"
 
 namespace bifrost::collector {
 namespace {
@@ -280,5 +281,7 @@ int run() {
 }  // namespace bifrost::collector
 
 int main() {
+  bifrost::collector::bench_planning(bifrost::collector::setting("BIFROST_BENCH_UNDERLYINGS", 500),
+                                     bifrost::collector::setting("BIFROST_BENCH_CONTRACTS", 2000));
   return bifrost::collector::run();
 }
