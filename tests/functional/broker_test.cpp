@@ -32,14 +32,18 @@ std::string text_of(const fs::path& file) {
 /// A gateway with a made-up market that stands still on a trading day.
 class Broker : public testing::Test {
  protected:
-  Broker()
-      : gateway_(must(core::Process::start(
-            fs::path{BIFROST_BIN} / "bifrost-sim",
-            {.arguments = {"--port", "0", "--clock", "manual", "--start", "2026-03-02T15:00:00Z"},
-             .environment = {},
-             .error_log = scratch() / "broker-sim.log"}))) {
+  explicit Broker(std::vector<std::string> more = {}) : gateway_(start(std::move(more))) {
     const auto line = must(gateway_.read_line(core::after(60s)));
     port_ = line.substr(line.rfind(':') + 1);
+  }
+
+  static core::Process start(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(),
+                     {"--port", "0", "--clock", "manual", "--start", "2026-03-02T15:00:00Z"});
+    return must(core::Process::start(fs::path{BIFROST_BIN} / "bifrost-sim",
+                                     {.arguments = std::move(arguments),
+                                      .environment = {},
+                                      .error_log = scratch() / "broker-sim.log"}));
   }
 
   struct Answer {
@@ -100,6 +104,32 @@ TEST_F(Broker, WrongUseAndWrongLegsAreSaid) {
     EXPECT_EQ(wrong.status, 1) << leg;
     EXPECT_THAT(wrong.err, HasSubstr("hint: buy:2026-01-16:600C")) << leg;
   }
+}
+
+TEST_F(Broker, TheMarginOfACombinationIsAskedForByWhatItIs) {
+  const auto vertical = broker({"what-if", "NRTH", "--limit", "2.5", "--json",
+                                "buy:2026-03-20:600C", "sell:2026-03-20:610C"});
+  EXPECT_EQ(vertical.status, 0) << vertical.err;
+  EXPECT_THAT(vertical.out, HasSubstr("\"initial_change\":"));
+  EXPECT_THAT(vertical.out, Not(HasSubstr("\"initial_change\":null")));
+  const auto shown = broker({"what-if", "NRTH", "sell:2:2026-03-20:600C"});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("nothing was ordered"));
+  const auto unlisted = broker({"what-if", "NRTH", "buy:2026-03-20:601.37C"});
+  EXPECT_EQ(unlisted.status, 1);
+  EXPECT_THAT(unlisted.err, HasSubstr("is not listed"));
+}
+
+class ReadOnlyBroker : public Broker {
+ protected:
+  ReadOnlyBroker() : Broker({"--refuse-what-if"}) {}
+};
+
+TEST_F(ReadOnlyBroker, RefusesEvenTheQuestionAndTheRemedyIsNamed) {
+  const auto answer = broker({"what-if", "NRTH", "sell:2026-03-20:600C"});
+  EXPECT_EQ(answer.status, 1);
+  EXPECT_THAT(answer.err, HasSubstr("untick \"Read-Only API\""));
+  EXPECT_EQ(broker({"positions"}).status, 0) << "everything else works";
 }
 
 TEST_F(Broker, TheFramesAreKeptWithoutTheAccount) {

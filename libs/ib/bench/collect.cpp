@@ -133,7 +133,6 @@ void collect(benchmark::State& state) {
     ClientOptions link;
     link.port = gateway.port();
     link.messages_per_second = rate;
-    link.burst = 1;  // so that the whole run is at the rate, not its beginning above it
     link.lines = lines;
     const auto client = must(Client::connect(link, core::after(10s)));
     const auto begun = Steady::now();

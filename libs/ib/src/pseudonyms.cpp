@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "bifrost/ib/recording.hpp"
 #include "bifrost/ib/wire_orders.hpp"
@@ -44,25 +45,35 @@ constexpr std::array sent{
 /// Shorter ones occur by chance.
 constexpr std::size_t shortest_account = 4;
 
-void replace_all(std::string& text, std::string_view what, std::string_view by) {
-  for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size())) {
-    text.replace(at, what.size(), by);
+bool in_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0;
+}
+
+/// Hands every run of letters and digits to `word`, and what is between them to `other`.
+template <class Word, class Other>
+void split(std::string_view text, Word word, Other other) {
+  for (std::size_t at = 0; at < text.size();) {
+    const bool is_word = in_word(text[at]);
+    std::size_t end = at + 1;
+    while (end < text.size() && in_word(text[end]) == is_word) ++end;
+    const auto part = text.substr(at, end - at);
+    is_word ? word(part) : other(part);
+    at = end;
   }
 }
 
 }  // namespace
 
 void Pseudonyms::learn(std::string_view account) {
-  // What is no id, a word that a broken message has in its place, must not vanish from all others.
-  const bool has_digit = account.find_first_of("0123456789") != account.npos;
-  if (account.size() < shortest_account || !has_digit || account == recorded_account ||
-      std::find(accounts_.begin(), accounts_.end(), account) != accounts_.end()) {
-    return;
-  }
-  // An id that is the beginning of another must not be taken out of it.
-  const auto place = std::find_if(accounts_.begin(), accounts_.end(),
-                                  [&](const auto& known) { return known.size() < account.size(); });
-  accounts_.emplace(place, account);
+  split(
+      account,
+      [&](std::string_view word) {
+        // What is no id, a word that a broken message has in its place, must not vanish from all
+        // others.
+        const bool has_digit = word.find_first_of("0123456789") != word.npos;
+        if (word.size() >= shortest_account && has_digit) accounts_.emplace(word);
+      },
+      [](std::string_view) {});
 }
 
 std::string Pseudonyms::without_accounts(Record::Kind direction, std::string_view payload) {
@@ -112,8 +123,16 @@ std::string Pseudonyms::without_accounts(Record::Kind direction, std::string_vie
       out.push_back('\0');
     }
   }
-  for (const auto& account : accounts_) replace_all(out, account, recorded_account);
-  return out;
+  if (accounts_.empty()) return out;
+  std::string clean;
+  clean.reserve(out.size());
+  split(
+      out,
+      [&](std::string_view word) {
+        clean += accounts_.find(word) == accounts_.end() ? word : recorded_account;
+      },
+      [&](std::string_view other) { clean += other; });
+  return clean;
 }
 
 }  // namespace bifrost::ib

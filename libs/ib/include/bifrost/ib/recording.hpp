@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,7 +67,8 @@ class RecordCutter {
 };
 
 /// Takes account ids out of frames. Learns them from the gateway's list and from every message that
-/// has a field for one; what it has learned is replaced wherever it occurs in later frames.
+/// has a field for one; what it has learned is replaced wherever it stands as a word in that frame
+/// and later ones.
 class Pseudonyms {
  public:
   /// `payload` is one frame without its length.
@@ -74,7 +76,7 @@ class Pseudonyms {
 
  private:
   void learn(std::string_view account);
-  std::vector<std::string> accounts_;  // longest first
+  std::set<std::string, std::less<>> accounts_;
 };
 
 struct RecorderOptions {
