@@ -202,6 +202,8 @@ class Session final : public Conversation {
                   const std::optional<core::Price>& price, const std::optional<std::int64_t>& size);
   ib::wire::OptionComputation computation(int req_id, int tick_type,
                                           const std::optional<Computation>& value) const;
+  /// When the last trade was, and whether trading is halted (it never is).
+  void tell_trading(int req_id, const Line& line, bool first, bool traded);
   bool quotes_absent() const;
   /// The right to data, as a notice in front of it or instead of it. False: there will be none.
   bool entitled(const ib::wire::MarketDataRequest& m, Line& line);

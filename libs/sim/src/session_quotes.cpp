@@ -263,6 +263,19 @@ wire::OptionComputation Session::computation(int req_id, int tick_type,
   return out;
 }
 
+void Session::tell_trading(int req_id, const Line& line, bool first, bool traded) {
+  if (traded) {
+    const auto now = std::chrono::floor<std::chrono::seconds>(floor_.market.now());
+    send_tick(line, wire::TickString{.req_id = req_id,
+                                     .tick_type = wire::tick::last_timestamp,
+                                     .value = std::to_string(now.time_since_epoch().count())});
+  }
+  if (first) {
+    send_tick(line,
+              wire::TickGeneric{.req_id = req_id, .tick_type = wire::tick::halted, .value = 0});
+  }
+}
+
 void Session::tell_option(int req_id, const Line& line, const OptionState& state) {
   const auto* told = line.option_told ? &*line.option_told : nullptr;
   const auto& q = state.quote;
@@ -286,6 +299,7 @@ void Session::tell_option(int req_id, const Line& line, const OptionState& state
   if (q.last && (!told || told->quote.last != q.last)) {
     tell_price(req_id, line, wire::tick::last, wire::tick::last_size, q.last, std::nullopt);
   }
+  tell_trading(req_id, line, !told, q.last && (!told || told->quote.last != q.last));
   size(wire::tick::volume, &core::Quote::volume);
   if (line.generics.contains(101)) {
     const auto* option = floor_.market.find_option(line.con_id);
@@ -338,6 +352,7 @@ void Session::tell_underlying(int req_id, const Line& line, const UnderlyingStat
   side(wire::tick::bid, wire::tick::bid_size, &U::bid, &U::bid_size);
   side(wire::tick::ask, wire::tick::ask_size, &U::ask, &U::ask_size);
   side(wire::tick::last, wire::tick::last_size, &U::last, &U::last_size);
+  tell_trading(req_id, line, !told, state.last && (!told || told->last != state.last));
   if (state.volume && (!told || told->volume != state.volume)) {
     send_tick(line, wire::TickSize{.req_id = req_id,
                                    .tick_type = wire::tick::volume,

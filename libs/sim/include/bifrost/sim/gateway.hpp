@@ -24,7 +24,8 @@ struct GatewayOptions {
   std::chrono::milliseconds start_wait{10'000};  // real time a client has to reach START_API
   std::string account = "SIM1000001";  // the prefix SIM tells clients that nothing here is real
   bool allow_what_if = true;           // margin questions are answered; orders never
-  /// The account in the language of `account.hpp`; empty: a million and two option positions.
+  /// What the account holds, in the language of this room's README; empty: a million and two option
+  /// positions.
   std::string account_file{};
   std::string account_file_name = "account";  // in messages about its lines
   std::string fault_script{};  // what is to go wrong, in the language of this room's README
