@@ -228,8 +228,10 @@ struct Gateway::Impl {
       reap();
       std::unique_lock guard(lock);
       if (stopping) return;
-      if (connection) {
+      if (connection && !refusing) {
         serve(*std::move(connection), guard);
+      } else if (connection) {
+        core::log::info("{} is closed: the script refuses connections", connection->peer());
       } else if (connection.error().code == core::Errc::cancelled) {
         if (!listen_again(guard)) return;
       } else if (connection.error().code != core::Errc::timeout) {

@@ -205,6 +205,8 @@ class Session final : public Conversation {
   /// When the last trade was, and whether trading is halted (it never is).
   void tell_trading(int req_id, const Line& line, bool first, bool traded);
   bool quotes_absent() const;
+  /// The stream of a line has died or cannot come just now, and the client is not told.
+  bool silent(const Line& line) const;
   /// The right to data, as a notice in front of it or instead of it. False: there will be none.
   bool entitled(const ib::wire::MarketDataRequest& m, Line& line);
   void drop(std::map<int, Line>::iterator line);

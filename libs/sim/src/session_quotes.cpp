@@ -122,7 +122,7 @@ void Session::on(const wire::MarketDataRequest& m) {
   ++floor_.lines;
   const auto at = lines_.emplace(m.req_id, std::move(line)).first;
   tell(m.req_id, at->second);
-  if (m.snapshot && *at->second.snapshot_ends <= now) {
+  if (m.snapshot && *at->second.snapshot_ends <= now && !silent(at->second)) {
     send(wire::TickSnapshotEnd{.req_id = m.req_id});
     drop(at);
   }
@@ -172,7 +172,7 @@ void Session::market_moved() {
   for (auto at = lines_.begin(); at != lines_.end();) {
     const auto line = at++;
     tell(line->first, line->second);
-    if (line->second.snapshot_ends && *line->second.snapshot_ends <= now && !line->second.dead) {
+    if (line->second.snapshot_ends && *line->second.snapshot_ends <= now && !silent(line->second)) {
       send(wire::TickSnapshotEnd{.req_id = line->first});
       drop(line);
     }
@@ -186,10 +186,15 @@ bool Session::quotes_absent() const {
   return !frozen && floor_.weather.quotes_absent_after_hours() && !market_open(floor_.market.now());
 }
 
-void Session::tell(int req_id, Line& line) {
+bool Session::silent(const Line& line) const {
   const auto& weather = floor_.weather;
-  if (line.dead || weather.upstream_down()) return;
-  if (weather.broken(line.option ? Farm::options : Farm::quotes)) return;
+  return line.dead || weather.upstream_down() ||
+         weather.broken(line.option ? Farm::options : Farm::quotes);
+}
+
+void Session::tell(int req_id, Line& line) {
+  if (silent(line)) return;
+  const auto& weather = floor_.weather;
   if (line.quiet_until && !line.quiet_until->reached(floor_.now)) return;
   line.quiet_until.reset();
   const auto spoils = weather.spoils(line.subject);

@@ -12,6 +12,7 @@
 #include "bifrost/core/calendar.hpp"
 #include "hash.hpp"
 #include "synthetic_path.hpp"
+#include "synthetic_pricing.hpp"
 
 namespace bifrost::sim {
 namespace {
@@ -39,25 +40,6 @@ Date third_friday(chr::year_month month) {
   return chr::sys_days{month / chr::Friday[3]};
 }
 
-/// Annual at-the-money variance to a horizon: Heston's expected mean variance.
-double mean_variance(const SyntheticSymbol& s, double variance, double years) {
-  const double held = std::max(variance, 1e-4);
-  const double long_run = s.vol * s.vol;
-  const double kt = s.reversion * years;
-  return long_run + (held - long_run) * -std::expm1(-kt) / kt;
-}
-
-/// SSVI with the power law eta / sqrt(theta (1 + theta)) (Gatheral and Jacquier 2014,
-/// eq. 4.1, 4.5).
-double smile_vol(const SyntheticSymbol& s, double variance, double years, double log_moneyness) {
-  const double theta = mean_variance(s, variance, years) * years;
-  const double phi = s.smile_slope / std::sqrt(theta * (1 + theta));
-  const double rho = s.spot_vol_correlation;
-  const double x = phi * log_moneyness;
-  const double total = theta / 2 * (1 + rho * x + std::sqrt((x + rho) * (x + rho) + 1 - rho * rho));
-  return std::sqrt(total / years);
-}
-
 /// Share of a day's volume done after the share `u` of the session: busiest at both ends.
 double volume_share(double u) {
   return u + 0.4 * std::sin(2 * std::numbers::pi * u) / (2 * std::numbers::pi);
@@ -67,32 +49,6 @@ double nice_step(double target) {
   constexpr double steps[] = {0.5, 1, 2.5, 5, 10, 25, 50, 100, 250};
   return *std::ranges::min_element(steps, {},
                                    [&](double step) { return std::abs(std::log(step / target)); });
-}
-
-// Legal ticks: 0.01 below 3.00 and 0.05 from there, or 0.01 everywhere. A hair of slack keeps exact
-// multiples where they are.
-double tick_down(double price, bool penny) {
-  const double step = penny || price < 3.0 ? 0.01 : 0.05;
-  return std::floor(price / step + 1e-9) * step;
-}
-double tick_up(double price, bool penny) {
-  const double step = penny || price <= 3.0 ? 0.01 : 0.05;
-  return std::ceil(price / step - 1e-9) * step;
-}
-
-struct Spread {
-  double bid;
-  double ask;
-};
-
-/// Half the width grows with the value of the option alone, slower than the value itself: so bid,
-/// ask and mid keep the order of the values, strike by strike, after rounding to ticks.
-Spread spread_around(double value, double years, const SyntheticSymbol& s) {
-  const double width = (s.penny_options ? 0.6 : 1.0) * (1 + 0.8 * std::sqrt(years));
-  const double half = 0.006 + 0.012 * width * std::pow(std::max(value, 0.0), 0.7);
-  const double bid = tick_down(value - half, s.penny_options);
-  return {.bid = bid < 0.01 ? 0.0 : bid,
-          .ask = std::max(0.01, tick_up(value + half, s.penny_options))};
 }
 
 struct ListedDetail {
@@ -403,86 +359,6 @@ struct SyntheticMarket::Impl {
     }
   }
 };
-
-std::vector<SyntheticSymbol> default_universe() {
-  return {
-      {.symbol = "BFX",
-       .name = "BIFROST 500 INDEX",
-       .type = SecurityType::index,
-       .exchange = "CBOE",
-       .weekly_class = "BFXW",
-       .monthly_class = "BFX",
-       .spot = 5200,
-       .vol = 0.16,
-       .vol_of_vol = 0.36,
-       .reversion = 6.0,
-       .spot_vol_correlation = -0.72,
-       .market_correlation = 0.97,
-       .smile_slope = 1.1,
-       .dividend_yield = 0.013,
-       .daily_contracts = 2500},
-      {.symbol = "NRTH",
-       .name = "NORTHERN MARKET FUND",
-       .type = SecurityType::stock,
-       .exchange = "ARCA",
-       .weekly_class = "NRTH",
-       .monthly_class = "NRTH",
-       .penny_options = true,
-       .spot = 480,
-       .vol = 0.17,
-       .vol_of_vol = 0.36,
-       .reversion = 6.0,
-       .spot_vol_correlation = -0.7,
-       .market_correlation = 0.95,
-       .smile_slope = 1.05,
-       .dividend_yield = 0.014,
-       .daily_contracts = 6000},
-      {.symbol = "VALK",
-       .name = "VALKYRIE SYSTEMS",
-       .type = SecurityType::stock,
-       .exchange = "NASDAQ",
-       .weekly_class = "VALK",
-       .monthly_class = "VALK",
-       .spot = 182,
-       .vol = 0.33,
-       .vol_of_vol = 0.55,
-       .reversion = 4.0,
-       .spot_vol_correlation = -0.45,
-       .market_correlation = 0.65,
-       .smile_slope = 0.9,
-       .daily_contracts = 1800},
-      {.symbol = "ODIN",
-       .name = "ODIN ENERGY",
-       .type = SecurityType::stock,
-       .exchange = "NYSE",
-       .weekly_class = "ODIN",
-       .monthly_class = "ODIN",
-       .spot = 64,
-       .vol = 0.45,
-       .vol_of_vol = 0.7,
-       .reversion = 4.0,
-       .spot_vol_correlation = -0.3,
-       .market_correlation = 0.4,
-       .smile_slope = 0.9,
-       .dividend_yield = 0.021,
-       .daily_contracts = 900},
-      {.symbol = "FRYA",
-       .name = "FREYA HOLDINGS",
-       .type = SecurityType::stock,
-       .exchange = "NYSE",
-       .weekly_class = "FRYA",
-       .monthly_class = "FRYA",
-       .spot = 23,
-       .vol = 0.28,
-       .vol_of_vol = 0.4,
-       .reversion = 4.0,
-       .spot_vol_correlation = -0.5,
-       .market_correlation = 0.5,
-       .smile_slope = 0.9,
-       .dividend_yield = 0.035,
-       .daily_contracts = 500},
-  };
-}
 
 SyntheticMarket::SyntheticMarket(std::uint64_t seed, Date epoch,
                                  std::vector<SyntheticSymbol> universe)

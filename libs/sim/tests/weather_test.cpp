@@ -367,6 +367,24 @@ TEST_F(WeatherScript, DataIsLostWithTheUpstreamAndKeptWithoutLoss) {
   EXPECT_TRUE(until_time(c).empty()) << "said to be kept, and dead";
 }
 
+TEST_F(WeatherScript, ASnapshotHasNoEndWhileTheBrokerIsAway) {
+  start("at 10s: upstream 30s kept");
+  auto c = client();
+  pass(10s);
+  until_time(c);
+  auto snapshot = quote(1, call().con_id);
+  snapshot.snapshot = true;
+  c.send(snapshot);
+  pass(20s);
+  const auto nothing = ids(until_time(c));
+  EXPECT_THAT(nothing,
+              testing::Not(testing::Contains(static_cast<int>(wire::Reply::tick_snapshot_end))));
+  pass(10s);
+  const auto all = until_time(c);
+  EXPECT_TRUE(model(c, all).has_value());
+  EXPECT_THAT(ids(all), testing::Contains(static_cast<int>(wire::Reply::tick_snapshot_end)));
+}
+
 TEST_F(WeatherScript, ABrokenFarmKillsItsLinesSilently) {
   start("at 10s: farm options 3s");
   auto c = client();
