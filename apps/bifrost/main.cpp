@@ -15,6 +15,7 @@
 #include "broker_commands.hpp"
 #include "database_commands.hpp"
 #include "demo.hpp"
+#include "history_commands.hpp"
 
 namespace {
 
@@ -43,6 +44,37 @@ void print_config(bool markdown) {
   }
 }
 
+struct ExportTexts {
+  std::string from;
+  std::string to;
+  std::string expiry;
+  std::string trading_class;
+  std::string known_at;
+  std::string format;
+};
+
+/// Turns what was typed into a request; what cannot be one is wrong usage.
+void complete(ExportOptions& exporting, const ExportTexts& texts) {
+  const auto take = [](const char* option, auto parsed) {
+    if (!parsed) throw CLI::ValidationError(option, parsed.error().message);
+    return *parsed;
+  };
+  auto& request = exporting.request;
+  if (!texts.from.empty()) request.from = take("--from", parse_moment(texts.from, false));
+  if (!texts.to.empty()) request.to = take("--to", parse_moment(texts.to, true));
+  if (!texts.expiry.empty()) request.expiry = take("--expiry", core::parse_date(texts.expiry));
+  if (!texts.trading_class.empty()) request.trading_class = texts.trading_class;
+  if (!texts.known_at.empty())
+    request.known_at = take("--known-at", parse_moment(texts.known_at, false));
+  const auto name = exporting.file.string();
+  request.format =
+      store::parse_export_format(texts.format)
+          .value_or(name.ends_with(".gz") ? store::ExportFormat::csv_gz : store::ExportFormat::csv);
+  if (exporting.json && exporting.file.empty()) {
+    throw CLI::ValidationError("--json", "needs -o: standard output holds the export");
+  }
+}
+
 int report(const core::Result<void>& result) {
   if (result) return ok;
   fmt::print(stderr, "bifrost: {}\n", result.error().message);
@@ -68,11 +100,40 @@ int main(int argc, char** argv) {
   migrate->callback([&] { work = [&] { return migrate_database(env_file); }; });
 
   ImportOptions importing;
+  std::string layout;
   auto* import = app.add_subcommand(
-      "import", "read option files (our gzip CSV format) into the history; safe to repeat");
+      "import", "read option files, ours or a vendor's, into the history; safe to repeat");
   import->add_option("files", importing.files, "option files")->required();
+  import->add_option("--layout", layout, "whose columns the files have; else the header tells")
+      ->check(CLI::IsMember({"bifrost", "optionsdx", "orats", "cboe-eod", "cboe-1545", "ib"}));
+  import->add_option("--symbol", importing.symbol, "the underlying, where the files do not say it");
+  import->add_option("--class", importing.trading_class,
+                     "the trading class of every row, where a vendor's files do not say it");
   import->add_flag("--json", importing.json, "one JSON document on stdout");
-  import->callback([&] { work = [&] { return import_files(env_file, importing, stop); }; });
+  import->callback([&] {
+    importing.layout = core::parse_chain_layout(layout);
+    work = [&] { return import_files(env_file, importing, stop); };
+  });
+
+  ExportOptions exporting;
+  ExportTexts texts;
+  auto* exports = app.add_subcommand(
+      "export", "write the history of an underlying as option file or binary COPY stream");
+  exports->add_option("--symbol", exporting.request.underlying, "the underlying")->required();
+  exports->add_option("--from", texts.from, "day (New York) or instant (UTC)");
+  exports->add_option("--to", texts.to, "day or instant, included");
+  exports->add_option("--expiry", texts.expiry, "only this expiry");
+  exports->add_option("--class", texts.trading_class, "only this trading class");
+  exports->add_option("--known-at", texts.known_at, "as it was known then");
+  exports->add_option("--format", texts.format, "csv, csv.gz or binary; else by the file's name")
+      ->check(CLI::IsMember({"csv", "csv.gz", "binary"}));
+  exports->add_flag("--daily", exporting.request.daily, "roll-ups of the days instead of quotes");
+  exports->add_option("-o,--output", exporting.file, "file; else standard output");
+  exports->add_flag("--json", exporting.json, "one JSON document on stdout; needs -o");
+  exports->callback([&] {
+    complete(exporting, texts);
+    work = [&] { return export_history(env_file, exporting, stop); };
+  });
 
   bool json = false;
   auto* db = app.add_subcommand("db", "look after the database");
@@ -83,6 +144,31 @@ int main(int argc, char** argv) {
 
   BrokerOptions broker;
   add_broker_commands(app, env_file, broker, work);
+  std::filesystem::path backup;
+  auto* back_up = db->add_subcommand("backup", "write all of it into one file; writers go on");
+  back_up->add_option("target", backup, "file, or folder for a file named by the time")->required();
+  back_up->add_flag("--json", json, "one JSON document on stdout");
+  back_up->callback([&] { work = [&] { return back_up_database(env_file, backup, json, stop); }; });
+  bool replace = false;
+  auto* restore =
+      db->add_subcommand("restore", "bring a backup back and prove that all of it came");
+  restore->add_option("file", backup, "made by db backup")->required();
+  restore->add_flag("--replace", replace, "in place of a history, which is kept beside it");
+  restore->add_flag("--json", json, "one JSON document on stdout");
+  restore->callback(
+      [&] { work = [&] { return restore_database(env_file, backup, replace, json, stop); }; });
+  bool deep = false;
+  auto* verify = db->add_subcommand(
+      "verify", "look through the whole history (every row against the ledger), or a backup");
+  verify->add_option("file", backup, "a backup instead of the database");
+  verify->add_flag("--deep", deep, "bring the backup into a server of its own and look there");
+  verify->add_flag("--json", json, "one JSON document on stdout");
+  verify->callback([&] {
+    work = [&] {
+      return backup.empty() ? verify_database(env_file, json, stop)
+                            : verify_backup(backup, deep, json, stop);
+    };
+  });
 
   bool markdown = false;
   auto* config = app.add_subcommand("config", "list every configuration key");

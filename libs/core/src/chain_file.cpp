@@ -4,139 +4,24 @@
 #include <fmt/core.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <vector>
+
+#include "chain_fields.hpp"
 
 namespace bifrost::core {
 namespace {
 
+using namespace chain_fields;
+
 // A line longer than this is no option row; it is rejected, not stored.
 constexpr std::size_t max_line = 4096;
 
-enum Column : std::size_t {
-  quote_ts,
-  underlying,
-  und_price,
-  expiry,
-  strike,
-  right,
-  bid,
-  ask,
-  last,
-  volume,
-  open_interest,
-  iv,
-  delta,
-  gamma,
-  theta,
-  vega,
-  bid_size,
-  ask_size,
-  root,
-  mid,
-  column_count
-};
-
-constexpr std::array<std::string_view, column_count> column_names{
-    "quote_ts", "underlying", "und_price", "expiry",        "strike", "right", "bid",
-    "ask",      "last",       "volume",    "open_interest", "iv",     "delta", "gamma",
-    "theta",    "vega",       "bid_size",  "ask_size",      "root",   "mid"};
-
 constexpr std::array required{quote_ts, underlying, expiry, strike, right};
 
-std::vector<std::string_view> split(std::string_view line) {
-  std::vector<std::string_view> fields;
-  fields.reserve(column_count);
-  for (;;) {
-    const auto comma = line.find(',');
-    fields.push_back(line.substr(0, comma));
-    if (comma == std::string_view::npos) return fields;
-    line.remove_prefix(comma + 1);
-  }
-}
-
-/// Reads the fields of one line; the first thing wrong becomes the reason and later reads do
-/// nothing.
-class FieldReader {
- public:
-  FieldReader(const std::vector<std::string_view>& fields,
-              const std::array<int, column_count>& where)
-      : fields_(fields), where_(where) {}
-
-  std::string_view text(Column column) const {
-    const int at = where_[column];
-    return at < 0 ? std::string_view{} : fields_[static_cast<std::size_t>(at)];
-  }
-
-  std::optional<Price> price(Column column, bool may_be_negative = false) {
-    const auto value = text(column);
-    if (value.empty()) return std::nullopt;
-    const auto parsed = Price::parse(value);
-    if (!parsed) {
-      wrong(column, "is not a price with at most four decimals");
-    } else if (!may_be_negative && *parsed < Price{}) {
-      wrong(column, "is negative");
-    }
-    return parsed;
-  }
-
-  std::optional<std::int64_t> count(Column column) {
-    const auto value = text(column);
-    if (value.empty()) return std::nullopt;
-    std::int64_t parsed = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-    if (error != std::errc{} || end != value.data() + value.size() || parsed < 0 ||
-        parsed > 2'000'000'000) {
-      wrong(column, "is not a whole number from 0 to 2000000000");
-      return std::nullopt;
-    }
-    return parsed;
-  }
-
-  std::optional<double> number(Column column) {
-    const auto value = text(column);
-    if (value.empty()) return std::nullopt;
-    double parsed = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-    if (error != std::errc{} || end != value.data() + value.size() || !std::isfinite(parsed)) {
-      wrong(column, "is not a number");
-      return std::nullopt;
-    }
-    return parsed;
-  }
-
-  /// A hundred times the number, as the decimal text has it: shifted before it is rounded to a
-  /// double, so that 0.25147 gives 25.147.
-  std::optional<double> hundredfold(Column column) {
-    const auto plain = number(column);
-    if (!plain) return std::nullopt;
-    const std::string shifted{std::string{text(column)} + "e2"};
-    double parsed = 0;
-    const auto [end, error] =
-        std::from_chars(shifted.data(), shifted.data() + shifted.size(), parsed);
-    if (error != std::errc{} || end != shifted.data() + shifted.size()) parsed = *plain * 100;
-    if (!std::isfinite(parsed)) {
-      wrong(column, "is too large");
-      return std::nullopt;
-    }
-    return parsed;
-  }
-
-  void wrong(Column column, std::string_view why) {
-    if (reason_.empty()) {
-      reason_ = fmt::format("{} '{}' {}", column_names[column], text(column).substr(0, 40), why);
-    }
-  }
-
-  const std::string& reason() const { return reason_; }
-
- private:
-  const std::vector<std::string_view>& fields_;
-  const std::array<int, column_count>& where_;
-  std::string reason_;
-};
+constexpr std::array<std::string_view, 6> layout_names{"bifrost",  "optionsdx", "orats",
+                                                       "cboe-eod", "cboe-1545", "ib"};
 
 }  // namespace
 
@@ -150,8 +35,13 @@ struct ChainFileReader::Impl {
   std::size_t position = 0;  // start of the next line in the buffer
   bool input_ended = false;
   std::size_t line_number = 0;
-  std::array<int, column_count> where{};
+  Where where{};
+  const std::vector<std::string> own_names;
   std::size_t header_fields = 0;
+  std::vector<std::string_view> fields;
+  ChainLayout layout = ChainLayout::bifrost;
+  std::unique_ptr<LayoutReader> vendor;  // of another's file
+  std::vector<Item> items;               // of the line read last, the first at the end
 
   ~Impl() {
     if (file != nullptr) gzclose_r(file);
@@ -215,20 +105,33 @@ struct ChainFileReader::Impl {
     }
   }
 
-  Result<void> read_header(std::string_view name) {
+  Result<void> read_header(std::string_view name, const ChainFileOptions& options) {
     bool overlong = false;
     BF_TRY(const auto header, line(overlong));
     if (!header || overlong) {
       return fail(Errc::invalid_input,
                   fmt::format("{}: no header line; is this an option file?", name));
     }
+    if (header->starts_with("PK\x03\x04")) {
+      return fail(Errc::invalid_input,
+                  fmt::format("{}: a zip archive; hint: unzip it first", name));
+    }
+    const std::string kept(*header);
     where.fill(-1);
-    const auto fields = split(*header);
+    split(kept, fields);
     header_fields = fields.size();
     for (std::size_t i = 0; i < fields.size(); ++i) {
       for (std::size_t c = 0; c < column_count; ++c) {
         if (fields[i] == column_names[c]) where[c] = static_cast<int>(i);
       }
+    }
+    bool ours = true;
+    for (const Column column : required) ours = ours && where[column] >= 0;
+    layout = options.layout.value_or(ChainLayout::bifrost);
+    if (!options.layout && !ours) layout = detect(header_names(kept)).value_or(layout);
+    if (layout != ChainLayout::bifrost) {
+      BF_TRY(vendor, make_reader(layout, kept, options, name));
+      return {};
     }
     for (const Column column : required) {
       if (where[column] < 0) {
@@ -240,13 +143,13 @@ struct ChainFileReader::Impl {
     return {};
   }
 
-  std::variant<ChainFileRow, ChainFileReject> parse(std::string_view found) const {
-    const auto fields = split(found);
+  Item parse(std::string_view found) {
+    split(found, fields);
     if (fields.size() != header_fields) {
       return ChainFileReject{line_number, fmt::format("{} fields where the header has {}",
                                                       fields.size(), header_fields)};
     }
-    FieldReader in{fields, where};
+    FieldReader in{fields, where, own_names};
     ChainFileRow row;
     row.line = line_number;
     if (const auto at = parse_instant(in.text(quote_ts))) {
@@ -289,19 +192,43 @@ struct ChainFileReader::Impl {
     row.quote.gamma = in.number(gamma);
     row.quote.theta = in.number(theta);
     row.quote.vega = in.hundredfold(vega);
-    row.quote.observed_at = row.quote_ts;
+    if (where[observed_at] < 0) {
+      row.quote.observed_at = row.quote_ts;
+    } else if (!in.text(observed_at).empty()) {
+      if (const auto at = parse_instant(in.text(observed_at))) {
+        row.quote.observed_at = *at;
+      } else {
+        in.wrong(observed_at, "is not a UTC instant such as 2014-06-05T13:35:00Z");
+      }
+    }
+    if (const auto shares = in.count(multiplier)) {
+      if (*shares < 1) in.wrong(multiplier, "is not a number of shares");
+      row.contract.multiplier = static_cast<int>(*shares);
+    }
     row.mid = in.number(mid);
     if (!in.reason().empty()) return ChainFileReject{line_number, in.reason()};
     return row;
   }
 };
 
+std::string_view to_string(ChainLayout layout) {
+  return layout_names[static_cast<std::size_t>(layout)];
+}
+
+std::optional<ChainLayout> parse_chain_layout(std::string_view text) {
+  for (std::size_t i = 0; i < layout_names.size(); ++i) {
+    if (layout_names[i] == text) return static_cast<ChainLayout>(i);
+  }
+  return std::nullopt;
+}
+
 ChainFileReader::ChainFileReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ChainFileReader::ChainFileReader(ChainFileReader&&) noexcept = default;
 ChainFileReader& ChainFileReader::operator=(ChainFileReader&&) noexcept = default;
 ChainFileReader::~ChainFileReader() = default;
 
-Result<ChainFileReader> ChainFileReader::open(const std::filesystem::path& path) {
+Result<ChainFileReader> ChainFileReader::open(const std::filesystem::path& path,
+                                              const ChainFileOptions& options) {
   auto impl = std::make_unique<Impl>();
   std::error_code error;
   impl->file_bytes = std::filesystem::file_size(path, error);
@@ -313,28 +240,46 @@ Result<ChainFileReader> ChainFileReader::open(const std::filesystem::path& path)
     return fail(Errc::not_found, fmt::format("{}: cannot be opened for reading", path.string()));
   }
   gzbuffer(impl->file, 128 * 1024);
-  BF_CHECK(impl->read_header(path.string()));
+  BF_CHECK(impl->read_header(path.string(), options));
   return ChainFileReader{std::move(impl)};
 }
 
-Result<ChainFileReader> ChainFileReader::from_text(std::string text) {
+Result<ChainFileReader> ChainFileReader::from_text(std::string text,
+                                                   const ChainFileOptions& options,
+                                                   std::string_view name) {
   auto impl = std::make_unique<Impl>();
   impl->text = std::move(text);
   impl->from_memory = true;
-  BF_CHECK(impl->read_header("text"));
+  BF_CHECK(impl->read_header(name, options));
   return ChainFileReader{std::move(impl)};
 }
 
 Result<std::optional<std::variant<ChainFileRow, ChainFileReject>>> ChainFileReader::next() {
-  using Next = std::optional<std::variant<ChainFileRow, ChainFileReject>>;
-  bool overlong = false;
-  BF_TRY(const auto found, impl_->line(overlong));
-  if (overlong) {
-    return Next{
-        ChainFileReject{impl_->line_number, fmt::format("longer than {} characters", max_line)}};
+  using Next = std::optional<Item>;
+  auto& self = *impl_;
+  while (self.items.empty()) {
+    bool overlong = false;
+    BF_TRY(const auto found, self.line(overlong));
+    if (overlong) {
+      return Next{
+          ChainFileReject{self.line_number, fmt::format("longer than {} characters", max_line)}};
+    }
+    if (!found) return Next{};
+    if (!self.vendor) return Next{self.parse(*found)};
+    self.vendor->read(*found, self.line_number, self.items);
+    std::ranges::reverse(self.items);
   }
-  if (!found) return Next{};
-  return Next{impl_->parse(*found)};
+  Next next{std::move(self.items.back())};
+  self.items.pop_back();
+  return next;
+}
+
+ChainLayout ChainFileReader::layout() const {
+  return impl_->layout;
+}
+
+bool ChainFileReader::tells_observed_at() const {
+  return impl_->vendor != nullptr || impl_->where[observed_at] >= 0;
 }
 
 double ChainFileReader::progress() const {

@@ -97,7 +97,7 @@ class Import {
     };
     std::map<Key, Seen> seen;
     for (file_ = 0; file_ < files_.size(); ++file_) {
-      BF_TRY(auto reader, core::ChainFileReader::open(files_[file_]));
+      BF_TRY(auto reader, core::ChainFileReader::open(files_[file_], options_.file));
       for (;;) {
         auto next = reader.next();
         if (!next || !*next) break;  // damage is told when the file is imported
@@ -122,8 +122,9 @@ class Import {
   }
 
   Result<void> read_file() {
-    BF_TRY(auto reader, core::ChainFileReader::open(files_[file_]));
+    BF_TRY(auto reader, core::ChainFileReader::open(files_[file_], options_.file));
     ended_.clear();
+    tells_observed_at_ = reader.tells_observed_at();
     for (;;) {
       BF_TRY(auto next, reader.next());
       if (!next) break;
@@ -155,11 +156,22 @@ class Import {
     }
     if (row.quote_ts != instant_) BF_CHECK(end_instant());
     instant_ = row.quote_ts;
+    if (open_rows_ >= options_.open_rows && !open_.contains(row.contract.underlying)) {
+      // A market's day in one instant: files of that kind go from underlying to underlying.
+      BF_CHECK(end_instant());
+    }
+    ++open_rows_;
     auto& group = open_[row.contract.underlying];
     auto& snapshot = group.cycle.snapshot;
     snapshot.underlying = row.contract.underlying;
     snapshot.as_of = row.quote_ts;
     snapshot.source = core::Source::imported;
+    if (tells_observed_at_) {
+      // Tells an export later that observed_at says more than as_of.
+      auto& finished = group.cycle.finished_at;
+      finished =
+          std::max(finished.value_or(Instant::min()), row.quote.observed_at.value_or(row.quote_ts));
+    }
     if (auto why = objection(row)) {
       refuse(group, origin, *std::move(why));
       return {};
@@ -190,6 +202,7 @@ class Import {
       held_[symbol] = std::move(group);
     }
     open_.clear();
+    open_rows_ = 0;
     return {};
   }
 
@@ -220,6 +233,7 @@ class Import {
     auto& all = whole.cycle.snapshot;
     auto& more = group.cycle.snapshot;
     shorten(whole.cycle.interval, group.cycle.interval);
+    whole.cycle.finished_at = std::max(whole.cycle.finished_at, group.cycle.finished_at);
     whole.cycle.refused += group.cycle.refused;
     if (whole.refusal.empty()) whole.refusal = std::move(group.refusal);
     if (all.quotes.empty()) all.underlying_price = more.underlying_price;
@@ -327,6 +341,8 @@ class Import {
   std::map<Key, std::size_t> shared_;  // instants of several files, and the last of these
   std::size_t file_ = 0;
   double share_ = 0;
+  bool tells_observed_at_ = false;
+  std::size_t open_rows_ = 0;
   Instant instant_{};
   std::map<std::string, Group> open_;  // of instant_, by underlying
   std::map<std::string, Group> held_;  // the last closed cycle, by underlying

@@ -91,6 +91,10 @@ void Writer::field(core::Date value) {
   field(static_cast<std::int32_t>((value - epoch).count()));
 }
 
+core::Instant decode_instant(std::int64_t microseconds_since_2000) {
+  return core::Instant{epoch} + std::chrono::microseconds{microseconds_since_2000};
+}
+
 CopyData::CopyData() {
   out_.raw({"PGCOPY\n\377\r\n\0", 11});
   out_.int32(0);
@@ -166,8 +170,7 @@ std::string_view Rows::text(int row, int column) const {
 }
 
 core::Instant Rows::instant(int row, int column) const {
-  return core::Instant{epoch} +
-         std::chrono::microseconds{static_cast<std::int64_t>(bits(row, column, 8))};
+  return decode_instant(static_cast<std::int64_t>(bits(row, column, 8)));
 }
 
 core::Date Rows::date(int row, int column) const {
@@ -300,7 +303,7 @@ Result<Rows> Connection::finish(Deadline deadline) {
         message += "; hint: bifrost migrate";
       error =
           core::Error{to_errc(last_sqlstate_), std::move(message), std::source_location::current()};
-    } else if (status == PGRES_COPY_IN) {
+    } else if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
       return rows;
     }
     last = std::move(rows);
@@ -363,6 +366,30 @@ Result<std::int64_t> Connection::copy_in(const char* sql, CopyData& data, Deadli
   BF_CHECK(flush(deadline));
   BF_TRY(const auto rows, finish(deadline));
   return rows.affected();
+}
+
+Result<void> Connection::copy_out(const std::string& sql,
+                                  const std::function<Result<void>(std::string_view)>& take,
+                                  std::chrono::milliseconds patience) {
+  BF_CHECK(query(sql.c_str(), core::after(patience)));
+  for (;;) {
+    char* row = nullptr;
+    const int size = PQgetCopyData(connection_.get(), &row, 1);
+    if (size > 0) {
+      const std::unique_ptr<char, void (*)(void*)> owned(row, &PQfreemem);
+      if (auto taken = take({row, static_cast<std::size_t>(size)}); !taken) {
+        given_up_ = true;  // the rest of the stream is on its way
+        return taken;
+      }
+      continue;
+    }
+    if (size == -1) break;
+    if (size < 0) return lost();
+    BF_CHECK(wait(POLLIN, core::after(patience)));
+    if (PQconsumeInput(connection_.get()) == 0) return lost();
+  }
+  BF_CHECK(finish(core::after(patience)));
+  return {};
 }
 
 bool Connection::broken() const {

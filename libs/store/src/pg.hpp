@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +55,12 @@ class Writer {
   }
   std::string bytes_;
 };
+
+/// A timestamp as the binary format has it.
+core::Instant decode_instant(std::int64_t microseconds_since_2000);
+
+/// What a binary COPY stream begins with.
+inline constexpr std::size_t copy_header_bytes = 19;
 
 /// A binary COPY stream. Each tuple must be followed by exactly as many fields as it announces.
 class CopyData {
@@ -194,6 +201,12 @@ class Connection {
 
   /// Gives up, as at a deadline, as soon as this is asked to stop: `cancelled`.
   void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
+  /// `sql` is COPY ... TO STDOUT. `take` gets the stream as the server sends it, a row at a time
+  /// (the first with the header of a binary stream); its error ends the copy and the connection.
+  /// The server has `patience` for each row.
+  core::Result<void> copy_out(const std::string& sql,
+                              const std::function<core::Result<void>(std::string_view)>& take,
+                              std::chrono::milliseconds patience);
 
   /// SQLSTATE of the last failed statement; empty when the failure was the connection's.
   const std::string& last_sqlstate() const { return last_sqlstate_; }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bifrost/core/chain_file.hpp"
 #include "bifrost/core/result.hpp"
 #include "bifrost/store/history.hpp"
 
@@ -18,7 +19,11 @@ struct ImportOptions {
   std::size_t rows_per_transaction = 20'000;  // at least one cycle goes into each
   std::size_t rejects_kept = 100;             // beyond that they are only counted
   std::size_t shared_rows = 500'000;          // of instants that several files hold, see below
+  /// Of one instant, beyond which an underlying that comes first closes those before it, so that a
+  /// whole market's day fits into memory. Files like that are sorted by underlying.
+  std::size_t open_rows = 200'000;
   std::chrono::seconds transaction_limit{60};
+  core::ChainFileOptions file = {};  // layout, and what the files do not say
 };
 
 struct ImportReject {
@@ -43,10 +48,10 @@ struct ImportProgress {
   const ImportReport& so_far;
 };
 
-/// Brings option files (core::ChainFileReader) into the history: all rows of one underlying and one
-/// instant are one cycle with source `imported`. Memory does not grow with the length of the files.
-/// What the history has already is left alone, cycle by cycle, so that an import that was
-/// interrupted, or killed, is finished by running it again.
+/// Brings option files (core::ChainFileReader: ours and the common vendors') into the history: all
+/// rows of one underlying and one instant are one cycle with source `imported`. Memory does not
+/// grow with the length of the files. What the history has already is left alone, cycle by cycle,
+/// so that an import that was interrupted, or killed, is finished by running it again.
 ///
 /// Several files may hold rows of one instant (one file per expiry) if they are imported in one
 /// call: a first pass over all files finds such instants, and their rows are kept in memory until

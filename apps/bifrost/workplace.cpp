@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workplace.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "bifrost/core/config.hpp"
+#include "data_folder.hpp"
+
+namespace bifrost {
+
+using core::Result;
+using namespace std::chrono_literals;
+
+Result<Server> open_server(const std::string& env_file) {
+  BF_TRY(const auto config, core::Config::load(env_file, env_file != ".env"));
+  Server server{std::nullopt, config.database_url};
+  if (server.url.empty()) {
+    const auto folder = data_folder() / "db";
+    fmt::print(stderr, "DATABASE_URL is not set: using the private database in {}\n",
+               folder.string());
+    BF_TRY(server.cluster, store::PrivateCluster::start(folder, core::after(60s)));
+    server.url = server.cluster->url();
+  }
+  return server;
+}
+
+Result<Workplace> open_workplace(const std::string& env_file) {
+  BF_TRY(auto server, open_server(env_file));
+  Workplace place;
+  BF_TRY(place.database, store::Database::open(server.url, core::after(30s)));
+  place.cluster = std::move(server.cluster);
+  return place;
+}
+
+}  // namespace bifrost

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/store/backup.hpp"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include "bifrost/core/process.hpp"
+#include "bifrost/core/whole_file.hpp"
+#include "client_program.hpp"
+#include "digest.hpp"
+#include "pool.hpp"
+#include "sha256.hpp"
+
+namespace bifrost::store {
+namespace {
+
+namespace fs = std::filesystem;
+using core::Deadline;
+using core::Errc;
+using core::fail;
+using core::Instant;
+using core::Result;
+using namespace std::chrono_literals;
+
+// A backup ends with the lines of its contents and a footer of fixed size: this word, the number of
+// bytes of the lines, and the SHA-256 of everything before the footer.
+constexpr std::string_view footer_word = "BIFROST1";
+constexpr std::size_t footer_bytes = 8 + 16 + 64;
+
+std::string lines_of(const BackupContents& contents) {
+  std::string out =
+      fmt::format("bifrost-backup 1\ntaken_at {}\nschema_revision {}\nserver_version {}\ntier {}\n",
+                  core::to_iso(contents.taken_at), contents.schema_revision,
+                  contents.server_version, to_string(contents.tier));
+  if (contents.timescaledb_version) out += "timescaledb " + *contents.timescaledb_version + "\n";
+  for (const auto& [day, cycles, rows, hash] : contents.days) {
+    out += fmt::format("day {} {} {} {:016x}\n", core::to_iso_date(day), cycles, rows, hash);
+  }
+  for (const auto& [name, rows, hash] : contents.tables) {
+    out += fmt::format("table {} {} {:016x}\n", name, rows, hash);
+  }
+  return out;
+}
+
+std::optional<BackupContents> parse_lines(const std::string& text) {
+  BackupContents contents;
+  std::istringstream in(text);
+  std::string line;
+  if (!std::getline(in, line) || line != "bifrost-backup 1") return std::nullopt;
+  while (std::getline(in, line)) {
+    std::istringstream words(line);
+    std::string key;
+    std::string first;
+    words >> key >> first;
+    if (key == "taken_at") {
+      const auto at = core::parse_instant(first);
+      if (!at) return std::nullopt;
+      contents.taken_at = *at;
+    } else if (key == "schema_revision") {
+      contents.schema_revision = std::atoi(first.c_str());
+    } else if (key == "server_version") {
+      contents.server_version = line.substr(key.size() + 1);
+    } else if (key == "tier") {
+      const std::array tiers{Tier::stock, Tier::apache, Tier::community};
+      const auto* const found =
+          std::ranges::find(tiers, first, [](Tier t) { return to_string(t); });
+      if (found == tiers.end()) return std::nullopt;
+      contents.tier = *found;
+    } else if (key == "timescaledb") {
+      contents.timescaledb_version = first;
+    } else if (key == "day") {
+      DayDigest digest;
+      const auto day = core::parse_date(first);
+      if (!day || !(words >> digest.cycles >> digest.rows >> std::hex >> digest.hash)) {
+        return std::nullopt;
+      }
+      digest.day = *day;
+      contents.days.push_back(digest);
+    } else if (key == "table") {
+      TableDigest digest;
+      digest.name = first;
+      if (!(words >> digest.rows >> std::hex >> digest.hash)) return std::nullopt;
+      contents.tables.push_back(std::move(digest));
+    } else {
+      return std::nullopt;
+    }
+  }
+  return contents;
+}
+
+/// SHA-256 of the first `bytes` of a file.
+Result<std::string> checksum(const fs::path& file, std::uintmax_t bytes) {
+  std::ifstream in(file, std::ios::binary);
+  Sha256 sum;
+  std::vector<char> buffer(1 << 20);
+  while (bytes > 0) {
+    const auto wanted = std::min<std::uintmax_t>(bytes, buffer.size());
+    if (!in.read(buffer.data(), static_cast<std::streamsize>(wanted))) {
+      return fail(Errc::unavailable, fmt::format("{} cannot be read", file.string()));
+    }
+    sum.add({buffer.data(), wanted});
+    bytes -= wanted;
+  }
+  return sum.finish();
+}
+
+std::string end_of(const fs::path& log) {
+  std::ifstream in(log);
+  std::string all;
+  for (std::string line; std::getline(in, line);) all += (all.empty() ? "" : " | ") + line;
+  constexpr std::size_t enough = 600;
+  return all.size() > enough ? "..." + all.substr(all.size() - enough) : all;
+}
+
+/// A file for the words of a child process, removed at the end.
+class Log {
+ public:
+  Log() {
+    std::string pattern = (fs::temp_directory_path() / "bifrost-log-XXXXXX").string();
+    const int fd = mkstemp(pattern.data());
+    if (fd >= 0) close(fd);
+    path_ = pattern;
+  }
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+  ~Log() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+struct Client {
+  std::string name;
+  fs::path program;
+  std::vector<std::string> arguments;
+  std::map<std::string, std::string> environment;
+};
+
+/// Runs a client program to its end, calling `meanwhile` often.
+Result<void> run_client(const Client& client, const std::function<Result<void>()>& at_start,
+                        const std::function<Result<void>()>& meanwhile, Deadline deadline) {
+  const Log log;
+  BF_TRY(auto process, core::Process::start(client.program, {.arguments = client.arguments,
+                                                             .environment = client.environment,
+                                                             .error_log = log.path()}));
+  // The destructor ends the program wherever we leave.
+  BF_CHECK(at_start());
+  for (;;) {
+    const auto step = std::min(deadline, core::after(200ms));
+    auto status = process.wait(step);
+    if (status && *status == 0) return {};
+    if (status) {
+      return fail(Errc::unavailable, fmt::format("{} failed: {}", client.name, end_of(log.path())));
+    }
+    if (status.error().code != Errc::timeout) return tl::unexpected{std::move(status).error()};
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return fail(Errc::timeout, fmt::format("{} was not ready before the deadline", client.name));
+    }
+    BF_CHECK(meanwhile());
+  }
+}
+
+std::string file_name(Instant at) {
+  auto text = core::to_iso(std::chrono::floor<std::chrono::seconds>(at));
+  std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+  return "bifrost-" + text + ".dump";
+}
+
+Result<bool> has_rows(pg::Connection& connection, const char* table, Deadline deadline) {
+  const auto sql = fmt::format("SELECT EXISTS (SELECT FROM {})", table);
+  BF_TRY(const auto rows, connection.query(sql.c_str(), deadline));
+  return rows.boolean(0, 0);
+}
+
+enum class Found { nothing, empty_history, history };
+
+Result<Found> look_at(pg::Connection& connection, Deadline deadline) {
+  BF_TRY(const auto rows,
+         connection.query("SELECT count(*), count(*) FILTER (WHERE relname = 'collection_runs')"
+                          " FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+                          " AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')",
+                          deadline));
+  if (rows.integer(0, 0) == 0) return Found::nothing;
+  if (rows.integer(0, 1) == 0) return Found::history;  // somebody's tables; not ours to replace
+  BF_TRY(const bool runs, has_rows(connection, "collection_runs", deadline));
+  return runs ? Found::history : Found::empty_history;
+}
+
+Result<void> compare(const BackupContents& wanted, const BackupContents& got) {
+  const auto differs = [](std::string_view what) {
+    return fail(Errc::corrupt_data,
+                fmt::format("what was restored is not what the backup holds: {}", what));
+  };
+  for (std::size_t i = 0; i < std::max(wanted.tables.size(), got.tables.size()); ++i) {
+    if (i >= wanted.tables.size()) return differs(got.tables[i].name);
+    if (i >= got.tables.size() || wanted.tables[i] != got.tables[i]) {
+      return differs(wanted.tables[i].name);
+    }
+  }
+  for (std::size_t i = 0; i < std::max(wanted.days.size(), got.days.size()); ++i) {
+    if (i >= wanted.days.size()) return differs(core::to_iso_date(got.days[i].day));
+    if (i >= got.days.size() || wanted.days[i] != got.days[i]) {
+      return differs("quotes of " + core::to_iso_date(wanted.days[i].day));
+    }
+  }
+  return {};
+}
+
+/// pg_restore into a database without tables, in one transaction, and the proof that all came.
+Result<void> fill(const std::string& url, const Backup& backup, const BackupProgress& progress,
+                  Deadline deadline) {
+  BF_TRY(auto connection,
+         pg::Connection::connect(url, "bifrost restore", std::chrono::milliseconds{0}, deadline));
+  BF_TRY(const auto program, client_program("pg_restore", connection.server_version() / 10'000));
+  BF_TRY(auto settings, client_settings(url));
+  const Client client{
+      "pg_restore",
+      program,
+      {"--dbname=" + settings.conninfo, "--no-owner", "--no-privileges", "--no-password",
+       "--exit-on-error", "--single-transaction", backup.file.string()},
+      std::move(settings.environment)};
+  BF_CHECK(run_client(
+      client, [] { return Result<void>{}; }, [&] { return say(progress, "reading the backup in"); },
+      deadline));
+  // Statistics are not part of a dump; without them the first queries would be slow.
+  BF_CHECK(say(progress, "gathering statistics"));
+  BF_CHECK(connection.run("ANALYZE", deadline));
+  BF_CHECK(begin_long_read(connection, deadline));
+  BF_TRY(const auto got, digest(connection, progress, deadline));
+  BF_CHECK(connection.query("COMMIT", deadline));
+  return compare(backup.contents, got);
+}
+
+std::string identifier(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+Result<Backup> back_up(Database& database, const fs::path& file_or_folder,
+                       const BackupProgress& progress, Deadline deadline) {
+  auto& pool = database.pool();
+  BF_TRY(const auto connection, pool.lease(deadline));
+  BF_TRY(const auto program, client_program("pg_dump", connection->server_version() / 10'000));
+  BF_TRY(auto settings, client_settings(pool.url()));
+  // One state for the dump and for what is said of it.
+  BF_CHECK(begin_long_read(*connection, deadline));
+  BF_TRY(const auto exported,
+         connection->query("SELECT pg_export_snapshot(), transaction_timestamp()", deadline));
+  Backup backup;
+  std::error_code problem;
+  backup.file = fs::is_directory(file_or_folder, problem)
+                    ? file_or_folder / file_name(exported.instant(0, 1))
+                    : file_or_folder;
+  BF_TRY(auto whole, core::WholeFile::create(backup.file));
+  const Client client{
+      "pg_dump",
+      program,
+      {"--dbname=" + settings.conninfo, "--format=custom", "--compress=1", "--no-owner",
+       "--no-privileges", "--no-password", "--snapshot=" + std::string(exported.text(0, 0)),
+       "--file=" + whole.part().string()},
+      std::move(settings.environment)};
+  BF_CHECK(run_client(
+      client,
+      [&]() -> Result<void> {
+        BF_TRY(backup.contents, digest(*connection, progress, deadline));
+        return {};
+      },
+      [&] {
+        std::error_code ignored;
+        const auto size = fs::file_size(whole.part(), ignored);
+        return say(progress, fmt::format("{} MB written", ignored ? 0 : size / 1'000'000));
+      },
+      deadline));
+  BF_CHECK(connection->query("COMMIT", deadline));
+  BF_CHECK(say(progress, "sealing"));
+  const auto lines = lines_of(backup.contents);
+  BF_CHECK(whole.write(lines));
+  const auto size = fs::file_size(whole.part(), problem);
+  if (problem) return fail(Errc::unavailable, "the backup cannot be read back");
+  BF_TRY(const auto sum, checksum(whole.part(), size));
+  BF_CHECK(whole.write(fmt::format("{}{:016x}{}", footer_word, lines.size(), sum)));
+  BF_CHECK(whole.commit());
+  backup.bytes = static_cast<std::int64_t>(size + footer_bytes);
+  return backup;
+}
+
+Result<Backup> read_backup(const fs::path& file) {
+  std::error_code problem;
+  const auto size = fs::file_size(file, problem);
+  if (problem)
+    return fail(Errc::not_found, fmt::format("{}: {}", file.string(), problem.message()));
+  const auto damaged = [&](std::string_view how) {
+    return fail(Errc::corrupt_data, fmt::format("{}: {}", file.string(), how));
+  };
+  std::ifstream in(file, std::ios::binary);
+  std::string footer(footer_bytes, '\0');
+  if (size < footer_bytes || !in.seekg(static_cast<std::streamoff>(size - footer_bytes)) ||
+      !in.read(footer.data(), static_cast<std::streamsize>(footer.size())) ||
+      !footer.starts_with(footer_word)) {
+    return damaged("no backup of ours, or its end is missing");
+  }
+  std::uint64_t length = 0;
+  const auto* const digits = footer.data() + footer_word.size();
+  const auto [end, error] = std::from_chars(digits, digits + 16, length, 16);
+  if (error != std::errc{} || end != digits + 16 || length > size - footer_bytes) {
+    return damaged("its end is damaged");
+  }
+  BF_TRY(const auto sum, checksum(file, size - footer_bytes));
+  if (footer.substr(footer_word.size() + 16) != sum) {
+    return damaged("the checksum is another: the file is damaged");
+  }
+  std::string lines(length, '\0');
+  in.seekg(static_cast<std::streamoff>(size - footer_bytes - length));
+  if (!in.read(lines.data(), static_cast<std::streamsize>(length))) {
+    return damaged("it cannot be read");
+  }
+  auto contents = parse_lines(lines);
+  if (!contents) return damaged("made by another version of this program");
+  return Backup{file, static_cast<std::int64_t>(size), *std::move(contents)};
+}
+
+Result<Restored> restore(const std::string& url, const fs::path& file, bool replace,
+                         const BackupProgress& progress, Deadline deadline) {
+  BF_CHECK(say(progress, "checking the file"));
+  BF_TRY(auto backup, read_backup(file));
+  if (backup.contents.tier != Tier::stock) {
+    return fail(
+        Errc::invalid_input,
+        fmt::format("{} was taken from a history with TimescaleDB {}: it comes back only on "
+                    "a server with that version, by hand: SELECT timescaledb_pre_restore(), "
+                    "pg_restore, SELECT timescaledb_post_restore(); then: bifrost db verify",
+                    file.string(), backup.contents.timescaledb_version.value_or("")));
+  }
+  Found found{};
+  {
+    BF_TRY(auto connection, pg::Connection::connect(url, "bifrost restore", 60s, deadline));
+    BF_TRY(found, look_at(connection, deadline));
+  }
+  if (found == Found::nothing) {
+    BF_CHECK(fill(url, backup, progress, deadline));
+    return Restored{std::move(backup), std::nullopt};
+  }
+  if (found == Found::history && !replace) {
+    return fail(Errc::conflict,
+                "the database holds a history already; nothing was changed; hint: --replace puts "
+                "the backup in its place and keeps the old one beside it");
+  }
+  // Beside the old one first: whatever goes wrong, that is still there.
+  BF_TRY(const auto name, database_of(url));
+  if (name.empty()) return fail(Errc::invalid_input, "the database URL names no database");
+  auto stamp = core::to_iso(std::chrono::floor<std::chrono::seconds>(
+      std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now())));
+  std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
+  const auto fresh = fmt::format("{}_restored_{}", name, stamp);
+  const auto old = fmt::format("{}_before_{}", name, stamp);
+  BF_TRY(const auto maintenance_url, url_of_database(url, "postgres"));
+  BF_TRY(auto maintenance,
+         pg::Connection::connect(maintenance_url, "bifrost restore", 300s, deadline));
+  // A database's name cannot be a parameter; it is quoted.
+  BF_CHECK(maintenance.run(
+      fmt::format("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", identifier(fresh)),
+      deadline));
+  const auto swap = [&]() -> Result<void> {
+    BF_TRY(const auto fresh_url, url_of_database(url, fresh));
+    BF_CHECK(fill(fresh_url, backup, progress, deadline));
+    BF_CHECK(say(progress, "changing names"));
+    const auto rename = [&](std::string_view from, std::string_view to) {
+      return maintenance.run(
+          fmt::format("ALTER DATABASE {} RENAME TO {}", identifier(from), identifier(to)),
+          deadline);
+    };
+    if (auto renamed = rename(name, old); !renamed) {
+      return fail(Errc::conflict,
+                  fmt::format("{}; hint: stop collector and API and whoever else uses the database",
+                              renamed.error().message));
+    }
+    if (auto renamed = rename(fresh, name); !renamed) {
+      BF_CHECK(rename(old, name));
+      return renamed;
+    }
+    return {};
+  };
+  if (auto swapped = swap(); !swapped) {
+    // What was begun is of no use; the old database has its name.
+    auto dropped = maintenance.run("DROP DATABASE IF EXISTS " + identifier(fresh), deadline);
+    if (!dropped) {
+      return fail(swapped.error().code,
+                  fmt::format("{} (and the database {} could not be removed: {})",
+                              swapped.error().message, fresh, dropped.error().message));
+    }
+    return tl::unexpected{std::move(swapped).error()};
+  }
+  if (found == Found::empty_history) {
+    BF_CHECK(maintenance.run("DROP DATABASE " + identifier(old), deadline));
+    return Restored{std::move(backup), std::nullopt};
+  }
+  return Restored{std::move(backup), old};
+}
+
+}  // namespace bifrost::store
