@@ -136,6 +136,18 @@ Result<std::vector<UnderlyingSummary>> History::underlyings(Deadline deadline) {
   return found;
 }
 
+Result<void> refuse_dropped(pg::Connection& connection, const Run& run, Deadline deadline) {
+  BF_TRY(const auto rows,
+         connection.query("SELECT quotes_kept_from FROM db_info WHERE quotes_kept_from > $1",
+                          pg::Params{}.add(run.as_of), deadline));
+  if (rows.size() == 0) return {};
+  return fail(
+      Errc::not_found,
+      fmt::format("the quotes of {} at {} were dropped by retention, which keeps them from "
+                  "{} on; hint: daily values remain",
+                  run.underlying, core::to_iso(run.as_of), core::to_iso(rows.instant(0, 0))));
+}
+
 Result<StoredExpirations> History::expirations(std::string_view underlying,
                                                std::optional<Instant> at, Deadline deadline) {
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
@@ -149,6 +161,7 @@ Result<StoredExpirations> History::expirations(std::string_view underlying,
                            " WHERE s.as_of = $1 AND s.underlying_id = $2 GROUP BY 1, 2"
                            " ORDER BY 1, c.trading_class COLLATE \"C\"",
                            pg::Params{}.add(run->as_of).add(found->id), deadline));
+  if (rows.size() == 0 && run->received > 0) BF_CHECK(refuse_dropped(*connection, *run, deadline));
   StoredExpirations stored{*run, {}};
   for (int row = 0; row < rows.size(); ++row) {
     stored.expirations.push_back({rows.date(row, 0), std::string(rows.text(row, 1)),
@@ -180,6 +193,7 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
           " AND ($3::date IS NULL OR c.expiry = $3) AND ($4::text IS NULL OR c.trading_class = $4)"
           " ORDER BY c.expiry, c.trading_class COLLATE \"C\", c.strike, c.\"right\", c.multiplier",
           params, deadline));
+  if (rows.size() == 0 && run->received > 0) BF_CHECK(refuse_dropped(*connection, *run, deadline));
   if (!run->source) return fail(Errc::corrupt_data, "a snapshot without a source");
   core::ChainSnapshot snapshot{
       std::string(underlying), run->as_of, run->underlying_price, *run->source, {}};

@@ -13,4 +13,9 @@ struct History::Impl {
   Catalogue catalogue;
 };
 
+/// For a snapshot of which no quote was found, though the ledger counts some: `not_found` when
+/// retention has dropped them, so that a day that was dropped never passes for an empty one.
+core::Result<void> refuse_dropped(pg::Connection& connection, const Run& run,
+                                  core::Deadline deadline);
+
 }  // namespace bifrost::store

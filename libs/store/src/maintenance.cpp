@@ -81,7 +81,7 @@ class Upkeep {
     if (!done) result.problem = done.error().message;
     result.counts = counts_;
     if (result.ok) result.through_day = through_;
-    BF_CHECK(keep(result));
+    BF_TRY(result.last_ok_at, keep(result));
     return result;
   }
 
@@ -123,32 +123,36 @@ class Upkeep {
     return memory;
   }
 
-  Result<void> keep(const TaskResult& result) {
+  /// Enters the result; gives the end of the last good run.
+  Result<std::optional<Instant>> keep(const TaskResult& result) {
     std::string counts = "{";
     for (const auto& [name, value] : result.counts) {
       counts += fmt::format("{}\"{}\": {}", counts.size() > 1 ? ", " : "", name, value);
     }
     counts += "}";
-    BF_CHECK(connection_.query(
-        "INSERT INTO maintenance_runs AS m (task, started_at, finished_at, ok, problem, counts,"
-        " last_ok_at, through_day, ledger_seen_until)"
-        " SELECT $1, $2, $3, k.ok, $5, $6::text::json, CASE WHEN k.ok THEN $3 END,"
-        " CASE WHEN k.ok THEN $7 END, CASE WHEN k.ok THEN $2 END FROM (SELECT $4 = 1 AS ok) k"
-        " ON CONFLICT (task) DO UPDATE SET started_at = EXCLUDED.started_at,"
-        " finished_at = EXCLUDED.finished_at, ok = EXCLUDED.ok, problem = EXCLUDED.problem,"
-        " counts = EXCLUDED.counts, last_ok_at = coalesce(EXCLUDED.last_ok_at, m.last_ok_at),"
-        " through_day = coalesce(greatest(EXCLUDED.through_day, m.through_day), m.through_day),"
-        " ledger_seen_until = coalesce(EXCLUDED.ledger_seen_until, m.ledger_seen_until)",
-        pg::Params{}
-            .add(std::string_view(result.task))
-            .add(result.started_at)
-            .add(result.finished_at)
-            .add(static_cast<std::int32_t>(result.ok ? 1 : 0))
-            .add(std::string_view(result.problem))
-            .add(std::string_view(counts))
-            .add(through_),
-        deadline_));
-    return {};
+    BF_TRY(
+        const auto rows,
+        connection_.query(
+            "INSERT INTO maintenance_runs AS m (task, started_at, finished_at, ok, problem, counts,"
+            " last_ok_at, through_day, ledger_seen_until)"
+            " SELECT $1, $2, $3, k.ok, $5, $6::text::json, CASE WHEN k.ok THEN $3 END,"
+            " CASE WHEN k.ok THEN $7 END, CASE WHEN k.ok THEN $2 END FROM (SELECT $4 = 1 AS ok) k"
+            " ON CONFLICT (task) DO UPDATE SET started_at = EXCLUDED.started_at,"
+            " finished_at = EXCLUDED.finished_at, ok = EXCLUDED.ok, problem = EXCLUDED.problem,"
+            " counts = EXCLUDED.counts, last_ok_at = coalesce(EXCLUDED.last_ok_at, m.last_ok_at),"
+            " through_day = coalesce(EXCLUDED.through_day, m.through_day),"
+            " ledger_seen_until = coalesce(EXCLUDED.ledger_seen_until, m.ledger_seen_until)"
+            " RETURNING last_ok_at",
+            pg::Params{}
+                .add(std::string_view(result.task))
+                .add(result.started_at)
+                .add(result.finished_at)
+                .add(static_cast<std::int32_t>(result.ok ? 1 : 0))
+                .add(std::string_view(result.problem))
+                .add(std::string_view(counts))
+                .add(through_),
+            deadline_));
+    return rows.find_instant(0, 0);
   }
 
   Result<void> partitions() {

@@ -59,7 +59,10 @@ Result<bool> with_timescaledb(pg::Connection& connection, Deadline deadline) {
              deadline));
   if (rows.boolean(0, 0)) return true;
   if (!rows.boolean(0, 1)) return false;
-  BF_CHECK(connection.run("CREATE EXTENSION IF NOT EXISTS timescaledb", deadline));
+  // IF NOT EXISTS does not keep two migrators from colliding.
+  BF_CHECK(connection.run("BEGIN", deadline));
+  BF_CHECK(connection.query("SELECT pg_advisory_xact_lock(1651859712, 0)", deadline));
+  BF_CHECK(connection.run("CREATE EXTENSION IF NOT EXISTS timescaledb; COMMIT", deadline));
   return true;
 }
 

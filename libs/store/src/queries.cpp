@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "catalogue.hpp"
+#include "history_impl.hpp"
 #include "known.hpp"
 #include "stored_rows.hpp"
 #include "units.hpp"
@@ -115,6 +116,8 @@ Result<StoredChain> read_chain(pg::Connection& connection, const Underlying& und
                                                               " AND s.stored_at = $5")
                                            : BIFROST_CHAIN_OF("option_snapshots", ""),
                           params, deadline));
+  if (rows.size() == 0 && run.received > 0 && !known.superseded)
+    BF_CHECK(refuse_dropped(connection, run, deadline));
   if (!run.source) return fail(Errc::corrupt_data, "a snapshot without a source");
   core::ChainSnapshot snapshot{run.underlying, run.as_of, run.underlying_price, *run.source, {}};
   snapshot.quotes.reserve(static_cast<std::size_t>(rows.size()));

@@ -421,6 +421,12 @@ TEST(History, DaysFarApartGetTheirOwnPartitions) {
     record.changes = {{record.snapshot.quotes[0].contract, ChangeKind::volume, 1, 2}};
     ok(history.append(record, soon()));
   }
+  EXPECT_EQ(count(database, "option_snapshots"), 12);
+  if (ok(database.status(at("2026-11-23T00:00:00Z"), soon())).tier != Tier::stock) {
+    EXPECT_EQ(count(database, "show_chunks('option_snapshots')"), 3);
+    EXPECT_EQ(count(database, "show_chunks('option_changes')"), 3);
+    return;
+  }
   EXPECT_EQ(count(database, "option_snapshots_20140606"), 4);
   EXPECT_EQ(count(database, "option_snapshots_20261123"), 4);
   EXPECT_EQ(count(database, "option_snapshots_19991231"), 4);

@@ -115,7 +115,11 @@ std::vector<CycleRecord> random_days(core::Date first, int days, std::uint32_t s
       MarketConditions conditions;
       if (chance(80)) conditions.implied_vol_30d = static_cast<double>(random() % 100'000) / 1e5;
       if (chance(80)) conditions.skew_25_delta = static_cast<double>(random() % 1'000) / 1e4;
-      if (chance(80)) conditions.historical_vol_20d = static_cast<double>(random() % 1'000) / 1e3;
+      if (chance(80)) {
+        conditions.historical_vol_20d = static_cast<double>(random() % 1'000) / 1e3;
+        conditions.historical_vol_30d = *conditions.historical_vol_20d / 2;
+        conditions.historical_vol_source = chance(30) ? "broker" : "snapshots";
+      }
       record.market_conditions = conditions;
       cycles.push_back(std::move(record));
     }
@@ -179,7 +183,10 @@ Recomputed recompute(std::vector<CycleRecord> cycles) {
       result.skew_25_delta = conditions.skew_25_delta;
       result.term_slope = conditions.term_slope;
     }
-    if (conditions.historical_vol_20d) result.historical_vol_20d = conditions.historical_vol_20d;
+    if (conditions.historical_vol_20d && conditions.historical_vol_source != "broker") {
+      result.historical_vol_20d = conditions.historical_vol_20d;
+      result.historical_vol_30d = conditions.historical_vol_30d;
+    }
   }
   for (auto& [key, result] : all.options) {
     const auto& [day_of, contract] = key;
@@ -312,7 +319,10 @@ TEST(Maintenance, ADayThatIsNotClosedIsLeftForTheNextTimeEvenIfNothingMoreComes)
   EXPECT_EQ(noon.through_day, day("2021-01-05"));
   EXPECT_EQ(count(task(noon, "rollups"), "underlying_days"), 0);
   // Long ago by the database's clock, so that only the day makes it due.
-  run(database, "UPDATE collection_runs SET stored_at = stored_at - interval '10 days'");
+  run(database,
+      "SET session_replication_role = replica;"
+      "UPDATE collection_runs SET stored_at = stored_at - interval '10 days';"
+      "RESET session_replication_role");
   EXPECT_EQ(count(task(keep(database), "rollups"), "underlying_days"), 1);
   EXPECT_EQ(ok(maintained_through(database, soon())), day("2021-01-06"));
 }
@@ -437,6 +447,53 @@ TEST(Maintenance, AWriterIsNotStoppedByStrayRowsOfItsDay) {
   EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots_20210105"), 2);
 }
 
+// F6: facts of a past day, already looked after, with conflicts in the middle of the batch.
+TEST(Maintenance, ALateBatchWithConflictsInItsMiddleLosesNothing) {
+  auto database = migrated();
+  History history(database);
+  const auto ten = at("2021-01-05T15:00:00Z");
+  std::vector<core::OptionQuote> quotes;
+  for (int strike = 3600; strike < 3650; ++strike)
+    quotes.push_back(quoted(option(std::to_string(strike), Right::call), "1", "2"));
+  ok(history.append(cycle(ten - 300s, quotes), soon()));
+  EXPECT_TRUE(keep(database).ok());
+  // A partial restore: some facts of a cycle, and no ledger row.
+  run(database,
+      "INSERT INTO option_snapshots (as_of, underlying_id, contract_id, bid)"
+      " SELECT '2021-01-05T15:00:00Z', underlying_id, contract_id, 77 FROM contracts"
+      " WHERE strike BETWEEN 3620000 AND 3629000");
+  ok(history.append(cycle(ten, quotes), soon()));
+  EXPECT_EQ(number(database,
+                   "SELECT count(*) FROM option_snapshots WHERE as_of ="
+                   " '2021-01-05T15:00:00Z'"),
+            50);
+  EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots WHERE bid = 77"), 10);
+  const auto report = keep(database);
+  EXPECT_EQ(count(task(report, "row_check"), "mismatches"), 0);
+  EXPECT_EQ(count(task(report, "rollups"), "underlying_days"), 1);
+  Daily daily{database};
+  const auto days = ok(
+      daily.option_days(option("3600", Right::call), day("2021-01-05"), day("2021-01-05"), soon()));
+  ASSERT_EQ(days.size(), 1U);
+  EXPECT_EQ(days[0].n, 2);
+}
+
+TEST(Maintenance, ACorrectedCycleHasItsDayRolledUpAgain) {
+  auto database = migrated();
+  History history(database);
+  auto cycles = random_days(day("2021-01-04"), 3, 21);
+  ok(history.append(cycles, soon()));
+  EXPECT_TRUE(keep(database).ok());
+  cycles[4].snapshot.quotes[3].quote.bid = price("0.01");
+  cycles[4].snapshot.quotes[3].quote.ask = price("999");
+  cycles[4].snapshot.quotes.pop_back();
+  ok(history.correct(cycles[4], soon()));
+  const auto report = keep(database);
+  EXPECT_EQ(count(task(report, "rollups"), "underlying_days"), 1);
+  EXPECT_EQ(count(task(report, "row_check"), "mismatches"), 0);
+  expect_equal(database, recompute(cycles));
+}
+
 TEST(Maintenance, RetentionDropsQuotesAndNothingElse) {
   auto database = migrated();
   History history(database);
@@ -466,6 +523,12 @@ TEST(Maintenance, RetentionDropsQuotesAndNothingElse) {
   EXPECT_EQ(count(task(again, "row_check"), "mismatches"), 0);
   expect_equal(database, recompute(cycles));
   EXPECT_EQ(ok(database.status(now, soon())).quotes_kept_from, at("2021-01-13T00:00:00Z"));
+  // A day that was dropped is not an empty chain.
+  ChainFilter old;
+  old.at = at("2021-01-06T20:00:00Z");
+  EXPECT_EQ(history.chain("SPX", old, soon()).error().code, Errc::not_found);
+  EXPECT_EQ(history.expirations("SPX", old.at, soon()).error().code, Errc::not_found);
+  EXPECT_FALSE(ok(history.chain("SPX", {}, soon())).snapshot.quotes.empty());
 }
 
 TEST(Maintenance, ALateCycleOfADroppedDayDoesNotReplaceItsRollUp) {
