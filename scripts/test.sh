@@ -111,6 +111,7 @@ main() {
   run "generated API types are current" "${here}/types.sh" --check
   run "broker protocol conformance (@stoqey/ib)" bash -c \
     'cd tests/conformance && { [ -d node_modules ] || npm ci --no-audit --no-fund; } && node conformance.mjs ../../build/dev/bin/bifrost-sim'
+  run "history on TimescaleDB (Debian 13)" tests/timescaledb/timescaledb.sh
   run "functional tests" build/dev/tests/functional/functional_tests
   local data
   data="$(mktemp -d)"

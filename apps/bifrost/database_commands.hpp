@@ -12,5 +12,11 @@ namespace bifrost {
 core::Result<void> migrate_database(const std::string& env_file);
 
 core::Result<void> show_database_status(const std::string& env_file, bool json);
+struct ImportOptions {
+  std::vector<std::filesystem::path> files;
+  bool json = false;
+};
+core::Result<void> import_files(const std::string& env_file, const ImportOptions& options,
+                                const core::StopSignal& stop);
 
 }  // namespace bifrost

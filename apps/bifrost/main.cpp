@@ -16,6 +16,7 @@
 #include "database_commands.hpp"
 #include "demo.hpp"
 #include "history_commands.hpp"
+#include "status_commands.hpp"
 
 namespace {
 
@@ -138,7 +139,8 @@ int main(int argc, char** argv) {
   bool json = false;
   auto* db = app.add_subcommand("db", "look after the database");
   db->require_subcommand(1);
-  auto* status = db->add_subcommand("status", "server, schema, sizes, partitions, snapshots");
+  auto* status =
+      db->add_subcommand("status", "server, schema, sizes, partitions, snapshots, upkeep");
   status->add_flag("--json", json, "one JSON document on stdout");
   status->callback([&] { work = [&] { return show_database_status(env_file, json); }; });
 
@@ -169,6 +171,13 @@ int main(int argc, char** argv) {
                             : verify_backup(backup, deep, json, stop);
     };
   });
+  bool everything = false;
+  auto* maintain = db->add_subcommand(
+      "maintain", "do what the collector does after the close: partitions, roll-ups, checks, ...");
+  maintain->add_flag("--json", json, "one JSON document on stdout");
+  maintain->add_flag("--all", everything, "look through the whole ledger and check every day");
+  maintain->callback(
+      [&] { work = [&] { return maintain_database(env_file, json, everything, stop); }; });
 
   bool markdown = false;
   auto* config = app.add_subcommand("config", "list every configuration key");

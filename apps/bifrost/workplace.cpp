@@ -6,6 +6,9 @@
 #include <cstdio>
 
 #include "bifrost/core/config.hpp"
+#include <utility>
+
+#include "bifrost/core/extra_closures.hpp"
 #include "data_folder.hpp"
 
 namespace bifrost {
@@ -31,6 +34,21 @@ Result<Workplace> open_workplace(const std::string& env_file) {
   Workplace place;
   BF_TRY(place.database, store::Database::open(server.url, core::after(30s)));
   place.cluster = std::move(server.cluster);
+using namespace std::chrono_literals;
+
+core::Result<Workplace> open_workplace(const std::string& env_file) {
+  BF_TRY(auto config, core::Config::load(env_file, env_file != ".env"));
+  core::set_extra_closures(config.extra_closures);
+  Workplace place{std::move(config), std::nullopt, std::nullopt};
+  std::string url = place.config.database_url;
+  if (url.empty()) {
+    const auto folder = data_folder() / "db";
+    fmt::print(stderr, "DATABASE_URL is not set: using the private database in {}\n",
+               folder.string());
+    BF_TRY(place.cluster, store::PrivateCluster::start(folder, core::after(60s)));
+    url = place.cluster->url();
+  }
+  BF_TRY(place.database, store::Database::open(url, core::after(30s)));
   return place;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bifrost/core/result.hpp"
+#include "bifrost/core/config.hpp"
 #include "bifrost/store/database.hpp"
 #include "bifrost/store/private_cluster.hpp"
 
@@ -23,6 +24,14 @@ struct Workplace {
   std::optional<store::PrivateCluster> cluster;
   std::optional<store::Database> database;  // after the cluster: closed before it stops
 };
+/// A database to work on, and the private cluster behind it if it is one.
+struct Workplace {
+  core::Config config;
+  std::optional<store::PrivateCluster> cluster;
+  std::optional<store::Database> database;  // after the cluster: closed before it stops
+};
+
+/// DATABASE_URL or, where that is not set, a private cluster in the data folder.
 core::Result<Workplace> open_workplace(const std::string& env_file);
 
 }  // namespace bifrost

@@ -2,12 +2,14 @@
 // Pulls option chains from the gateway cycle by cycle and writes them to the history.
 #include <algorithm>
 #include <string_view>
+#include <thread>
 
 #include "../service_main.hpp"
 #include "../universe_rules.hpp"
 #include "bifrost/collector/bars.hpp"
 #include "bifrost/collector/collector.hpp"
 #include "bifrost/collector/radar.hpp"
+#include "bifrost/collector/upkeep.hpp"
 #include "bifrost/store/history.hpp"
 
 namespace {
@@ -64,6 +66,14 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
   radar_options.interval = config.collection_interval;
   radar_options.alerts_per_day = config.alerts_per_day;
   collector::Radar radar{radar_options, database, history};
+  // Upkeep has a connection and a thread of its own: collecting never waits for it.
+  BF_TRY(auto kept, open_database(config, {.connections = 1, .program = "bifrost-upkeep"}, stop));
+  collector::Upkeep upkeep{
+      kept, {.retention_days = config.retention_days}, clock, [&client, &config] {
+        return !config.clock_from_gateway || client->link().sessions > 0;
+      }};
+  const std::jthread keeper{[&upkeep](std::stop_token asked) { upkeep.run(std::move(asked)); }};
+
   collector::BarKeeper bars{*client, database};
   collector::Collector collector{options, *client, reader, history, radar, bars, clock};
   collector.run(stop.token());

@@ -72,6 +72,10 @@ constexpr std::array keys{
     ConfigKey{"BIFROST_WEB_ROOT", "",
               "Folder with the built page that the API serves; unset: none."},
     ConfigKey{"BIFROST_DOCS_ROOT", "", "Folder with Swagger UI, served under /docs; unset: none."},
+    ConfigKey{
+        "BIFROST_RETENTION_DAYS", "",
+        "Days of quotes and changes to keep, 7 to 36500; older ones are dropped for good once "
+        "their days are rolled up. Unset: for ever."},
     ConfigKey{"BIFROST_LOG_LEVEL", "info", "debug, info, warning or error."},
 };
 
@@ -231,6 +235,8 @@ Result<Config> Config::from_text(std::string_view env_file, std::string_view fil
   config.clock_from_gateway = clock == "gateway";
   if (clock != "gateway" && clock != "system")
     in.wrong("BIFROST_CLOCK", "must be system or gateway");
+  if (!in.text("BIFROST_RETENTION_DAYS").empty())
+    config.retention_days = in.number<int>("BIFROST_RETENTION_DAYS", 7, 36'500);
   config.log_level = in.text("BIFROST_LOG_LEVEL");
   if (config.log_level != "debug" && config.log_level != "info" && config.log_level != "warning" &&
       config.log_level != "error") {

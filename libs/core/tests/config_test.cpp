@@ -40,12 +40,20 @@ TEST(Config, NamesTheKeyOfAValueThatCannotBe) {
         "BIFROST_CLOCK=sun", "BIFROST_MARKET_DATA=stale", "BIFROST_IB_RECORD_MB=1",
         "BIFROST_STRIKE_WINDOW=nan", "BIFROST_UNDERLYINGS=spy;drop",
         "BIFROST_EXTRA_CLOSURES=2027-13-01", "BIFROST_COLLECT_POSITIONS=yes"}) {
+        "BIFROST_CLOCK=sun", "BIFROST_STRIKE_WINDOW=nan", "BIFROST_UNDERLYINGS=spy;drop",
+        "BIFROST_EXTRA_CLOSURES=2027-13-01", "BIFROST_COLLECT_POSITIONS=yes",
+        "BIFROST_RETENTION_DAYS=6", "BIFROST_RETENTION_DAYS=1e3"}) {
     const auto config = read(line);
     ASSERT_FALSE(config) << line;
     EXPECT_NE(config.error().message.find(line.substr(0, line.find('='))), std::string::npos)
         << line;
   }
   EXPECT_FALSE(read("", {{"BIFROST_UNDERLYING", "SPY"}}));
+}
+
+TEST(Config, KeepsTheHistoryForEverUnlessToldOtherwise) {
+  EXPECT_EQ(read("")->retention_days, std::nullopt);
+  EXPECT_EQ(read("BIFROST_RETENTION_DAYS=400")->retention_days, 400);
 }
 
 TEST(Config, KeepsAPasswordOutOfEveryMessage) {

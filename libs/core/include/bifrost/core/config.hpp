@@ -52,6 +52,7 @@ struct Config {
   std::string ib_record;    // folder for the frames of the link; empty: they are not kept
   int ib_record_mb;
   bool clock_from_gateway;  // time is what the gateway says, for simulated markets
+  std::optional<int> retention_days;  // of quotes and changes; none: for ever
   std::string log_level;
 
   /// `file` may be absent (nothing is wrong then) unless `required`. The environment wins over the

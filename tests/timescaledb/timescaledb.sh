@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+#
+# The history on TimescaleDB's Apache part, as Debian 13 packages it: a Debian 13 root made by mmdebstrap, its PostgreSQL 17
+# with the extension preloaded, our migrations, the tests of the store that mean something there, and the operator's tool.
+#
+# Usage: timescaledb.sh [FOLDER OF BUILT PROGRAMS]     default: build/dev
+# Needs root and a Debian mirror; where it lacks one it says so and skips everything. The root is kept as a tarball in
+# /var/cache/bifrost for the next time (30 days). Ends with N passed, N failed, N skipped.
+set -uo pipefail
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)"
+build="$(realpath "${1:-${root}/build/dev}")"
+cache=/var/cache/bifrost/trixie-timescaledb.tar
+bin=/usr/lib/postgresql/17/bin
+tests='Maintenance.*:Daily.*:History.*:Database.Migrat*:Database.Status*:Database.ANewer*'
+
+skip_all() {
+  printf 'SKIP %s\n    TimescaleDB: %s\n' "apache TimescaleDB" "$1"
+  echo "0 passed, 0 failed, 1 skipped"
+  exit 0
+}
+
+# The mirror that this machine's apt uses for Debian 12 has Debian 13, too.
+mirror() {
+  # shellcheck disable=SC2016
+  apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT) $(CREATED_BY)' 2>/dev/null |
+    awk '$2 == "bookworm" && $3 == "main" && $4 == "Packages" { print $1; exit }'
+}
+
+make_root() {
+  local uri="$1"
+  mkdir -p "$(dirname "${cache}")" && rm -f "${cache}.part.tar"
+  # No cluster of the package's own, nothing to read, no compiler for queries.
+  # shellcheck disable=SC2016
+  timeout 300 mmdebstrap --variant=essential --include=postgresql-17,postgresql-17-timescaledb \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/lib/*/libLLVM*' \
+    --setup-hook='mkdir -p "$1/etc/postgresql-common/createcluster.d"' \
+    --setup-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf"' \
+    trixie "${cache}.part.tar" "deb ${uri} trixie main" && mv "${cache}.part.tar" "${cache}"
+}
+
+[ "$(id -u)" -eq 0 ] || skip_all "making a Debian 13 root needs root"
+command -v apt-get >/dev/null || skip_all "this is not a Debian machine"
+log="$(mktemp)"
+if [ ! -s "${cache}" ] || [ -n "$(find "${cache}" -mtime +30)" ]; then
+  uri="$(mirror)"
+  started="${SECONDS}"
+  if [ -n "${uri}" ] && "${root}/scripts/install-packages.sh" fresh >"${log}" 2>&1 && make_root "${uri}" >"${log}" 2>&1; then
+    echo "made the Debian 13 root in $((SECONDS - started)) s"
+  elif [ ! -s "${cache}" ]; then
+    skip_all "no Debian 13 root: $([ -n "${uri}" ] && tail -n 1 "${log}" || echo 'apt names no Debian 12 mirror')"
+  fi
+fi
+
+work="$(mktemp -d)"
+server=
+finish() {
+  if [ -n "${server}" ]; then kill -INT "${server}" && wait "${server}"; fi 2>/dev/null
+  rm -rf "${work}" "${log}"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+# Its own folder, which the server's user may enter.
+chmod 711 "${work}"
+tar -xf "${cache}" -C "${work}" || skip_all "${cache} cannot be unpacked; hint: remove it"
+inside() { chroot --userspec=postgres:postgres "${work}" /usr/bin/env -i LANG=C.UTF-8 PATH=/usr/bin:/bin "$@"; }
+chmod 755 "${work}"
+mkdir -p "${work}/dev/shm" "${work}/srv/db"
+chmod 1777 "${work}/dev/shm"
+chroot "${work}" chown postgres:postgres /srv/db
+inside "${bin}/initdb" -D /srv/db/data -A trust -U bifrost --no-sync -E UTF8 >"${log}" 2>&1 || skip_all "initdb: $(tail -n 1 "${log}")"
+chroot --userspec=postgres:postgres "${work}" /usr/bin/env -i LANG=C.UTF-8 PATH=/usr/bin:/bin \
+  "${bin}/postgres" -D /srv/db/data -c shared_preload_libraries=timescaledb -c timescaledb.telemetry_level=off \
+  -c listen_addresses= -c unix_socket_directories=/srv/db -c fsync=off -c max_connections=60 >"${log}" 2>&1 &
+server=$!
+for _ in $(seq 150); do
+  inside "${bin}/pg_isready" -q -h /srv/db && break
+  kill -0 "${server}" 2>/dev/null || skip_all "the server did not start: $(tail -n 1 "${log}")"
+  sleep 0.2
+done
+
+passed=0
+failed=0
+skipped=0
+check() {
+  local name="$1"
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+    echo "ok   ${name}"
+  else
+    failed=$((failed + 1))
+    echo "FAIL ${name}"
+  fi
+}
+
+BIFROST_TEST_DATABASE_URL="host=${work}/srv/db user=bifrost" timeout 300 \
+  "${build}/libs/store/store_tests" --gtest_filter="${tests}" >"${work}/tests.log" 2>&1
+status=$?
+sed 's/^/  /' "${work}/tests.log"
+passed=$((passed + $(grep -c '^\[       OK \]' "${work}/tests.log")))
+failed=$((failed + $(grep -cE '^\[  FAILED  \].* ms\)$' "${work}/tests.log")))
+skipped=$((skipped + $(grep -cE '^\[  SKIPPED \].* ms\)$' "${work}/tests.log")))
+grep -A 1 -E ': Skipped$' "${work}/tests.log" | grep -vE ': Skipped$|^--$' | sort -u | sed 's/^/skip /'
+if [ "${status}" -ne 0 ] && [ "${failed}" -eq 0 ]; then
+  failed=1
+  echo "FAIL store_tests ended with ${status}"
+fi
+
+inside "${bin}/createdb" -h /srv/db -U bifrost bifrost
+export DATABASE_URL="host=${work}/srv/db user=bifrost dbname=bifrost"
+cd "${work}" || exit 1 # no .env of anybody's
+check "bifrost migrate" "${build}/bin/bifrost" migrate
+check "bifrost db maintain" "${build}/bin/bifrost" db maintain --json
+shown="$("${build}/bin/bifrost" db status --json)"
+echo "${shown}"
+check "db status names the tier" grep -q '"tier":"apache"' <<<"${shown}"
+check "db status names the version" grep -q '"timescaledb_version":"2\.' <<<"${shown}"
+check "db status knows hypertables" grep -q '"name":"option_snapshots"[^}]*"layout":"hypertable"' <<<"${shown}"
+check "db status warns of a version with known faults" grep -q '"warnings":\["TimescaleDB 2\.' <<<"${shown}"
+
+echo "${passed} passed, ${failed} failed, ${skipped} skipped"
+[ "${failed}" -eq 0 ]
