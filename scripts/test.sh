@@ -113,6 +113,8 @@ main() {
     'cd tests/conformance && { [ -d node_modules ] || npm ci --no-audit --no-fund; } && node conformance.mjs ../../build/dev/bin/bifrost-sim'
   run "history on TimescaleDB (Debian 13)" tests/timescaledb/timescaledb.sh
   run "functional tests" build/dev/tests/functional/functional_tests
+  run "fault table" build/dev/tests/functional/fault_tests
+  sed -n '/^Fault table, seed/,/^\[/{/^F[0-9]/p}' build/log/test-fault-table.log | cut -c 1-180 | sed 's/^/    /' >&2
   local data
   data="$(mktemp -d)"
   chmod 755 "${data}"

@@ -87,14 +87,10 @@ class KillLane {
 
   void kill_again_and_again() {
     std::mt19937_64 random{fault_seed() * 1'000 + static_cast<std::uint64_t>(lane_)};
-    // Killing a process loses nothing of what the system has: the medium does not matter, and a
-    // server that starts two hundred times is quicker in memory.
-    const fs::path memory = "/dev/shm";
-    const auto folder =
-        fs::exists(memory) ? memory / scratch().filename() / name_ : scratch() / name_;
-    fs::create_directories(folder.parent_path());
+    const QuickFolder folder{name_};
     FaultServer server{
-        folder, {.settings = {"shared_buffers=16MB"}, .log = scratch() / (name_ + "-db.log")}};
+        folder.path(),
+        {.settings = {"shared_buffers=16MB"}, .log = scratch() / (name_ + "-db.log")}};
     server.start();
     must(run("bifrost", {"migrate"}, server.url()).status == 0, "migrate");
     const auto& url = server.url();
@@ -138,7 +134,6 @@ class KillLane {
     collector.stop(core::after(10s));
     verdict_ = all_complete(url, gateway, cycles.front(), *cycle, name_ + ".log");
     server.stop();
-    fs::remove_all(folder);
   }
 
   int lane_;
@@ -186,7 +181,7 @@ TEST(Fault, F04FsyncFailsOnce) {
   fs::copy_file(BIFROST_FAULT_FSYNC_LIBRARY, library);
   FaultServer server{
       scratch() / "f4-db",
-      {.environment = {{"LD_PRELOAD", library.string()}, {"BIFROST_FAULT_FSYNC", order.string()}}}};
+      {.environment = {{"LD_PRELOAD", library.string()}, {"FAULT_FSYNC", order.string()}}}};
   server.start();
   ASSERT_EQ(run("bifrost", {"migrate"}, server.url()).status, 0);
   std::vector<Instant> cycles;

@@ -19,6 +19,8 @@ namespace bifrost::test {
 
 namespace {
 
+constexpr std::size_t longest_tape = 256U << 10U;
+
 int checked(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string{what} + ": " + std::strerror(errno));
   return result;
@@ -86,6 +88,11 @@ void Relay::cut_at(std::uint64_t byte) {
   cut_ = true;
   passed_ = 0;
   struck_ = false;
+}
+
+std::string Relay::tape(std::size_t from) {
+  const std::lock_guard guard(mutex_);
+  return tapes_[from];
 }
 
 void Relay::let_in(Door door) {
@@ -160,6 +167,9 @@ void Relay::carry(Pair& pair, std::size_t from) {
   if (last) size = at_ - passed_;
   if (counted) passed_ += size;
   to.waiting.append(buffer.data(), size);
+  if (recording_ && pair.door == gateway && tapes_[from].size() < longest_tape) {
+    tapes_[from].append(buffer.data(), size);
+  }
   flush(to, pair);
   if (last) strike();
 }

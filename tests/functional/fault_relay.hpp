@@ -37,6 +37,10 @@ class Relay {
   std::uint64_t passed() const { return passed_; }
   bool struck() const { return struck_; }
 
+  /// Keeps what passes between program (0) and gateway (1), up to a quarter of a megabyte each.
+  void record() { recording_ = true; }
+  std::string tape(std::size_t from);
+
   /// While closed nobody is let through; connections there are cut.
   void close_gateway(bool closed) { doors_[gateway].closed = closed; }
   void close_database(bool closed) { doors_[database].closed = closed; }
@@ -80,6 +84,8 @@ class Relay {
   pid_t victim_ = -1;
   bool cut_ = false;
   Counts counts_ = Counts::everything;
+  std::array<std::string, 2> tapes_;
+  std::atomic<bool> recording_ = false;
   std::atomic<std::uint64_t> passed_ = 0;
   std::atomic<bool> struck_ = false;
   std::thread thread_;

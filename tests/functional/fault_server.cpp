@@ -128,6 +128,20 @@ bool FaultServer::log_says(std::string_view text) const {
   return false;
 }
 
+QuickFolder::QuickFolder(const std::string& name) {
+  const fs::path memory = "/dev/shm";
+  parent_ = fs::exists(memory) ? memory / (scratch().filename().string() + "-" + name)
+                               : scratch() / (name + "-quick");
+  fs::create_directories(parent_);
+  path_ = parent_ / "db";
+}
+
+QuickFolder::~QuickFolder() {
+  std::error_code problem;
+  fs::remove_all(parent_, problem);
+  if (problem) fmt::print(stderr, "{}: {}\n", parent_.string(), problem.message());
+}
+
 std::optional<SmallDisk> SmallDisk::mount(const fs::path& at, int mebibytes) {
   fs::create_directories(at);
   if (::mount("none", at.c_str(), "tmpfs", 0, fmt::format("size={}m", mebibytes).c_str()) != 0) {

@@ -45,6 +45,21 @@ class FaultServer {
 /// The server's user may write there.
 void give_to_server_user(const std::filesystem::path& path);
 
+/// A folder in memory where there is one, for servers of which only processes are killed: that
+/// loses nothing of what the system has, whatever the medium. Gone with this object.
+class QuickFolder {
+ public:
+  explicit QuickFolder(const std::string& name);
+  ~QuickFolder();
+  QuickFolder(const QuickFolder&) = delete;
+  QuickFolder& operator=(const QuickFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path parent_;
+  std::filesystem::path path_;
+};
+
 /// A small file system of its own, for being full. Nothing without the right to mount.
 class SmallDisk {
  public:

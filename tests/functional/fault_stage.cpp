@@ -37,7 +37,7 @@ Table* table() {
 }  // namespace
 
 std::uint64_t fault_seed() {
-  const char* given = std::getenv("BIFROST_FAULT_SEED");
+  const char* given = std::getenv("FAULT_SEED");
   return given == nullptr ? 42 : std::stoull(given);
 }
 
@@ -178,10 +178,11 @@ std::map<Instant, std::int64_t> logged_cycles(const std::string& log, const std:
 }
 
 Usage usage(pid_t pid) {
-  Usage found{0, 0};
+  Usage found{0, 0, 0};
   std::ifstream status{fmt::format("/proc/{}/status", pid)};
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("VmRSS:")) found.resident_kib = std::stoll(line.substr(6));
+    if (line.starts_with("RssAnon:")) found.own_kib = std::stoll(line.substr(8));
   }
   std::error_code problem;
   for (auto it = fs::directory_iterator(fmt::format("/proc/{}/fd", pid), problem);

@@ -19,7 +19,7 @@
 
 namespace bifrost::test {
 
-/// BIFROST_FAULT_SEED, else 42: every random choice of the fault table follows from it.
+/// FAULT_SEED, else 42: every random choice of the fault table follows from it.
 std::uint64_t fault_seed();
 
 /// One line of the fault table, printed at once and again, in order, when all faults have been.
@@ -98,6 +98,7 @@ std::map<core::Instant, std::int64_t> logged_cycles(const std::string& log,
 
 struct Usage {
   std::int64_t resident_kib;
+  std::int64_t own_kib;  // of it, what is not shared with other processes or files
   int descriptors;
 };
 Usage usage(pid_t pid);

@@ -27,12 +27,16 @@ std::string digest_of(Sql& sql, std::string_view underlying, core::Instant as_of
 struct Owed {
   std::string underlying;
   std::chrono::seconds interval{300};
-  core::Instant from;  // the first and the last cycle that must be in the ledger
-  core::Instant to;
+  core::Instant from{};  // the first and the last cycle that must be in the ledger
+  core::Instant to{};
   const FaultMarket* market = nullptr;  // every row is compared with what it showed
   std::size_t compare_every = 1;        // ... of every n-th cycle
   const std::vector<Ack>* acks = nullptr;
   const std::map<core::Instant, std::int64_t>* logged = nullptr;
+  bool prices_differ = false;  // the gateway was told to send other numbers than the market's
+  bool fields_may_lack =
+      false;                   // ... or to spoil some: a field is what the market says, or nothing
+  bool listing_moves = false;  // a complete cycle may have less than what was listed just then
 };
 
 /// The verdict of the checker.
@@ -46,6 +50,7 @@ struct Verdict {
   std::int64_t lost = 0;       // acknowledged and not there, or not the same any more
   std::int64_t duplicate = 0;  // rows of one contract and cycle beyond the first
   std::int64_t compared = 0;   // rows compared with the market, field by field
+  std::int64_t lacking = 0;    // fields that the market had and the history has not
 
   bool good() const { return broken.empty(); }
   void add(const Verdict& other);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded into a PostgreSQL server: while the file that BIFROST_FAULT_FSYNC names exists, the
+// Preloaded into a PostgreSQL server: while the file that FAULT_FSYNC names exists, the
 // next fsync or fdatasync of a file whose path holds that file's first line fails once with EIO,
 // and the order is taken away.
 #include <dlfcn.h>
@@ -15,7 +15,7 @@
 namespace {
 
 bool strikes(int fd) {
-  const char* order = std::getenv("BIFROST_FAULT_FSYNC");
+  const char* order = std::getenv("FAULT_FSYNC");
   if (order == nullptr || access(order, R_OK) != 0) return false;
   std::array<char, 256> wanted{};
   std::FILE* file = std::fopen(order, "r");
