@@ -108,6 +108,10 @@ TEST(Fault, F01CollectorKilledAtARandomByteOfACycle) {
                                               .market = &gateway.market(),
                                               .acks = &acks,
                                               .logged = &logged});
+  std::vector<std::string> wrong;
+  const auto changes = check_changes(url, "FLT", interval, 1, wrong);
+  EXPECT_TRUE(wrong.empty()) << wrong.front();
+  EXPECT_GT(changes, 0);
   EXPECT_TRUE(verdict.good()) << "seed " << seed << verdict.why();
   tell("F1",
        fmt::format(

@@ -2,6 +2,7 @@
 // Faults that a gateway causes, each by a script of the simulator.
 #include <fmt/core.h>
 
+#include "bifrost/store/history.hpp"
 #include "fault_play.hpp"
 
 namespace bifrost::test {
@@ -281,23 +282,34 @@ const Played f22{
           verdict.compared, verdict.lacking, back, verdict.text()));
     }};
 
-const Played f23{
-    "F23GreeksOfTheWrongSign", "F23", [] {
-      Scene scene{plan("f23", "at 0s: spoil wrong_sign share=0.3\n")};
-      scene.cycle(scene.now(), 60s);
-      scene.cycles(2, 60s);
-      Owed owed;
-      owed.prices_differ = true;
-      const auto wrong = scene.sql().one(
-          "SELECT count(*) FROM option_snapshots JOIN contracts USING (contract_id) WHERE delta <> "
-          "0 AND (delta > 0) <> (\"right\" = 'C')");
-      scene.expect(wrong != "0", "no greek was wrong");
-      const auto verdict = scene.finish(owed);
-      return scene.outcome(fmt::format(
-          "delta of the wrong sign: {} rows kept as the gateway sent them; nothing in the "
-          "history flags them: {}",
-          wrong, verdict.text()));
-    }};
+const Played f23{"F23GreeksOfTheWrongSign", "F23", [] {
+                   auto scenario = plan("f23", "at 10m: spoil wrong_sign share=0.3\n");
+                   scenario.shape.plausible = true;
+                   Scene scene{std::move(scenario)};
+                   scene.cycle(scene.now(), 60s);
+                   scene.cycles(2, 60s);
+                   const auto as_of = core::to_iso(scene.now());
+                   Owed owed;
+                   owed.prices_differ = true;
+                   // By the sign alone, without a model of ours.
+                   const auto wrong = scene.sql().one(
+                       fmt::format("SELECT count(*) FROM option_snapshots JOIN contracts USING "
+                                   "(contract_id) WHERE as_of = '{}' AND delta <> 0 "
+                                   "AND (delta > 0) <> (\"right\" = 'C')",
+                                   as_of));
+                   const auto flagged = [&](std::string_view comparison) {
+                     return scene.sql().one(fmt::format(
+                         "SELECT count(*) FROM option_changes WHERE kind = {} AND as_of {} '{}'",
+                         static_cast<int>(store::ChangeKind::suspect_greeks), comparison, as_of));
+                   };
+                   scene.expect(wrong != "0", "no greek was wrong");
+                   scene.expect(flagged("=") == wrong, flagged("=") + " flagged of " + wrong);
+                   scene.expect(flagged("<") == "0", "right greeks were flagged: " + flagged("<"));
+                   const auto verdict = scene.finish(owed);
+                   return scene.outcome(
+                       fmt::format("greeks of the wrong sign: {} sent, {} flagged as suspect: {}",
+                                   wrong, flagged("="), verdict.text()));
+                 }};
 
 }  // namespace
 }  // namespace bifrost::test

@@ -2,6 +2,10 @@
 #include "fault_market.hpp"
 
 #include <algorithm>
+#include <cmath>
+
+#include "bifrost/analysis/black_scholes.hpp"
+#include "bifrost/core/calendar.hpp"
 
 namespace bifrost::test {
 
@@ -150,6 +154,29 @@ FaultMarket::Quoted FaultMarket::quoted(const sim::ListedOption& option, Instant
       q.gamma = std::nullopt;
       q.theta = std::nullopt;
     }
+  }
+  if (shape_.plausible) {
+    const auto& contract = option.contract;
+    const double vol = 0.2 + 0.0001 * static_cast<double>(pick(of_minute, 0, 100));
+    const auto value = analysis::black_scholes(
+        contract.right,
+        analysis::SpotInputs{
+            .spot = static_cast<double>(std::stoll(expected_underlying_price(t))) / price_unit,
+            .strike = contract.strike.value(),
+            .years_to_expiry = core::years_act365f(t, core::settlement_instant(contract)),
+            .rate = 0,
+            .dividend_yield = 0,
+            .vol = vol});
+    const auto cents = std::llround(value.price * 100) * 100;
+    q.bid = std::max<std::int64_t>(cents - 100, 0);
+    q.ask = cents + 100;
+    q.bid_size = 10;
+    q.ask_size = 10;
+    q.implied_vol = std::llround(vol * 1e6);
+    q.delta = std::llround(value.delta * 1e6);
+    q.gamma = std::llround(value.gamma * 1e8);
+    q.theta = std::llround(value.theta * 1e6);
+    q.vega = std::llround(value.vega * 1e5);
   }
   return q;
 }

@@ -21,7 +21,8 @@ struct MarketShape {
   int lowest_strike = 95;    // whole units, one strike each ...
   int highest_strike = 105;  // ... up to here
   std::uint64_t seed = 1;
-  bool dirty = false;  // crossed, locked, zero and negative quotes, one-sided greeks
+  bool plausible = false;  // prices and greeks of one model, so that a wrong one can be told
+  bool dirty = false;      // crossed, locked, zero and negative quotes, one-sided greeks
   std::optional<core::Instant> listed_later{};  // from when the highest strike exists
   std::optional<core::Instant> gone{};          // from when the lowest strike exists no more
 };

@@ -103,10 +103,18 @@ class PlayedTest final : public ::testing::Test {
 
 }  // namespace
 
+namespace {
+std::mutex one_database_at_a_time;
+}
+
 std::string play_database(const std::string& name) {
-  static std::mutex one;
-  const std::lock_guard guard(one);
+  const std::lock_guard guard(one_database_at_a_time);
   return make_database(name);
+}
+
+std::string play_empty_database(const std::string& name) {
+  const std::lock_guard guard(one_database_at_a_time);
+  return cluster().create_database(name, core::after(30s)).value();
 }
 
 Played::Played(const char* test_name, const char* fault, std::function<Outcome()> play) {
@@ -219,7 +227,10 @@ Verdict Scene::finish(Owed owed) {
   owed.acks = &acks;
   owed.logged = &logged;
   auto verdict = check_invariants(sql_, owed);
+  std::vector<std::string> wrong;
+  check_changes(url_, owed.underlying, owed.interval, 1, wrong);
   for (const auto& broken : verdict.broken) expect(false, broken);
+  for (std::size_t i = 0; i < wrong.size() && i < 3; ++i) expect(false, wrong[i]);
   expect(verdict.rows > 0, "nothing was collected at all");
   return verdict;
 }

@@ -26,6 +26,8 @@ struct Played {
 
 /// make_database() for plays, one at a time: the cluster is shared.
 std::string play_database(const std::string& name);
+/// Without tables.
+std::string play_empty_database(const std::string& name);
 
 /// A gateway, a relay, a database and a collector, and a clock that goes from cycle to cycle.
 class Scene {
@@ -56,6 +58,8 @@ class Scene {
   StagedGateway& gateway() { return gateway_; }
   const std::string& url() const { return url_; }
   Sql& sql() { return sql_; }
+  std::vector<Ack> heard() const { return heard_->all(); }
+  core::Instant first() const { return at(plan_.first); }
   core::Instant now() const { return gateway_.now(); }
   core::Instant next(core::Instant t);
 

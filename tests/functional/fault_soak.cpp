@@ -137,6 +137,10 @@ TEST(Fault, F35ThirtyDaysOfCycles) {
                                               .compare_every = 97});
   EXPECT_TRUE(verdict.good()) << verdict.why();
   EXPECT_EQ(verdict.complete, static_cast<std::int64_t>(cycles.size()));
+  std::vector<std::string> wrong;
+  const auto changes = check_changes(server.url(), "FLT", interval, 97, wrong);
+  EXPECT_TRUE(wrong.empty()) << wrong.front();
+  EXPECT_GT(changes, 0);
   const auto bytes = std::stod(sql.one(
       "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('option_snapshots')"));
   EXPECT_LT(bytes / static_cast<double>(verdict.rows), bytes_per_row);

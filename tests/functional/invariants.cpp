@@ -3,9 +3,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <fstream>
-#include <set>
+#include <map>
+#include <tuple>
 
+#include "bifrost/collector/radar.hpp"
 #include "shared_data.hpp"
 
 namespace bifrost::test {
@@ -284,6 +287,75 @@ std::string digest_of(Sql& sql, std::string_view underlying, Instant as_of) {
 
 Verdict check_invariants(Sql& sql, const Owed& owed) {
   return Checker{sql, owed}.run();
+}
+
+std::int64_t check_changes(const std::string& url, const std::string& underlying,
+                           std::chrono::seconds interval, std::size_t every,
+                           std::vector<std::string>& wrong) {
+  const auto deadline = core::after(std::chrono::minutes{2});
+  auto database = store::Database::open(url, deadline).value();
+  store::History history{database};
+  collector::RadarOptions options;
+  options.interval = interval;
+  std::int64_t compared = 0;
+  std::map<Instant, std::vector<store::Change>> stored;
+  Sql sql{url};
+  const auto cycles = sql(fmt::format(
+      "SELECT to_char(as_of AT TIME ZONE 'UTC', {}) FROM collection_runs JOIN underlyings USING "
+      "(underlying_id) WHERE symbol = '{}' AND status IN (1, 2) ORDER BY as_of",
+      iso, underlying));
+  for (std::size_t i = 0; i < cycles.size(); i += every) {
+    const auto as_of = core::parse_instant(*cycles[i][0]).value();
+    auto again = collector::changes_again(database, history, options, underlying, as_of, deadline);
+    const auto kept = history.changes(underlying, as_of, as_of, std::nullopt, 1'000'000, deadline);
+    if (!again || !kept) {
+      wrong.push_back(fmt::format("I6: {}: {}", *cycles[i][0],
+                                  !again ? again.error().message : kept.error().message));
+      continue;
+    }
+    std::vector<store::Change> found;
+    for (const auto& change : *kept) found.push_back(change.change);
+    const auto order = [](const store::Change& a, const store::Change& b) {
+      return std::tie(a.contract, a.kind) < std::tie(b.contract, b.kind);
+    };
+    std::ranges::sort(found, order);
+    std::ranges::sort(*again, order);
+    if (found != *again) {
+      wrong.push_back(fmt::format("I6: {}: {} changes are stored and {} follow from the snapshots",
+                                  *cycles[i][0], found.size(), again->size()));
+    }
+    compared += static_cast<std::int64_t>(found.size());
+  }
+  return compared;
+}
+
+std::int64_t check_rollups(Sql& sql, std::vector<std::string>& wrong) {
+  const auto rows = sql(R"(
+      WITH raw AS (
+        SELECT (s.as_of AT TIME ZONE 'America/New_York')::date AS day, s.underlying_id, s.contract_id, s.as_of, s.volume,
+               s.open_interest, s.implied_vol, (s.bid + s.ask) / 2.0 / u.price_scale AS mid,
+               (s.ask - s.bid) / u.price_scale::float8 AS spread,
+               coalesce(s.bid IS NOT NULL AND s.ask > 0 AND s.bid <= s.ask, false) AS market
+        FROM option_snapshots s JOIN underlyings u USING (underlying_id)
+        JOIN collection_runs r ON r.underlying_id = s.underlying_id AND r.as_of = s.as_of AND r.status IN (1, 2)),
+      days AS (
+        SELECT day, underlying_id, contract_id, count(*) FILTER (WHERE market) AS n,
+               (array_agg(mid ORDER BY as_of) FILTER (WHERE market))[1] AS mid_open,
+               max(mid) FILTER (WHERE market) AS mid_high, min(mid) FILTER (WHERE market) AS mid_low,
+               (array_agg(mid ORDER BY as_of DESC) FILTER (WHERE market))[1] AS mid_close,
+               avg(spread) FILTER (WHERE market) AS average_spread,
+               (array_agg(implied_vol ORDER BY market DESC, as_of DESC))[1] AS implied_vol_close
+        FROM raw GROUP BY 1, 2, 3)
+      SELECT concat_ws(' ', day, contract_id, 'n', d.n, days.n, 'close', d.mid_close, days.mid_close) FROM days
+      FULL JOIN option_daily d USING (day, underlying_id, contract_id)
+      WHERE d.n IS DISTINCT FROM days.n OR abs(d.mid_open - days.mid_open) > 1e-9 OR abs(d.mid_high - days.mid_high) > 1e-9
+         OR abs(d.mid_low - days.mid_low) > 1e-9 OR abs(d.mid_close - days.mid_close) > 1e-9
+         OR (d.mid_close IS NULL) <> (days.mid_close IS NULL) OR abs(d.average_spread - days.average_spread) > 1e-9
+         OR d.implied_vol_close IS DISTINCT FROM days.implied_vol_close)");
+  for (std::size_t i = 0; i < rows.size() && i < findings_kept; ++i) {
+    wrong.push_back("I7: the roll-up is not what the rows give: " + *rows[i][0]);
+  }
+  return std::stoll(sql.one("SELECT count(*) FROM option_daily"));
 }
 
 std::vector<Instant> owed_cycles(Sql& sql, Instant from, Instant to,

@@ -63,6 +63,17 @@ struct Verdict {
 /// is computed by PostgreSQL from its own time zones and a list of closures of its own.
 Verdict check_invariants(Sql& sql, const Owed& owed);
 
+/// I6: the changes of every `every`-th stored cycle, computed again from the snapshots alone,
+/// against those that are stored. What differs is added to `wrong`; gives the number of changes
+/// compared.
+std::int64_t check_changes(const std::string& url, const std::string& underlying,
+                           std::chrono::seconds interval, std::size_t every,
+                           std::vector<std::string>& wrong);
+
+/// I7: every roll-up of a contract's day against the raw rows, in plain SQL with the exchange's
+/// time zone. Gives the number of contract days compared.
+std::int64_t check_rollups(Sql& sql, std::vector<std::string>& wrong);
+
 /// The cycles owed between two instants, inclusive, by the checker's own reckoning.
 std::vector<core::Instant> owed_cycles(Sql& sql, core::Instant from, core::Instant to,
                                        std::chrono::seconds interval);
