@@ -4,8 +4,6 @@
 #include <fmt/core.h>
 
 #include <cstdio>
-
-#include "bifrost/core/config.hpp"
 #include <utility>
 
 #include "bifrost/core/extra_closures.hpp"
@@ -17,8 +15,10 @@ using core::Result;
 using namespace std::chrono_literals;
 
 Result<Server> open_server(const std::string& env_file) {
-  BF_TRY(const auto config, core::Config::load(env_file, env_file != ".env"));
-  Server server{std::nullopt, config.database_url};
+  BF_TRY(auto config, core::Config::load(env_file, env_file != ".env"));
+  core::set_extra_closures(config.extra_closures);
+  Server server{std::move(config), std::nullopt, {}};
+  server.url = server.config.database_url;
   if (server.url.empty()) {
     const auto folder = data_folder() / "db";
     fmt::print(stderr, "DATABASE_URL is not set: using the private database in {}\n",
@@ -31,24 +31,9 @@ Result<Server> open_server(const std::string& env_file) {
 
 Result<Workplace> open_workplace(const std::string& env_file) {
   BF_TRY(auto server, open_server(env_file));
-  Workplace place;
+  Workplace place{std::move(server.config), std::nullopt, std::nullopt};
   BF_TRY(place.database, store::Database::open(server.url, core::after(30s)));
   place.cluster = std::move(server.cluster);
-using namespace std::chrono_literals;
-
-core::Result<Workplace> open_workplace(const std::string& env_file) {
-  BF_TRY(auto config, core::Config::load(env_file, env_file != ".env"));
-  core::set_extra_closures(config.extra_closures);
-  Workplace place{std::move(config), std::nullopt, std::nullopt};
-  std::string url = place.config.database_url;
-  if (url.empty()) {
-    const auto folder = data_folder() / "db";
-    fmt::print(stderr, "DATABASE_URL is not set: using the private database in {}\n",
-               folder.string());
-    BF_TRY(place.cluster, store::PrivateCluster::start(folder, core::after(60s)));
-    url = place.cluster->url();
-  }
-  BF_TRY(place.database, store::Database::open(url, core::after(30s)));
   return place;
 }
 

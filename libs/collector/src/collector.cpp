@@ -93,8 +93,6 @@ void Collector::run(std::stop_token stop) {
         break;
       case Turn::idle: {
         if (quiet_work()) break;  // and see what is due now
-        std::chrono::milliseconds wait = 200ms;
-        if (quiet_work()) break;
         // A simulator without a message rate may run as fast as it is asked.
         auto wait = client_.link().messages_per_second == 0 ? 5ms : 200ms;
         if (!options_.simulated_clock) {
