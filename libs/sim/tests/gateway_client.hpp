@@ -31,10 +31,12 @@ class GatewayClient {
     client.send(wire::StartApi{.client_id = client_id, .capabilities = {}});
     client.expect<wire::ManagedAccounts>();
     client.expect<wire::NextValidId>();
-    // The greeting's last notice.
-    while (client.expect<wire::ErrorMessage>().code != 2158) {
+    for (;;) {
+      const auto payload = client.next();
+      if (!payload) throw std::runtime_error("the gateway closed in the middle of its greeting");
+      const auto notice = wire::decode<wire::ErrorMessage>(wire::Fields{*payload}, client.version_);
+      if (notice && notice->code == 2158) return client;  // the greeting's last
     }
-    return client;
   }
 
   /// The version agreed on; 0 when the gateway closed instead.

@@ -30,7 +30,10 @@ class Variants : public testing::Test {
     ASSERT_EQ(option_.contract.strike.value(), std::stod(strike_)) << "a whole strike is wanted";
   }
 
-  GatewayClient client(int version) { return GatewayClient::ready(gateway_->port(), 1, version); }
+  /// Under an id of its own: that of one just gone may not be free yet.
+  GatewayClient client(int version) {
+    return GatewayClient::ready(gateway_->port(), ++last_id_, version);
+  }
 
   /// What the gateway says to one message, its fields ended by |, until it has told the time.
   static std::vector<std::string> answer(GatewayClient& c, std::string message) {
@@ -46,6 +49,7 @@ class Variants : public testing::Test {
   core::ManualClock clock_{instant("2026-03-02T17:00:00Z")};
   SyntheticMarket market_{7, date("2025-06-02"), only({"ODIN"})};
   SyntheticMarket twin_{7, date("2025-06-02"), only({"ODIN"})};
+  int last_id_ = 0;
   std::unique_ptr<Gateway> gateway_;
   ListedOption option_;
   int odin_ = 0;
