@@ -14,6 +14,7 @@
 #include "history_impl.hpp"
 #include "migrations.hpp"
 #include "notice.hpp"
+#include "stored_rows.hpp"
 #include "units.hpp"
 
 namespace bifrost::store {
@@ -76,12 +77,18 @@ Result<void> check(const CycleRecord& cycle) {
       (cycle.interval && !units::encode_count(cycle.interval->count()))) {
     return refuse(snapshot, "a count beyond 2^31");
   }
-  std::unordered_set<core::OptionContract, Catalogue::ContractHash> seen;
-  seen.reserve(snapshot.quotes.size());
-  for (const auto& quote : snapshot.quotes) {
-    BF_CHECK(check_contract(snapshot, quote.contract));
-    if (!seen.insert(quote.contract).second) {
-      return refuse(snapshot, fmt::format("{} is there twice", core::describe(quote.contract)));
+  for (const auto& quote : snapshot.quotes) BF_CHECK(check_contract(snapshot, quote.contract));
+  // In the order of a chain, as they usually come, twins are neighbours.
+  const auto not_ascending = [](const core::OptionQuote& a, const core::OptionQuote& b) {
+    return !(rows::place(a.contract) < rows::place(b.contract));
+  };
+  if (std::ranges::adjacent_find(snapshot.quotes, not_ascending) != snapshot.quotes.end()) {
+    std::unordered_set<core::OptionContract, Catalogue::ContractHash> seen;
+    seen.reserve(snapshot.quotes.size());
+    for (const auto& quote : snapshot.quotes) {
+      if (!seen.insert(quote.contract).second) {
+        return refuse(snapshot, fmt::format("{} is there twice", core::describe(quote.contract)));
+      }
     }
   }
   std::set<std::pair<core::OptionContract, ChangeKind>> changed;

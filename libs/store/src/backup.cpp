@@ -17,6 +17,7 @@
 #include "bifrost/core/whole_file.hpp"
 #include "client_program.hpp"
 #include "digest.hpp"
+#include "migrations.hpp"
 #include "pool.hpp"
 #include "sha256.hpp"
 
@@ -261,6 +262,11 @@ Result<Backup> back_up(Database& database, const fs::path& file_or_folder,
   BF_TRY(const auto connection, pool.lease(deadline));
   BF_TRY(const auto program, client_program("pg_dump", connection->server_version() / 10'000));
   BF_TRY(auto settings, client_settings(pool.url()));
+  // An older schema may be backed up, before it is migrated; one that is not ours may not.
+  if (const auto schema = verify_schema(*connection, migrations(), deadline);
+      !schema && schema.error().code != Errc::unavailable) {
+    return tl::unexpected{schema.error()};
+  }
   // One state for the dump and for what is said of it.
   BF_CHECK(begin_long_read(*connection, deadline));
   BF_TRY(const auto exported,
@@ -349,6 +355,13 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
                     "a server with that version, by hand: SELECT timescaledb_pre_restore(), "
                     "pg_restore, SELECT timescaledb_post_restore(); then: bifrost db verify",
                     file.string(), backup.contents.timescaledb_version.value_or("")));
+  }
+  if (backup.contents.schema_revision > migrations().back().revision) {
+    return fail(
+        Errc::conflict,
+        fmt::format("{} is at schema revision {}, this program knows {}; hint: install the "
+                    "newer program",
+                    file.string(), backup.contents.schema_revision, migrations().back().revision));
   }
   Found found{};
   {

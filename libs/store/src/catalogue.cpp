@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "stored_rows.hpp"
 #include "units.hpp"
 
 namespace bifrost::store {
@@ -36,6 +37,7 @@ void Catalogue::forget_if_reconnected() {
   generation_ = now;
   underlyings_.clear();
   contracts_.clear();
+  by_id_.clear();
 }
 
 Result<std::optional<Underlying>> Catalogue::find_underlying(pg::Connection& connection,
@@ -162,6 +164,46 @@ void Catalogue::remember(std::int32_t underlying_id, const Ids& fresh) {
   const std::lock_guard lock(mutex_);
   forget_if_reconnected();
   contracts_[underlying_id].insert(fresh.begin(), fresh.end());
+}
+
+Result<std::vector<std::shared_ptr<const core::OptionContract>>> Catalogue::contracts(
+    pg::Connection& connection, std::string_view underlying, std::span<const std::int32_t> ids,
+    Deadline deadline) {
+  std::vector<std::shared_ptr<const core::OptionContract>> found(ids.size());
+  std::vector<std::int32_t> unknown;
+  const auto look = [&] {
+    unknown.clear();
+    const std::lock_guard lock(mutex_);
+    forget_if_reconnected();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const auto at = by_id_.find(ids[i]);
+      if (at == by_id_.end()) {
+        unknown.push_back(ids[i]);
+      } else {
+        found[i] = at->second;
+      }
+    }
+  };
+  look();
+  if (unknown.empty()) return found;
+  BF_TRY(const auto rows,
+         connection.query("SELECT contract_id, trading_class, expiry, strike, \"right\", multiplier"
+                          " FROM contracts WHERE contract_id = ANY($1)",
+                          pg::Params{}.add(std::span<const std::int32_t>(unknown)), deadline));
+  {
+    const std::lock_guard lock(mutex_);
+    for (int row = 0; row < rows.size(); ++row) {
+      by_id_.insert_or_assign(static_cast<std::int32_t>(rows.integer(row, 0)),
+                              std::make_shared<const core::OptionContract>(
+                                  rows::read_contract(rows, row, 1, underlying)));
+    }
+  }
+  look();
+  if (unknown.empty()) return found;
+  return fail(Errc::corrupt_data,
+              fmt::format("the history of {} has quotes of contract {}, which it does not know; "
+                          "hint: bifrost db verify",
+                          underlying, unknown.front()));
 }
 
 }  // namespace bifrost::store

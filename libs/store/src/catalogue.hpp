@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -47,6 +48,12 @@ class Catalogue {
       std::span<const core::OptionContract* const> contracts, Ids& fresh, core::Deadline deadline);
   void remember(std::int32_t underlying_id, const Ids& fresh);
 
+  /// The contracts that have these ids, in their order; those not yet known are read. A reader that
+  /// knows them needs no join, which costs thirty times what reading the facts of a snapshot does.
+  core::Result<std::vector<std::shared_ptr<const core::OptionContract>>> contracts(
+      pg::Connection& connection, std::string_view underlying, std::span<const std::int32_t> ids,
+      core::Deadline deadline);
+
  private:
   void forget_if_reconnected();  // with the mutex held
 
@@ -55,6 +62,7 @@ class Catalogue {
   std::uint64_t generation_ = 0;
   std::map<std::string, Underlying, std::less<>> underlyings_;
   std::map<std::int32_t, Ids> contracts_;
+  std::unordered_map<std::int32_t, std::shared_ptr<const core::OptionContract>> by_id_;
 };
 
 }  // namespace bifrost::store

@@ -35,42 +35,49 @@ constexpr std::size_t piece = 1 << 17;  // what the sink gets at a time
 constexpr auto redraw_every = std::chrono::milliseconds{200};
 
 /// Text that grows; decimal numbers are written straight from the scaled integers that are stored,
-/// so that nothing is rounded on the way.
+/// so that nothing is rounded on the way. An export is bounded by how fast this is.
 class Text {
  public:
-  void add(std::string_view text) { bytes_.append(text); }
-  void add(char c) { bytes_.push_back(c); }
-  void add_integer(std::int64_t value) {
-    char buffer[24];
-    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
-    bytes_.append(buffer, end);
+  void add(std::string_view text) {
+    char* at = room(text.size());
+    std::memcpy(at, text.data(), text.size());
+    size_ += text.size();
   }
+  void add(char c) {
+    *room(1) = c;
+    ++size_;
+  }
+  void add_integer(std::int64_t value) { add_decimal(value, 0); }
   /// value / 10^digits without trailing zeros.
   void add_decimal(std::int64_t value, int digits) {
     char buffer[32];
-    char* at = buffer + sizeof buffer;
+    char* const end = buffer + sizeof buffer;
+    char* at = end;
     auto rest =
         value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
-    bool seen = false;
-    for (int i = 0; i < digits; ++i, rest /= 10) {
-      const auto digit = rest % 10;
-      if (digit != 0) seen = true;
-      if (seen) *--at = static_cast<char>('0' + digit);
+    for (; digits > 0 && rest % 10 == 0; --digits) rest /= 10;
+    if (digits > 0) {
+      for (; digits > 0; --digits, rest /= 10) *--at = static_cast<char>('0' + rest % 10);
+      *--at = '.';
     }
-    if (seen) *--at = '.';
     do {
       *--at = static_cast<char>('0' + rest % 10);
       rest /= 10;
     } while (rest != 0);
     if (value < 0) *--at = '-';
-    bytes_.append(at, static_cast<std::size_t>(buffer + sizeof buffer - at));
+    add(std::string_view(at, static_cast<std::size_t>(end - at)));
   }
-  std::string_view view() const { return bytes_; }
-  std::size_t size() const { return bytes_.size(); }
-  void clear() { bytes_.clear(); }
+  std::string_view view() const { return {bytes_.data(), size_}; }
+  std::size_t size() const { return size_; }
+  void clear() { size_ = 0; }
 
  private:
-  std::string bytes_;
+  char* room(std::size_t more) {
+    if (bytes_.size() < size_ + more) bytes_.resize(2 * (size_ + more) + 256);
+    return bytes_.data() + size_;
+  }
+  std::string bytes_;  // as large as it ever was
+  std::size_t size_ = 0;
 };
 
 /// Collects what is written, packs it if asked to, and hands it on in pieces.

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "facts.hpp"
 #include "history_impl.hpp"
 #include "stored_rows.hpp"
 #include "units.hpp"
@@ -177,6 +178,16 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
   if (!found) return no_snapshot(underlying, filter.at);
   BF_TRY(auto run, find_snapshot(*connection, underlying, *found, filter.at, deadline));
   if (!run) return no_snapshot(underlying, filter.at);
+  if (!run->source) return fail(Errc::corrupt_data, "a snapshot without a source");
+  core::ChainSnapshot snapshot{
+      std::string(underlying), run->as_of, run->underlying_price, *run->source, {}};
+  if (!filter.expiry && !filter.trading_class) {
+    BF_TRY(snapshot.quotes,
+           facts::chain(*connection, impl_->catalogue, underlying, *found, run->as_of, deadline));
+    if (snapshot.quotes.empty() && run->received > 0)
+      BF_CHECK(refuse_dropped(*connection, *run, deadline));
+    return StoredChain{*std::move(run), std::move(snapshot)};
+  }
   // The instant is a parameter, so that the planner sees the one partition it needs.
   pg::Params params;
   params.add(run->as_of).add(found->id).add(filter.expiry);
@@ -194,9 +205,6 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
           " ORDER BY c.expiry, c.trading_class COLLATE \"C\", c.strike, c.\"right\", c.multiplier",
           params, deadline));
   if (rows.size() == 0 && run->received > 0) BF_CHECK(refuse_dropped(*connection, *run, deadline));
-  if (!run->source) return fail(Errc::corrupt_data, "a snapshot without a source");
-  core::ChainSnapshot snapshot{
-      std::string(underlying), run->as_of, run->underlying_price, *run->source, {}};
   snapshot.quotes.reserve(static_cast<std::size_t>(rows.size()));
   for (int row = 0; row < rows.size(); ++row) {
     snapshot.quotes.push_back({read_contract(rows, row, 0, underlying),
@@ -238,29 +246,14 @@ Result<std::vector<ContractPoint>> History::contract_history(const core::OptionC
   if (runs.size() == 0) return points;
   std::vector<Instant> instants;
   for (int row = 0; row < runs.size(); ++row) instants.push_back(runs.instant(row, 0));
-  pg::Params params;
-  params.add(std::span<const Instant>(instants))
-      .add(found->id)
-      .add(static_cast<std::int32_t>(ids.integer(0, 0)))
-      .add(instants.front())
-      .add(instants.back());
-  // One probe of the key per run: a range over the facts would read every contract of the
-  // underlying. The LIMIT keeps the planner from turning the probes into a join over whole
-  // partitions.
-  BF_TRY(const auto rows,
-         connection->query(
-             "SELECT k.ordinality, " BIFROST_QUOTE_COLUMNS
-             " FROM unnest($1::timestamptz[]) WITH ORDINALITY AS k(as_of, ordinality)"
-             " CROSS JOIN LATERAL (SELECT * FROM option_snapshots f WHERE f.as_of = k.as_of"
-             "  AND f.underlying_id = $2 AND f.contract_id = $3 AND f.as_of >= $4 AND f.as_of <= $5"
-             "  LIMIT 1) s ORDER BY k.ordinality",
-             params, deadline));
-  points.reserve(static_cast<std::size_t>(rows.size()));
-  for (int row = 0; row < rows.size(); ++row) {
-    const auto run = static_cast<int>(rows.integer(row, 0)) - 1;
-    const auto as_of = instants[static_cast<std::size_t>(run)];
-    points.push_back({as_of, read_price(runs, run, 1, found->price_scale),
-                      read_quote(rows, row, 1, as_of, found->price_scale)});
+  BF_TRY(auto found_points,
+         facts::series(*connection, *found, static_cast<std::int32_t>(ids.integer(0, 0)), instants,
+                       deadline));
+  points.reserve(found_points.size());
+  int run = 0;
+  for (auto& [as_of, quote] : found_points) {
+    while (instants[static_cast<std::size_t>(run)] != as_of) ++run;
+    points.push_back({as_of, read_price(runs, run, 1, found->price_scale), std::move(quote)});
   }
   return points;
 }

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <optional>
 #include <set>
@@ -145,12 +146,15 @@ class Import {
     }
     share_ = 1;
     BF_CHECK(write());
+    BF_CHECK(settle());
     return report_progress();
   }
 
   Result<void> take(core::ChainFileRow row) {
     const Origin origin{file_, row.line};
-    if (ended_.contains({row.contract.underlying, row.quote_ts})) {
+    // The key of the row before is open, so it has not ended.
+    const bool same = row.quote_ts == instant_ && open_.contains(row.contract.underlying);
+    if (!same && ended_.contains({row.contract.underlying, row.quote_ts})) {
       reject(origin, "rows of this instant came earlier in the file and had ended");
       return {};
     }
@@ -277,20 +281,35 @@ class Import {
     return report_progress();
   }
 
+  /// Hands the filled transaction to the database and goes on reading: the next write, or the end
+  /// of the file, waits for it.
   Result<void> write() {
-    BF_TRY(const auto appended, history_.append(filling_, core::after(options_.transaction_limit)));
-    for (std::size_t i = 0; i < filling_.size(); ++i) {
-      if (appended[i].stored) {
-        ++report_.cycles_imported;
-        report_.rows_imported += static_cast<std::int64_t>(filling_[i].snapshot.quotes.size());
-      } else {
-        ++report_.cycles_already_there;
-        BF_CHECK(compare_with_stored(filling_[i].snapshot, filling_origins_[i]));
-      }
-    }
+    BF_CHECK(settle());
+    if (filling_.empty()) return {};
+    writing_ = std::move(filling_);
+    writing_origins_ = std::move(filling_origins_);
     filling_.clear();
     filling_origins_.clear();
     filling_rows_ = 0;
+    written_ = std::async(std::launch::async, [this] {
+      return history_.append(writing_, core::after(options_.transaction_limit));
+    });
+    return {};
+  }
+
+  /// Waits for the transaction under way and takes what became of it into the report.
+  Result<void> settle() {
+    if (!written_.valid()) return {};
+    BF_TRY(const auto appended, written_.get());
+    for (std::size_t i = 0; i < writing_.size(); ++i) {
+      if (appended[i].stored) {
+        ++report_.cycles_imported;
+        report_.rows_imported += static_cast<std::int64_t>(writing_[i].snapshot.quotes.size());
+      } else {
+        ++report_.cycles_already_there;
+        BF_CHECK(compare_with_stored(writing_[i].snapshot, writing_origins_[i]));
+      }
+    }
     return {};
   }
 
@@ -350,7 +369,10 @@ class Import {
   std::vector<CycleRecord> filling_;   // the next transaction
   std::vector<std::vector<Origin>> filling_origins_;
   std::size_t filling_rows_ = 0;
-  std::set<Key> ended_;  // of this file
+  std::set<Key> ended_;               // of this file
+  std::vector<CycleRecord> writing_;  // the transaction under way
+  std::vector<std::vector<Origin>> writing_origins_;
+  std::future<Result<std::vector<Appended>>> written_;  // last: its end waits for the writer
 };
 
 }  // namespace

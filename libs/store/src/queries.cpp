@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "catalogue.hpp"
+#include "facts.hpp"
 #include "history_impl.hpp"
 #include "known.hpp"
 #include "stored_rows.hpp"
@@ -103,9 +104,19 @@ Result<std::optional<KnownRun>> find_snapshot(pg::Connection& connection, std::s
   " AND ($3::date IS NULL OR c.expiry = $3) AND ($4::text IS NULL OR c.trading_class = $4)"       \
   " ORDER BY c.expiry, c.trading_class COLLATE \"C\", c.strike, c.\"right\", c.multiplier"
 
-Result<StoredChain> read_chain(pg::Connection& connection, const Underlying& underlying,
-                               KnownRun known, const ChainFilter& filter, Deadline deadline) {
+Result<StoredChain> read_chain(pg::Connection& connection, Catalogue& catalogue,
+                               const Underlying& underlying, KnownRun known,
+                               const ChainFilter& filter, Deadline deadline) {
   auto& run = known.run;
+  if (!run.source) return fail(Errc::corrupt_data, "a snapshot without a source");
+  core::ChainSnapshot snapshot{run.underlying, run.as_of, run.underlying_price, *run.source, {}};
+  if (!known.superseded && !filter.expiry && !filter.trading_class) {
+    BF_TRY(snapshot.quotes,
+           facts::chain(connection, catalogue, run.underlying, underlying, run.as_of, deadline));
+    if (snapshot.quotes.empty() && run.received > 0)
+      BF_CHECK(refuse_dropped(connection, run, deadline));
+    return StoredChain{std::move(run), std::move(snapshot)};
+  }
   pg::Params params;
   std::optional<std::string_view> trading_class;
   if (filter.trading_class) trading_class = *filter.trading_class;
@@ -118,8 +129,6 @@ Result<StoredChain> read_chain(pg::Connection& connection, const Underlying& und
                           params, deadline));
   if (rows.size() == 0 && run.received > 0 && !known.superseded)
     BF_CHECK(refuse_dropped(connection, run, deadline));
-  if (!run.source) return fail(Errc::corrupt_data, "a snapshot without a source");
-  core::ChainSnapshot snapshot{run.underlying, run.as_of, run.underlying_price, *run.source, {}};
   snapshot.quotes.reserve(static_cast<std::size_t>(rows.size()));
   for (int row = 0; row < rows.size(); ++row) {
     snapshot.quotes.push_back({rows::read_contract(rows, row, 0, run.underlying),
@@ -142,11 +151,6 @@ bool same_values(core::Quote a, core::Quote b) {
   return a == b;
 }
 
-/// The order of a chain in the history.
-auto place(const core::OptionContract& c) {
-  return std::tie(c.expiry, c.trading_class, c.strike, c.right, c.multiplier);
-}
-
 }  // namespace
 
 ChainDiff diff_chains(const StoredChain& before, const StoredChain& after) {
@@ -156,10 +160,10 @@ ChainDiff diff_chains(const StoredChain& before, const StoredChain& after) {
   const auto a_end = before.snapshot.quotes.end();
   const auto b_end = after.snapshot.quotes.end();
   while (a != a_end || b != b_end) {
-    if (b == b_end || (a != a_end && place(a->contract) < place(b->contract))) {
+    if (b == b_end || (a != a_end && rows::place(a->contract) < rows::place(b->contract))) {
       diff.contracts.push_back({a->contract, a->quote, std::nullopt});
       ++a;
-    } else if (a == a_end || place(b->contract) < place(a->contract)) {
+    } else if (a == a_end || rows::place(b->contract) < rows::place(a->contract)) {
       diff.contracts.push_back({b->contract, std::nullopt, b->quote});
       ++b;
     } else {
@@ -226,7 +230,7 @@ Result<StoredChain> Queries::chain(std::string_view underlying, const ChainFilte
   if (!found) return no_snapshot(underlying, filter.at, known_at);
   BF_TRY(auto run, find_snapshot(*connection, underlying, *found, filter.at, known_at, deadline));
   if (!run) return no_snapshot(underlying, filter.at, known_at);
-  return read_chain(*connection, *found, *std::move(run), filter, deadline);
+  return read_chain(*connection, impl_->catalogue, *found, *std::move(run), filter, deadline);
 }
 
 Result<std::vector<Run>> Queries::runs(std::string_view underlying, Instant from, Instant to,
@@ -252,7 +256,8 @@ Result<ChainDiff> Queries::diff(std::string_view underlying, Instant before, Ins
     const auto at = i == 0 ? before : after;
     BF_TRY(auto run, find_snapshot(*connection, underlying, *found, at, known_at, deadline));
     if (!run) return no_snapshot(underlying, at, known_at);
-    BF_TRY(chains[i], read_chain(*connection, *found, *std::move(run), {}, deadline));
+    BF_TRY(chains[i],
+           read_chain(*connection, impl_->catalogue, *found, *std::move(run), {}, deadline));
   }
   BF_CHECK(connection->query("COMMIT", deadline));
   return diff_chains(*chains[0], *chains[1]);
@@ -306,23 +311,9 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
     }
   };
   const auto id = static_cast<std::int32_t>(ids.integer(0, 0));
-  if (!instants.empty()) {
-    pg::Params params;
-    params.add(std::span<const Instant>(instants))
-        .add(found->id)
-        .add(id)
-        .add(instants.front())
-        .add(instants.back());
-    // One probe of the key per run, as in History::contract_history.
-    BF_TRY(const auto rows,
-           connection->query(
-               "SELECT k.as_of, " BIFROST_QUOTE_COLUMNS
-               " FROM unnest($1::timestamptz[]) WITH ORDINALITY AS k(as_of, ordinality)"
-               " CROSS JOIN LATERAL (SELECT * FROM option_snapshots f WHERE f.as_of = k.as_of"
-               "  AND f.underlying_id = $2 AND f.contract_id = $3 AND f.as_of >= $4"
-               "  AND f.as_of <= $5 LIMIT 1) s ORDER BY k.ordinality",
-               params, deadline));
-    take(rows);
+  BF_TRY(auto points, facts::series(*connection, *found, id, instants, deadline));
+  for (auto& [as_of, quote] : points) {
+    series.points.push_back({as_of, by_instant.at(as_of)->underlying_price, std::move(quote)});
   }
   if (!aside.empty()) {
     pg::Params params;
@@ -506,6 +497,37 @@ Result<std::vector<OpenInterestChange>> Queries::top_open_interest_changes(core:
                        rows.instant(row, 7), rows.integer(row, 8), rows.integer(row, 9)});
   }
   return changes;
+}
+
+Result<std::vector<IvRankDay>> Queries::iv_rank_history(std::span<const std::string> underlyings,
+                                                        DailyOrigin origin, core::Date first,
+                                                        core::Date last, Deadline deadline) {
+  std::vector<IvRankDay> days;
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  std::map<std::int32_t, std::size_t> places;
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < underlyings.size(); ++i) {
+    BF_TRY(const auto found,
+           impl_->catalogue.find_underlying(*connection, underlyings[i], deadline));
+    if (found && places.emplace(found->id, i).second) ids.push_back(found->id);
+  }
+  pg::Params params;
+  params.add(std::span<const std::int32_t>(ids)).add(to_string(origin)).add(first).add(last);
+  BF_TRY(const auto rows,
+         connection->query("SELECT underlying_id, day, implied_vol_30d_close, iv_rank,"
+                           " iv_percentile, iv_rank_n FROM underlying_daily"
+                           " WHERE underlying_id = ANY($1) AND origin = $2"
+                           " AND day BETWEEN $3 AND $4 AND implied_vol_30d_close IS NOT NULL",
+                           params, deadline));
+  days.reserve(static_cast<std::size_t>(rows.size()));
+  for (int row = 0; row < rows.size(); ++row) {
+    days.push_back({places.at(static_cast<std::int32_t>(rows.integer(row, 0))), rows.date(row, 1),
+                    rows.real(row, 2), rows.find_real(row, 3), rows.find_real(row, 4),
+                    rows.integer(row, 5)});
+  }
+  std::ranges::sort(days, {},
+                    [](const IvRankDay& one) { return std::tie(one.underlying, one.day); });
+  return days;
 }
 
 }  // namespace bifrost::store

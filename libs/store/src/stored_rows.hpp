@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <tuple>
 
 #include "bifrost/store/history.hpp"
 #include "pg.hpp"
@@ -32,5 +33,10 @@ core::Quote read_quote(const pg::Rows& rows, int row, int first, core::Instant a
 /// Five columns: trading_class, expiry, strike, right, multiplier.
 core::OptionContract read_contract(const pg::Rows& rows, int row, int first,
                                    std::string_view symbol);
+
+/// The order of a chain: expiry, trading class, strike, call, put.
+inline auto place(const core::OptionContract& c) {
+  return std::tie(c.expiry, c.trading_class, c.strike, c.right, c.multiplier);
+}
 
 }  // namespace bifrost::store::rows

@@ -437,5 +437,43 @@ TEST(Queries, TheLargestOpenInterestChangesOfADayAreThoseFromTheLastSnapshotOfTh
       2U);
 }
 
+TEST(Queries, RankOfTheImpliedVolIsReadForManyUnderlyingsAtOnce) {
+  auto database = migrated();
+  Daily daily(database);
+  Queries queries(database);
+  const auto days_of = [](double shift, DailyOrigin origin) {
+    std::vector<UnderlyingDay> days;
+    for (int i = 0; i < 5; ++i) {
+      UnderlyingDay one;
+      one.day = day("2021-01-04") + std::chrono::days{i};
+      one.origin = origin;
+      if (i != 2) one.implied_vol_30d_close = 0.2 + shift * i;
+      one.close = price("100");
+      days.push_back(one);
+    }
+    return days;
+  };
+  ok(daily.upsert("SPX", days_of(0.01, DailyOrigin::snapshots), soon()));
+  ok(daily.upsert("NDX", days_of(-0.01, DailyOrigin::snapshots), soon()));
+  ok(daily.upsert("NDX", days_of(0.5, DailyOrigin::broker), soon()));
+  const std::vector<std::string> wanted{"NDX", "nobody", "SPX"};
+  const auto found = ok(queries.iv_rank_history(wanted, DailyOrigin::snapshots, day("2021-01-05"),
+                                                day("2021-01-08"), soon()));
+  ASSERT_EQ(found.size(), 6U) << "a day without an implied vol has no rank";
+  EXPECT_EQ(found[0].underlying, 0U);
+  EXPECT_EQ(found[3].underlying, 2U);
+  // The same numbers as the days themselves have.
+  const auto days = ok(daily.underlying_days("SPX", DailyOrigin::snapshots, day("2021-01-05"),
+                                             day("2021-01-08"), soon()));
+  std::size_t i = 3;
+  for (const auto& one : days) {
+    if (!one.implied_vol_30d_close) continue;
+    EXPECT_EQ(found[i], (IvRankDay{2, one.day, *one.implied_vol_30d_close, one.iv_rank,
+                                   one.iv_percentile, one.iv_rank_n}));
+    ++i;
+  }
+  EXPECT_EQ(found.back().rank, 1.0) << "the highest of its year";
+}
+
 }  // namespace
 }  // namespace bifrost::store

@@ -3,9 +3,12 @@
 
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "bifrost/store/daily.hpp"
 #include "bifrost/store/history.hpp"
 
 namespace bifrost::store {
@@ -46,6 +49,18 @@ struct OpenInterestChange {
   core::Instant as_of{};         // the snapshot of the day
   std::int64_t before = 0;
   std::int64_t now = 0;
+};
+
+/// See UnderlyingDay, which has the rest of the day.
+struct IvRankDay {
+  std::size_t underlying = 0;  // index into those that were asked for
+  core::Date day{};
+  double implied_vol_30d = 0;  // the close
+  std::optional<double> rank = std::nullopt;
+  std::optional<double> percentile = std::nullopt;
+  std::int64_t n = 0;
+
+  friend bool operator==(const IvRankDay&, const IvRankDay&) = default;
 };
 
 /// What was known when. Every read has two times: the one it asks about, and `known_at`, the moment
@@ -100,6 +115,13 @@ class Queries {
   core::Result<std::vector<OpenInterestChange>> top_open_interest_changes(core::Date day, int limit,
                                                                           Known known_at,
                                                                           core::Deadline deadline);
+
+  /// Rank and percentile of the implied vol, day by day, of many underlyings at once, for those who
+  /// compare them: first <= day <= last, by underlying in the order given, then by day. Days
+  /// without an implied vol are left out, and so is an underlying nobody knows. What is known now.
+  core::Result<std::vector<IvRankDay>> iv_rank_history(std::span<const std::string> underlyings,
+                                                       DailyOrigin origin, core::Date first,
+                                                       core::Date last, core::Deadline deadline);
 
   static constexpr std::chrono::days open_interest_reach{10};
 
