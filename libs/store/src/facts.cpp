@@ -2,6 +2,8 @@
 #include "facts.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "stored_rows.hpp"
@@ -47,28 +49,51 @@ Result<std::vector<Point>> series(pg::Connection& connection, const Underlying& 
                                   std::int32_t contract_id, std::span<const Instant> instants,
                                   Deadline deadline) {
   std::vector<Point> points;
+  if (instants.empty()) return points;
   points.reserve(instants.size());
-  for (std::size_t begin = 0; begin < instants.size();) {
-    // A statement for each UTC day: one partition, one pass over its key. Over all days at once
-    // every probe would look into every partition; a range would read all contracts.
-    const auto day = std::chrono::floor<std::chrono::days>(instants[begin]);
-    auto end = begin;
-    while (end < instants.size() && std::chrono::floor<std::chrono::days>(instants[end]) == day)
-      ++end;
-    const auto of_day = instants.subspan(begin, end - begin);
-    pg::Params params;
-    params.add(of_day).add(underlying.id).add(contract_id).add(of_day.front()).add(of_day.back());
-    BF_TRY(const auto rows,
-           connection.query("SELECT s.as_of, " BIFROST_QUOTE_COLUMNS
-                            " FROM option_snapshots s WHERE s.as_of = ANY($1)"
-                            " AND s.underlying_id = $2 AND s.contract_id = $3"
-                            " AND s.as_of >= $4 AND s.as_of <= $5 ORDER BY s.as_of",
-                            params, deadline));
-    for (int row = 0; row < rows.size(); ++row) {
-      const auto as_of = rows.instant(row, 0);
-      points.push_back({as_of, rows::read_quote(rows, row, 1, as_of, underlying.price_scale)});
+  // The instants of each UTC day as one array in text: a day is one partition and one pass over its
+  // key. Over all days at once every instant would be looked for in every partition, and one by one
+  // each would start a plan anew; a range would read all contracts.
+  std::vector<std::string> lists;
+  std::vector<Instant> firsts;
+  std::vector<Instant> lasts;
+  std::optional<core::Date> day;
+  for (const auto at : instants) {
+    const auto its_day = std::chrono::floor<std::chrono::days>(at);
+    if (day != its_day) {
+      if (day) lists.back() += '}';
+      day = its_day;
+      lists.emplace_back("{");
+      firsts.push_back(at);
+      lasts.push_back(at);
+    } else {
+      lists.back() += ',';
     }
-    begin = end;
+    lists.back() += core::to_iso(at);
+    lasts.back() = at;
+  }
+  lists.back() += '}';
+  pg::Params params;
+  params.add(std::span<const std::string>(lists))
+      .add(std::span<const Instant>(firsts))
+      .add(std::span<const Instant>(lasts))
+      .add(underlying.id)
+      .add(contract_id)
+      .add(instants.front())
+      .add(instants.back());
+  BF_TRY(const auto rows,
+         connection.query("SELECT s.as_of, " BIFROST_QUOTE_COLUMNS
+                          " FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])"
+                          " AS d(instants, first, last) CROSS JOIN LATERAL ("
+                          "SELECT * FROM option_snapshots f"
+                          " WHERE f.as_of = ANY(d.instants::timestamptz[])"
+                          " AND f.underlying_id = $4 AND f.contract_id = $5"
+                          " AND f.as_of >= d.first AND f.as_of <= d.last"
+                          " AND f.as_of >= $6 AND f.as_of <= $7 OFFSET 0) s ORDER BY s.as_of",
+                          params, deadline));
+  for (int row = 0; row < rows.size(); ++row) {
+    const auto as_of = rows.instant(row, 0);
+    points.push_back({as_of, rows::read_quote(rows, row, 1, as_of, underlying.price_scale)});
   }
   return points;
 }
