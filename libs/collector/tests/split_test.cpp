@@ -41,7 +41,8 @@ TEST(Split, ContractsOfBothSidesAreOthersAndNoneIsCalledExpiredThatIsNot) {
   ASSERT_EQ(before.quotes.size(), 2352U);
   ASSERT_EQ(now.quotes.size(), 2180U);
 
-  const auto changes = find_changes({before, true, now, true});
+  const auto changes = find_changes(
+      {.before = before, .before_reached_all = true, .now = now, .now_reached_all = true});
   std::map<ChangeKind, std::size_t> kinds;
   for (const auto& change : changes) {
     ++kinds[change.kind];
@@ -58,11 +59,9 @@ TEST(Split, ContractsOfBothSidesAreOthersAndNoneIsCalledExpiredThatIsNot) {
   EXPECT_GT(weekly, 0U);
   EXPECT_EQ(kinds[ChangeKind::expired], weekly);
   EXPECT_EQ(kinds[ChangeKind::new_contract], now.quotes.size());
-  // The old strikes are gone before their last day. Not one number of Friday is compared with one
-  // of Monday; what Monday quotes by itself may be suspect.
+  // Not one number of Friday is compared with one of Monday.
   EXPECT_EQ(kinds[ChangeKind::vanished], before.quotes.size() - weekly);
-  EXPECT_EQ(changes.size() - kinds[ChangeKind::suspect_quote],
-            before.quotes.size() + now.quotes.size());
+  EXPECT_EQ(changes.size(), before.quotes.size() + now.quotes.size());
 }
 
 }  // namespace
