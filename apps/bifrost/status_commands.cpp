@@ -155,7 +155,7 @@ void print_status(const store::DatabaseStatus& status, const store::MaintenanceS
                status.stray_rows);
   }
   for (const auto& table : status.tables) {
-    fmt::print("  {:<22} {:>12} rows (estimate) {:>10.1f} MB{}\n", table.name, table.rows_estimate,
+    fmt::print("  {:<28} {:>12} rows (estimate) {:>10.1f} MB{}\n", table.name, table.rows_estimate,
                static_cast<double>(table.bytes) / 1e6, layout_of(table));
   }
   fmt::print("upkeep:{}\n", upkeep.tasks.empty() ? " never yet; run: bifrost db maintain" : "");
