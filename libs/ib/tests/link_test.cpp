@@ -421,9 +421,10 @@ TEST(GatewayClock, IgnoresJitterAndFollowsAGatewayThatBeginsAgainEarlier) {
   ScriptedGateway gateway{[&](Peer& peer) {
     ASSERT_TRUE(peer.handshake());
     while (peer.receive()) {
+      // Counted before it is answered: whoever has the answer finds it counted.
       const auto nth = std::min(asked.all().size(), offsets.size() - 1);
-      peer.send(wire::CurrentTime{1'763'758'200 + offsets[nth]});
       asked.add(1);
+      peer.send(wire::CurrentTime{1'763'758'200 + offsets[nth]});
     }
   }};
   const auto client = connected(gateway.options());
