@@ -11,12 +11,12 @@
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/chain_file.hpp"
 #include "bifrost/core/clock.hpp"
+#include "bifrost/core/data_folder.hpp"
 #include "bifrost/core/extra_closures.hpp"
 #include "bifrost/core/process.hpp"
 #include "bifrost/net/connection.hpp"
 #include "bifrost/store/history.hpp"
 #include "bifrost/store/private_cluster.hpp"
-#include "data_folder.hpp"
 #include "demo_history.hpp"
 #include "progress.hpp"
 
@@ -34,12 +34,13 @@ constexpr int synthetic_interval = 300;
 /// Every recording has a folder of its own: two markets never share a history.
 fs::path folder_of(const DemoOptions& options) {
   if (!options.data.empty()) return options.data;
-  if (options.replay.empty()) return data_folder() / "demo";
+  if (options.replay.empty()) return core::data_folder() / "demo";
   std::string paths;
   for (const auto& file : options.replay)
     paths += fs::absolute(file).lexically_normal().string() + '\n';
-  return data_folder() / fmt::format("replay-{}-{:08x}", options.replay.front().filename().string(),
-                                     static_cast<std::uint32_t>(std::hash<std::string>{}(paths)));
+  return core::data_folder() /
+         fmt::format("replay-{}-{:08x}", options.replay.front().filename().string(),
+                     static_cast<std::uint32_t>(std::hash<std::string>{}(paths)));
 }
 
 /// What the gateway shows and the collector asks for.
@@ -201,10 +202,10 @@ Result<void> forget(const fs::path& folder) {
     fmt::print(stderr, "Nothing to forget: no demo has run in {}.\n", folder.string());
     return {};
   }
-  BF_TRY(const auto lock, FolderLock::take(folder));
+  BF_TRY(const auto lock, core::FolderLock::take(folder, "a demo"));
   std::error_code error;
   for (const auto* made :
-       {"db", "market", "history-made", "sim.log", "collector.log", "api.log", "lock"}) {
+       {"db", "market", "history-made", "spool", "sim.log", "collector.log", "api.log", "lock"}) {
     fs::remove_all(folder / made, error);
     if (error) {
       return core::fail(Errc::unauthorized, fmt::format("cannot remove {}: {}",
@@ -238,7 +239,7 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
   if (!options.replay.empty()) {
     BF_TRY(market, recorded_market(options));
   }
-  BF_TRY(const auto lock, FolderLock::take(folder));
+  BF_TRY(const auto lock, core::FolderLock::take(folder, "a demo"));
   // A database server that an earlier, killed demo left behind is taken over.
   std::optional<store::PrivateCluster> cluster;
   const auto start_database = [&]() -> Result<void> {
@@ -315,6 +316,7 @@ Result<void> run_demo(const DemoOptions& options, const core::StopSignal& stop) 
       {"BIFROST_EXPIRY_DAYS", market.expiry_days},
       {"BIFROST_STRIKE_WINDOW", market.strike_window},
       {"BIFROST_CLOCK", "gateway"},
+      {"BIFROST_SPOOL_DIR", (folder / "spool").string()},
       {"BIFROST_IB_MESSAGES_PER_SECOND", "0"},
       {"BIFROST_IB_MAX_SERVER_VERSION", "200"},  // the gateway's clock in milliseconds
       {"APP_HOST", options.host},

@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "bifrost/core/data_folder.hpp"
 #include "bifrost/core/extra_closures.hpp"
-#include "data_folder.hpp"
 
 namespace bifrost {
 
@@ -20,7 +20,7 @@ Result<Server> open_server(const std::string& env_file) {
   Server server{std::move(config), std::nullopt, {}};
   server.url = server.config.database_url;
   if (server.url.empty()) {
-    const auto folder = data_folder() / "db";
+    const auto folder = core::data_folder() / "db";
     fmt::print(stderr, "DATABASE_URL is not set: using the private database in {}\n",
                folder.string());
     BF_TRY(server.cluster, store::PrivateCluster::start(folder, core::after(60s)));

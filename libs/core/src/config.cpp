@@ -67,6 +67,11 @@ constexpr std::array keys{
               "unset: none. `--record DIR` does the same."},
     ConfigKey{"BIFROST_IB_RECORD_MB", "1024",
               "Most disk one program's recording may take, 16 to 1000000; the oldest files go."},
+    ConfigKey{"BIFROST_SPOOL_DIR", "",
+              "Folder where finished cycles wait while the database is away; unset: spool in "
+              "$STATE_DIRECTORY, else in the data folder."},
+    ConfigKey{"BIFROST_SPOOL_LIMIT_MB", "2048",
+              "Most megabytes that wait there, 16 to 1000000; beyond that cycles are missed."},
     ConfigKey{"BIFROST_CLOCK", "system",
               "Where time comes from: system, or gateway for simulated and replayed markets."},
     ConfigKey{"BIFROST_WEB_ROOT", "",
@@ -231,6 +236,8 @@ Result<Config> Config::from_text(std::string_view env_file, std::string_view fil
   }
   config.ib_record = in.text("BIFROST_IB_RECORD");
   config.ib_record_mb = in.number<int>("BIFROST_IB_RECORD_MB", 16, 1'000'000);
+  config.spool_dir = in.text("BIFROST_SPOOL_DIR");
+  config.spool_limit_mb = in.number<std::int64_t>("BIFROST_SPOOL_LIMIT_MB", 16, 1'000'000);
   const auto clock = in.text("BIFROST_CLOCK");
   config.clock_from_gateway = clock == "gateway";
   if (clock != "gateway" && clock != "system")

@@ -51,6 +51,8 @@ struct Config {
   std::string market_data;  // live, frozen, delayed, delayed_frozen
   std::string ib_record;    // folder for the frames of the link; empty: they are not kept
   int ib_record_mb;
+  std::string spool_dir;  // where cycles wait while the database is away; empty: the usual place
+  std::int64_t spool_limit_mb;
   bool clock_from_gateway;  // time is what the gateway says, for simulated markets
   std::optional<int> retention_days;  // of quotes and changes; none: for ever
   std::string log_level;
