@@ -19,19 +19,20 @@ CREATE TABLE history_identity (
 );
 INSERT INTO history_identity DEFAULT VALUES;
 
--- From which cycle on an underlying is collected at which interval, or (no interval) no longer. With the trading
--- calendar this says which cycles were scheduled; collection_runs says what became of each.
+-- From which cycle on an underlying is collected, at which interval and in which hours (as core::to_string writes them),
+-- or (no interval) no longer. With the trading calendar this says which cycles were scheduled; collection_runs says what became of each.
 CREATE TABLE collection_schedule (
   underlying_id int4 NOT NULL REFERENCES underlyings,
   valid_from timestamptz NOT NULL,
   interval_seconds int4 CHECK (interval_seconds > 0),
+  hours text NOT NULL,
   recorded_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (underlying_id, valid_from)
 );
 
 -- What collectors did before there was a schedule: an entry wherever the interval changed.
-INSERT INTO collection_schedule (underlying_id, valid_from, interval_seconds)
-SELECT underlying_id, as_of, interval_seconds
+INSERT INTO collection_schedule (underlying_id, valid_from, interval_seconds, hours)
+SELECT underlying_id, as_of, interval_seconds, 'equity'
 FROM (SELECT underlying_id, as_of, interval_seconds,
              lag(interval_seconds) OVER (PARTITION BY underlying_id ORDER BY as_of) AS before
       FROM collection_runs WHERE source IS DISTINCT FROM 'imported' AND interval_seconds IS NOT NULL) r

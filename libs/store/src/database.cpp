@@ -195,6 +195,10 @@ Result<Database> Database::open(std::string url, DatabaseOptions options, Deadli
   return database;
 }
 
+Database Database::attach(std::string url, DatabaseOptions options) {
+  return Database(std::make_unique<Pool>(std::move(url), std::move(options)));
+}
+
 Database::Database(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
 Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bifrost/store/lease.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -46,7 +48,10 @@ std::string_view to_string(LeaseState state) {
 
 struct WriterLease::Impl {
   Impl(Pool& pool_of_database, LeaseOptions wanted)
-      : pool(pool_of_database), options(std::move(wanted)), own(options.last_token) {
+      : pool(pool_of_database),
+        options(std::move(wanted)),
+        own(options.last_token),
+        history_id(options.last_history) {
     if (own) {
       view.state = LeaseState::presumed;
       view.token = *own;
@@ -95,7 +100,9 @@ Result<LeaseView> WriterLease::Impl::try_look(Deadline deadline) {
                                                pool.options().statement_timeout, deadline));
     BF_TRY(const auto identity,
            connection->query("SELECT history_id::text FROM history_identity", deadline));
-    if (identity.size() > 0) history_id = identity.text(0, 0);
+    std::string found{identity.size() > 0 ? identity.text(0, 0) : std::string_view{}};
+    if (!history_id.empty() && found != history_id) own.reset();
+    history_id = std::move(found);
   }
   const std::string_view name = options.name;
   if (own && locked == own) {
@@ -198,6 +205,30 @@ void WriterLease::Impl::work(std::stop_token stop) {
   static_cast<void>(connection->query(
       "UPDATE leases SET released = true WHERE name = $1 AND token = $2",
       pg::Params{}.add(std::string_view(options.name)).add(*own), core::after(farewell)));
+}
+
+Result<std::string> database_label(const std::string& url) {
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options{
+      PQconninfoParse(url.c_str(), nullptr), PQconninfoFree};
+  if (!options) return core::fail(core::Errc::invalid_input, "DATABASE_URL cannot be understood");
+  std::string address;
+  std::string name;
+  for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
+    const std::string_view keyword{option->keyword};
+    const std::string_view value{option->val != nullptr ? option->val : ""};
+    if (keyword == "host" || keyword == "hostaddr" || keyword == "port" || keyword == "dbname")
+      address.append(value).push_back('\n');
+    if (keyword == "dbname") name = value;
+  }
+  for (char& c : name) {
+    if (std::string_view{"abcdefghijklmnopqrstuvwxyz0123456789_-"}.find(c) ==
+        std::string_view::npos)
+      c = '_';
+  }
+  // FNV-1a (Fowler, Noll, Vo 1991): the same on every machine and for ever.
+  std::uint32_t hash = 2166136261U;
+  for (const char c : address) hash = (hash ^ static_cast<std::uint8_t>(c)) * 16777619U;
+  return fmt::format("{}-{:08x}", name.empty() ? "default" : name, hash);
 }
 
 WriterLease::WriterLease(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

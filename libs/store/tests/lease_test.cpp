@@ -153,6 +153,28 @@ TEST(WriterLease, IsPresumedWhileTheDatabaseIsAwayAndGoesOnWithItsToken) {
   EXPECT_EQ(again.token, held.token);
 }
 
+TEST(WriterLease, ATokenOfAnotherHistoryIsNone) {
+  auto database = migrated();
+  const auto holder = WriterLease::start(database, patient("holder"));
+  const auto held = holder->refresh(soon());
+  ASSERT_EQ(held.state, LeaseState::held);
+  auto options = patient("from elsewhere");
+  options.last_token = held.token;
+  options.last_history = "another";
+  const auto stranger = WriterLease::start(database, options);
+  EXPECT_EQ(stranger->refresh(soon()).state, LeaseState::waiting);
+}
+
+TEST(DatabaseLabel, IsTheSameWhateverThePasswordAndAnotherForAnotherPlace) {
+  const auto label = ok(database_label("postgresql://me:secret@db.example:5432/bifrost"));
+  EXPECT_TRUE(label.starts_with("bifrost-")) << label;
+  EXPECT_EQ(ok(database_label("host=db.example port=5432 dbname=bifrost user=you")), label);
+  EXPECT_NE(ok(database_label("postgresql://me@db.example:5433/bifrost")), label);
+  EXPECT_NE(ok(database_label("postgresql://me@db2.example:5432/bifrost")), label);
+  EXPECT_EQ(ok(database_label("dbname=../x")).find('/'), std::string::npos);
+  EXPECT_EQ(database_label("postgresql://[bad").error().code, Errc::invalid_input);
+}
+
 TEST(Fence, OfAnOldTokenWritesNothing) {
   auto database = migrated();
   History history(database);
@@ -205,13 +227,14 @@ TEST(Schedule, IsALogOfWhatIsCollectedSinceWhen) {
   auto database = migrated();
   EXPECT_TRUE(ok(load_schedule(database, "SPX", soon())).empty());
   ok(enter_schedule(database, "SPX", {ten, 300s}, std::nullopt, soon()));
-  ok(enter_schedule(database, "SPX", {ten + 3600s, 600s}, std::nullopt, soon()));
+  ok(enter_schedule(database, "SPX", {ten + 3600s, 600s, core::index_hours}, std::nullopt, soon()));
   ok(enter_schedule(database, "QQQ", {ten, 300s}, std::nullopt, soon()));
   EXPECT_EQ(ok(load_schedule(database, "SPX", soon())),
-            (std::vector<ScheduleEntry>{{ten, 300s}, {ten + 3600s, 600s}}));
+            (std::vector<ScheduleEntry>{{ten, 300s}, {ten + 3600s, 600s, core::index_hours}}));
   EXPECT_EQ(ok(scheduled_underlyings(database, soon())), (std::vector<std::string>{"QQQ", "SPX"}));
   ok(enter_schedule(database, "SPX", {ten + 7200s, std::nullopt}, std::nullopt, soon()));
   EXPECT_EQ(ok(scheduled_underlyings(database, soon())), (std::vector<std::string>{"QQQ"}));
+  EXPECT_EQ(ok(scheduled_ever(database, soon())), (std::vector<std::string>{"QQQ", "SPX"}));
   ok(enter_schedule(database, "SPX", {ten + 7200s, 60s}, std::nullopt, soon()));
   EXPECT_EQ(ok(load_schedule(database, "SPX", soon())).back(), (ScheduleEntry{ten + 7200s, 60s}));
   EXPECT_EQ(enter_schedule(database, "SPX", {ten, 0s}, std::nullopt, soon()).error().code,

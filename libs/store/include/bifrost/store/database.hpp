@@ -76,6 +76,10 @@ class Database {
     return open(std::move(url), DatabaseOptions{}, deadline);
   }
 
+  /// Without connecting, for a program that can work while the database is away: what open() would
+  /// have found wrong, the first call finds.
+  static Database attach(std::string url, DatabaseOptions options);
+
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
   ~Database();

@@ -20,6 +20,7 @@ struct LeaseOptions {
   // The token that this installation is known to have held last: while it is still the newest one,
   // the lease is ours without waiting.
   std::optional<std::int64_t> last_token = std::nullopt;
+  std::string last_history;  // LeaseView::history_id of then: a token says nothing in another
   std::chrono::milliseconds renew_every{2'000};
   std::chrono::milliseconds expires_after{10'000};  // by the database's clock
 };
@@ -73,5 +74,9 @@ class WriterLease {
   explicit WriterLease(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+/// A folder name for what is kept about the database at `url`: its name and a number made of host,
+/// port and name, not of user or password.
+core::Result<std::string> database_label(const std::string& url);
 
 }  // namespace bifrost::store
