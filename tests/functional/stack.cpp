@@ -164,6 +164,7 @@ Process start_collector(const CollectorSettings& settings) {
                        {"BIFROST_UNDERLYINGS", settings.underlying},
                        {"BIFROST_EXPIRY_DAYS", "0"},
                        {"BIFROST_STRIKE_WINDOW", "0"},
+                       {"BIFROST_SPOOL_DIR", (scratch() / settings.spool).string()},
                        {"BIFROST_CLOCK", "gateway"},
                        {"BIFROST_IB_MESSAGES_PER_SECOND", "0"}},
        .error_log = scratch() / "collector.log"}));

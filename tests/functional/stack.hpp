@@ -65,6 +65,7 @@ struct CollectorSettings {
   std::uint16_t gateway_port;
   std::string underlying;
   int interval_seconds;
+  std::string spool = "spool";  // folder under scratch()
 };
 core::Process start_collector(const CollectorSettings& settings);
 

@@ -5,11 +5,15 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
+#include "bifrost/collector/ledger.hpp"
+#include "bifrost/collector/reasons.hpp"
 #include "bifrost/collector/schedule.hpp"
 #include "bifrost/core/log.hpp"
+#include "bifrost/store/as_stored.hpp"
 
 namespace bifrost::collector {
 
@@ -28,8 +32,10 @@ constexpr auto history_patience = 10s;
 constexpr auto bars_patience = 60s;
 constexpr auto bars_margin = 10s;
 constexpr auto learning_patience = 60s;  // for reading a whole day of snapshots
-// How far back the newest cycle of a collector is looked for behind imported ones.
-constexpr auto look_back = std::chrono::days{30};
+// What may be spent on writing what waits in the spool before something else has its turn.
+constexpr auto drain_patience = 5s;
+// How often the broker is asked for the time (real clocks only).
+constexpr auto clock_check_every = 60s;
 // With simulated time no wall-clock deadline follows from the cycle.
 constexpr auto simulated_patience = 60s;
 // The last moments of a real cycle are for writing.
@@ -44,36 +50,14 @@ bool pause(std::stop_token stop, std::chrono::milliseconds time) {
   return !stop.stop_requested();
 }
 
-/// Tries again for as long as it takes, for the history may be away; only a refusal of the data
-/// itself (invalid_input) and a stop (cancelled) end it otherwise.
-template <class Write>
-auto until_written(std::stop_token stop, const std::string& underlying, Instant cycle, Write write)
-    -> decltype(write()) {
-  std::chrono::milliseconds wait = 500ms;
-  std::string told;
-  for (;;) {
-    auto written = write();
-    if (written || written.error().code == Errc::invalid_input) return written;
-    if (written.error().message != told) {
-      told = written.error().message;
-      log::warning("{} {}: not written yet: {}", underlying, to_iso(cycle), told);
-    }
-    if (!pause(stop, wait)) {
-      return core::fail(Errc::cancelled, "stopped before the cycle was written");
-    }
-    wait = std::min<std::chrono::milliseconds>(2 * wait, 10s);
-  }
-}
-
 }  // namespace
 
-Collector::Collector(Options options, ib::Client& client, ChainReader& reader,
-                     store::History& history, Radar& radar, BarKeeper& bars,
-                     const core::Clock& clock)
+Collector::Collector(Options options, ib::Client& client, ChainReader& reader, Journal& journal,
+                     Radar& radar, BarKeeper& bars, const core::Clock& clock)
     : options_(std::move(options)),
       client_(client),
       reader_(reader),
-      history_(history),
+      journal_(journal),
       radar_(radar),
       bars_(bars),
       clock_(clock) {}
@@ -88,8 +72,8 @@ void Collector::run(std::stop_token stop) {
     switch (turn(stop)) {
       case Turn::worked:
         break;
-      case Turn::troubled:
-        pause(stop, 500ms);
+      case Turn::waiting:
+        pause(stop, 250ms);
         break;
       case Turn::idle: {
         if (quiet_work()) break;  // and see what is due now
@@ -101,8 +85,8 @@ void Collector::run(std::stop_token stop) {
           for (const auto& underlying : options_.underlyings)
             next = std::min(next, next_cycle(now, options_.interval, reader_.hours(underlying)));
           const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - now);
-          // Never past a minute: a stepped clock is noticed.
-          wait = std::clamp<std::chrono::milliseconds>(until, 10ms, 60s);
+          // Never long: a stepped clock, a lost gateway and a database that is back are noticed.
+          wait = std::clamp<std::chrono::milliseconds>(until, 10ms, 1s);
         }
         pause(stop, wait);
         break;
@@ -114,30 +98,57 @@ void Collector::run(std::stop_token stop) {
 /// Does what is due now.
 Collector::Turn Collector::turn(std::stop_token stop) {
   const Instant now = clock_.now();
+  if (!watch(now)) return Turn::waiting;
+  if (journal_.look() == Journal::Standing::waiting) return Turn::waiting;
+  if (std::exchange(epoch_, journal_.epoch()) != journal_.epoch()) {
+    progress_.clear();
+    previous_.clear();
+    for (const auto& underlying : options_.underlyings) radar_.forget(underlying);
+    removed_closed_ = false;
+  }
+  journal_.drain(stop, core::after(drain_patience));
+  if (journal_.in_step() && !removed_closed_) {
+    if (const auto closed = close_removed(now); !closed)
+      log::warning("underlyings collected no longer: {}", closed.error().message);
+  }
   Turn result = Turn::idle;
   const auto order = reader_.turn_order(options_.underlyings);
   for (std::size_t i = 0; i < order.size(); ++i) {
     const auto& underlying = options_.underlyings[order[i]];
     if (stop.stop_requested()) return Turn::worked;
+    journal_.look();
+    journal_.drain(stop, core::after(drain_share()));
     const auto cycle = current_cycle(now, options_.interval, reader_.hours(underlying));
-    if (const auto learned = learn_progress(underlying); !learned) {
-      log::warning("history not reached, trying again: {}", learned.error().message);
-      return Turn::troubled;
-    }
     const Instant due = cycle ? *cycle : now;
-    if (const auto entered = enter_missed(
-            underlying, due, "the collector was not running, or the cycle before took too long");
-        !entered) {
-      log::warning("{}: missed cycles not entered yet: {}", underlying, entered.error().message);
-      return Turn::troubled;
+    auto& progress = progress_[underlying];
+    const bool set_back = progress.last && due < *progress.last;
+    if (set_back && journal_.in_step()) progress.known = false;
+    if (!progress.known) {
+      if (journal_.in_step()) {
+        if (const auto learned = learn_progress(underlying, due); !learned) {
+          log::warning("{}: the ledger could not be read: {}", underlying, learned.error().message);
+          return Turn::waiting;
+        }
+      } else if (!progress.last) {
+        remember_spooled(underlying);
+      }
     }
-    const auto& last = progress_[underlying].last;
-    if (!cycle || (last && *last >= *cycle)) continue;
+    enter_missed(underlying, due);
+    if (!cycle || (progress.last && *progress.last >= *cycle)) continue;
+    if (progress.newest && *progress.newest >= *cycle) {
+      // The clock was set back: this cycle may have been collected before.
+      const auto there = has_snapshot(underlying, *cycle);
+      if (!there || *there) {
+        if (there) progress.last = *cycle;
+        continue;
+      }
+    }
     if (current_cycle(clock_.now(), options_.interval, reader_.hours(underlying)) != cycle)
       return Turn::worked;
     collect(underlying, *cycle, share_of(*cycle, order.size() - i), stop);
     result = Turn::worked;
   }
+  clock_step_.clear();
   // What the cycle leaves over is for listings.
   if (result == Turn::worked) {
     const Instant cycle = core::floor_to(now, options_.interval);
@@ -146,45 +157,129 @@ Collector::Turn Collector::turn(std::stop_token stop) {
   return result;
 }
 
-Result<void> Collector::learn_progress(const std::string& underlying) {
-  auto& progress = progress_[underlying];
-  if (progress.known) return {};
-  BF_TRY(auto last, history_.last_run(underlying, core::after(history_patience)));
-  if (last && last->source == core::Source::imported) {
-    // What was imported says nothing about when this collector should have run; what it collected
-    // before does.
-    BF_TRY(const auto runs, history_.runs(underlying, last->as_of - look_back, last->as_of,
-                                          core::after(history_patience)));
-    const auto own = std::ranges::find_if(runs.rbegin(), runs.rend(), [](const store::Run& run) {
-      return run.source != core::Source::imported;
-    });
-    last = own == runs.rend() ? std::nullopt : std::optional{*own};
+/// Says what is new about gateway and clock. False: no cycle can be named by this clock.
+bool Collector::watch(Instant now) {
+  const auto link = client_.link();
+  if (const auto news = gateway_watch_.look(now, link.upstream_ok, link.last_problem))
+    log::write(news->level, news->text);
+  if (options_.simulated_clock) return true;
+  if (const auto set = clock_watch_.look(now, std::chrono::steady_clock::now())) {
+    const auto seconds = std::chrono::round<std::chrono::seconds>(*set).count();
+    clock_step_ = fmt::format("the clock was set {} by {} s, or the machine slept",
+                              seconds > 0 ? "forward" : "back", std::abs(seconds));
+    log::warning("clock_stepped: {}", clock_step_);
+    clock_checked_.reset();
   }
-  if (last) progress.last = last->as_of;
-  auto stored = history_.chain(underlying, {}, core::after(history_patience));
+  const bool due = !clock_checked_ || now < *clock_checked_ ||
+                   now - *clock_checked_ >= clock_check_every || !clock_problem_.empty();
+  if (!due || !link.upstream_ok) return clock_problem_.empty();
+  const auto theirs = client_.current_time(core::after(2s));
+  if (!theirs) return clock_problem_.empty();
+  clock_checked_ = now;
+  const auto off = std::chrono::round<std::chrono::seconds>(clock_.now() - *theirs);
+  if (off <= clock_tolerance && off >= -clock_tolerance) {
+    if (!clock_problem_.empty()) {
+      log::info("clock_right: the clock agrees with the broker's again");
+      // What fell due meanwhile is looked up, and entered for what it was.
+      for (auto& [underlying, progress] : progress_) {
+        progress.known = false;
+        progress.gap_reason = reason::because(reason::clock_wrong, clock_problem_);
+      }
+      clock_problem_.clear();
+    }
+    return true;
+  }
+  const bool news = clock_problem_.empty();
+  clock_problem_ = fmt::format("our clock is {} s {} the broker's", std::abs(off.count()),
+                               off.count() > 0 ? "ahead of" : "behind");
+  if (news) log::error("clock_wrong: nothing is collected: {}", clock_problem_);
+  return false;
+}
+
+Result<void> Collector::learn_progress(const std::string& underlying, Instant due) {
+  auto& progress = progress_[underlying];
+  const auto why = !progress.gap_reason.empty() ? progress.gap_reason
+                                                : reason::because(reason::collector_not_running,
+                                                                  "no collector was at work on it");
+  BF_TRY(const auto fence, journal_.fence());
+  BF_TRY(const auto found, reconcile(journal_.database(), journal_.history(), fence, underlying,
+                                     Schedule{options_.interval, reader_.hours(underlying)}, due,
+                                     why, core::after(history_patience)));
+  auto stored = journal_.history().chain(underlying, {.at = due, .expiry = {}, .trading_class = {}},
+                                         core::after(history_patience));
   if (stored) {
     reader_.remember(stored->snapshot);
     previous_.insert_or_assign(underlying, *std::move(stored));
   } else if (stored.error().code != Errc::not_found) {
     return tl::unexpected{stored.error()};
+  } else {
+    previous_.erase(underlying);
   }
-  progress.known = true;
+  progress = {true, found.last, found.newest, {}};
   return {};
 }
 
-Result<void> Collector::enter_missed(const std::string& underlying, Instant before,
-                                     std::string_view reason) {
-  auto& progress = progress_[underlying];
-  if (!progress.last) return {};
-  const auto missed =
-      cycles_between(*progress.last, before, options_.interval, reader_.hours(underlying));
-  if (missed.empty()) return {};
-  BF_CHECK(history_.mark_missed(underlying, missed, reason, options_.interval,
-                                core::after(history_patience)));
-  log::warning("{}: {} cycles missed, {} to {}: {}", underlying, missed.size(),
-               to_iso(missed.front()), to_iso(missed.back()), reason);
-  progress.last = missed.back();
+/// What is known of an underlying while the history is away, from what waits to be written.
+void Collector::remember_spooled(const std::string& underlying) {
+  progress_[underlying].last = journal_.newest_spooled(underlying);
+}
+
+Result<bool> Collector::has_snapshot(const std::string& underlying, Instant cycle) {
+  if (!journal_.in_step())
+    return core::fail(Errc::unavailable, "the history is away");  // then it is not collected twice
+  BF_TRY(const auto runs,
+         journal_.history().runs(underlying, cycle, cycle, core::after(history_patience)));
+  return !runs.empty() && runs.front().status != store::RunStatus::missed;
+}
+
+/// Underlyings that the configuration no longer names: their ledger is completed and closed.
+Result<void> Collector::close_removed(Instant now) {
+  BF_TRY(const auto scheduled,
+         store::scheduled_underlyings(journal_.database(), core::after(history_patience)));
+  for (const auto& underlying : scheduled) {
+    if (std::ranges::find(options_.underlyings, underlying) != options_.underlyings.end()) continue;
+    BF_TRY(const auto fence, journal_.fence());
+    BF_CHECK(
+        reconcile(journal_.database(), journal_.history(), fence, underlying, std::nullopt, now,
+                  reason::because(reason::collector_not_running, "no collector was at work on it"),
+                  core::after(history_patience)));
+    log::info("{}: collected no longer", underlying);
+  }
+  removed_closed_ = true;
   return {};
+}
+
+/// Cycles that fell due while this process was at work on others.
+void Collector::enter_missed(const std::string& underlying, Instant before) {
+  auto& progress = progress_[underlying];
+  if (!progress.last || *progress.last >= before) return;
+  auto missed =
+      cycles_between(*progress.last, before, options_.interval, reader_.hours(underlying));
+  if (missed.empty()) return;
+  const auto last = missed.back();
+  std::string why = progress.gap_reason;
+  if (why.empty() && !clock_step_.empty())
+    why = reason::because(reason::clock_stepped, clock_step_);
+  if (why.empty() && !progress.known)
+    why = reason::because(reason::collector_not_running, "no collector was at work on it");
+  if (why.empty())
+    why = reason::because(reason::overrun, "the cycle before took too long, or time jumped");
+  miss(underlying, std::move(missed), why);
+  progress_[underlying].last = last;
+}
+
+void Collector::miss(const std::string& underlying, std::vector<Instant> cycles,
+                     const std::string& why) {
+  const MissedCycles missed{underlying, std::move(cycles), why, options_.interval};
+  const auto kept = journal_.keep(missed);
+  log::warning("{}: {} cycle{} missed, {} to {}: {}", underlying, missed.as_of.size(),
+               missed.as_of.size() == 1 ? "" : "s", to_iso(missed.as_of.front()),
+               to_iso(missed.as_of.back()), why);
+  if (kept) return;
+  // Not even the note could be kept. The ledger will be found to lack the cycles, and gets them.
+  auto& progress = progress_[underlying];
+  progress.known = false;
+  progress.gap_reason = why;
 }
 
 void Collector::collect(const std::string& underlying, Instant cycle, Deadline end,
@@ -192,42 +287,49 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
   auto record = reader_.read(underlying, cycle, end, stop);
   // Cut short by a stop: no ledger row. The next start finds the cycle still open, or missed.
   if (stop.stop_requested()) return;
-  auto& progress = progress_[underlying];
-  if (!record.snapshot.quotes.empty()) {
-    if (!until_written(stop, underlying, cycle, [&] { return describe(record); })) return;
-    record.finished_at = clock_.now();
-    const auto written = write(record, stop);
-    if (written && written->stored) {
-      log::info("{} {}: {} of {} contracts{}{}, {} changes", underlying, to_iso(cycle),
-                record.snapshot.quotes.size(), record.expected,
-                record.reason.empty() ? "" : ", partial: ", record.reason, record.changes.size());
-      progress.last = cycle;
-      store::StoredChain stored;
-      stored.run.status = record.status;
-      stored.run.expected = record.expected;
-      stored.run.received = written->rows;
-      reader_.remember(record.snapshot);
-      stored.snapshot = std::move(record.snapshot);
-      previous_.insert_or_assign(underlying, std::move(stored));
-      return;
-    }
-    if (written) {
-      log::warning("{} {}: the history has this cycle already; somebody else collects, too",
-                   underlying, to_iso(cycle));
-      progress.known = false;
+  progress_[underlying].last = cycle;
+  if (record.snapshot.quotes.empty()) return miss(underlying, {cycle}, record.reason);
+  // What will be read back, also where it is only described later.
+  store::make_as_stored(record.snapshot);
+  std::ranges::sort(record.snapshot.quotes, {}, &core::OptionQuote::contract);
+  const bool described = describe(record);
+  record.finished_at = clock_.now();
+  FinishedCycle finished{std::move(record), !described};
+  store::StoredChain before;
+  before.run.status = finished.record.status;
+  before.run.expected = finished.record.expected;
+  before.run.received = static_cast<std::int64_t>(finished.record.snapshot.quotes.size());
+  before.snapshot = finished.record.snapshot;
+  const auto summary =
+      fmt::format("{} of {} contracts{}{}{}", before.run.received, before.run.expected.value_or(0),
+                  finished.record.reason.empty() ? "" : ", partial: ", finished.record.reason,
+                  described ? fmt::format(", {} changes", finished.record.changes.size()) : "");
+  const auto kept = journal_.keep(std::move(finished));
+  if (!kept) {
+    const bool refused = kept.error().code == Errc::invalid_input;
+    previous_.erase(underlying);
+    progress_[underlying].known = false;
+    miss(underlying, {cycle},
+         reason::because(refused ? reason::history_refused : reason::spool_full,
+                         kept.error().message));
+    return;
+  }
+  switch (*kept) {
+    case Journal::Kept::stored:
+      log::info("{} {}: {}", underlying, to_iso(cycle), summary);
+      break;
+    case Journal::Kept::spooled:
+      log::info("{} {}: {}; in the spool", underlying, to_iso(cycle), summary);
+      break;
+    case Journal::Kept::known_already:
+      // What the history has is what the next cycle is compared with.
+      previous_.erase(underlying);
+      progress_[underlying].known = false;
       radar_.forget(underlying);
       return;
-    }
-    if (written.error().code == Errc::cancelled) return;
-    record.reason = fmt::format("the history refuses the snapshot: {}", written.error().message);
   }
-  log::warning("{} {}: missed: {}", underlying, to_iso(cycle), record.reason);
-  const std::vector<Instant> missed{cycle};
-  const auto entered = until_written(stop, underlying, cycle, [&] {
-    return history_.mark_missed(underlying, missed, record.reason, options_.interval,
-                                core::after(history_patience));
-  });
-  if (entered) progress.last = cycle;
+  reader_.remember(before.snapshot);
+  previous_.insert_or_assign(underlying, std::move(before));
 }
 
 /// Until when one underlying may be asked: an even share of what is left of the cycle.
@@ -238,18 +340,34 @@ Deadline Collector::share_of(Instant cycle, std::size_t underlyings_left) const 
   return core::after(left / static_cast<std::int64_t>(underlyings_left));
 }
 
-Result<void> Collector::describe(store::CycleRecord& record) {
+/// What each turn of an underlying may spend on writing what waits: a quarter of the cycle for all,
+/// so that what waits becomes less even when every cycle is full of work.
+std::chrono::milliseconds Collector::drain_share() const {
+  const auto all = std::chrono::milliseconds{options_.interval} / 4;
+  return std::clamp<std::chrono::milliseconds>(
+      all / static_cast<std::int64_t>(options_.underlyings.size()), 50ms, drain_patience);
+}
+
+/// Changes and market conditions, against what this collector finished before. False: the history
+/// that knows what they rest on could not be asked; the journal does it when the cycle is written.
+bool Collector::describe(store::CycleRecord& record) {
+  if (!journal_.in_step()) return false;
   const auto before = previous_.find(record.snapshot.underlying);
-  if (before == previous_.end()) {
-    return radar_.describe(record, nullptr, false, core::after(history_patience));
+  const bool known = before != previous_.end();
+  const auto described =
+      radar_.describe(record, known ? &before->second.snapshot : nullptr,
+                      known && before->second.run.status == store::RunStatus::complete,
+                      core::after(history_patience));
+  if (!described) {
+    log::warning("{} {}: not described yet: {}", record.snapshot.underlying,
+                 to_iso(record.snapshot.as_of), described.error().message);
   }
-  return radar_.describe(record, &before->second.snapshot,
-                         before->second.run.status == store::RunStatus::complete,
-                         core::after(history_patience));
+  return described.has_value();
 }
 
 /// One piece of what is best done between cycles. False: nothing is left.
 bool Collector::quiet_work() {
+  if (!journal_.in_step()) return false;
   const Instant now = clock_.now();
   for (const auto& underlying : options_.underlyings) {
     const auto at = reader_.hours(underlying);
@@ -284,18 +402,6 @@ bool Collector::quiet_work() {
     return true;
   }
   return false;
-}
-
-Result<store::Appended> Collector::write(const store::CycleRecord& record, std::stop_token stop) {
-  const auto& snapshot = record.snapshot;
-  BF_TRY(const auto appended, until_written(stop, snapshot.underlying, snapshot.as_of, [&] {
-           return history_.append(record, core::after(history_patience));
-         }));
-  if (appended.dropped > 0) {
-    log::warning("{} {}: {} values beyond what the history can hold were kept as missing",
-                 snapshot.underlying, to_iso(snapshot.as_of), appended.dropped);
-  }
-  return appended;
 }
 
 }  // namespace bifrost::collector

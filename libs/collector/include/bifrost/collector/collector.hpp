@@ -4,17 +4,17 @@
 #include <chrono>
 #include <map>
 #include <optional>
-#include <set>
 #include <stop_token>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bifrost/collector/bars.hpp"
 #include "bifrost/collector/chain_reader.hpp"
+#include "bifrost/collector/clock_watch.hpp"
+#include "bifrost/collector/gateway_watch.hpp"
+#include "bifrost/collector/journal.hpp"
 #include "bifrost/collector/radar.hpp"
 #include "bifrost/core/clock.hpp"
-#include "bifrost/core/session_hours.hpp"
 #include "bifrost/ib/client.hpp"
 #include "bifrost/store/history.hpp"
 
@@ -28,15 +28,15 @@ struct Options {
 
 /// Pulls chains cycle by cycle and writes them to the history. Every scheduled cycle of every
 /// underlying ends as one ledger row: complete, partial (with the reason) or missed (with the
-/// reason); starting, going on after a crash and catching up after a pause are one path. The
-/// underlyings of a cycle share its time evenly, so that a large chain cannot starve the others.
-/// One thread; the services must outlive it.
+/// reason); starting, going on after a crash and catching up after a pause are one path
+/// (ledger.hpp). The underlyings of a cycle share its time evenly, so that a large chain cannot
+/// starve the others. One thread; the services must outlive it.
 ///
-/// While the history is away a finished cycle is kept in memory and written when it comes back;
-/// cycles that fall due meanwhile are entered as missed.
+/// While the history is away collection goes on into the journal's spool. While another collector
+/// holds the lease this one waits and asks the broker for nothing.
 class Collector {
  public:
-  Collector(Options options, ib::Client& client, ChainReader& reader, store::History& history,
+  Collector(Options options, ib::Client& client, ChainReader& reader, Journal& journal,
             Radar& radar, BarKeeper& bars, const core::Clock& clock);
 
   /// Works until asked to stop; returns within seconds of that.
@@ -45,31 +45,45 @@ class Collector {
  private:
   /// The ledger as this process knows it.
   struct Progress {
-    bool known = false;                 // the history has been asked
-    std::optional<core::Instant> last;  // newest cycle with a ledger row of a collector
+    bool known = false;                   // the history has been asked
+    std::optional<core::Instant> last;    // newest cycle that has been dealt with
+    std::optional<core::Instant> newest;  // newest row: after `last` when a clock was set back
+    std::string gap_reason;               // why cycles have no row that the ledger is found to lack
   };
 
-  enum class Turn { worked, idle, troubled };
+  enum class Turn { worked, idle, waiting };
 
   Turn turn(std::stop_token stop);
-  core::Result<void> learn_progress(const std::string& underlying);
-  core::Result<void> enter_missed(const std::string& underlying, core::Instant before,
-                                  std::string_view reason);
+  bool watch(core::Instant now);
+  core::Result<void> learn_progress(const std::string& underlying, core::Instant due);
+  core::Result<bool> has_snapshot(const std::string& underlying, core::Instant cycle);
+  void remember_spooled(const std::string& underlying);
+  core::Result<void> close_removed(core::Instant now);
+  void enter_missed(const std::string& underlying, core::Instant before);
+  void miss(const std::string& underlying, std::vector<core::Instant> cycles,
+            const std::string& reason);
   void collect(const std::string& underlying, core::Instant cycle, core::Deadline end,
                std::stop_token stop);
   core::Deadline share_of(core::Instant cycle, std::size_t underlyings_left) const;
-  core::Result<void> describe(store::CycleRecord& record);
+  std::chrono::milliseconds drain_share() const;
+  bool describe(store::CycleRecord& record);
   bool quiet_work();
-  core::Result<store::Appended> write(const store::CycleRecord& record, std::stop_token stop);
 
   Options options_;
   ib::Client& client_;
   ChainReader& reader_;
-  store::History& history_;
+  Journal& journal_;
   Radar& radar_;
   BarKeeper& bars_;
   const core::Clock& clock_;
   std::map<std::string, Progress> progress_;
+  std::uint64_t epoch_ = 0;      // of the journal, that progress_ and previous_ are of
+  bool removed_closed_ = false;  // underlyings collected no longer are accounted for
+  GatewayWatch gateway_watch_;
+  ClockWatch clock_watch_;
+  std::string clock_problem_;  // why no cycle is named by this clock; empty: nothing is wrong
+  std::string clock_step_;     // what became of the clock since the last cycle
+  std::optional<core::Instant> clock_checked_;
   std::map<std::string, store::StoredChain> previous_;  // newest snapshot, for changes
 };
 

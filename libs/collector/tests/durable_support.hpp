@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "bifrost/collector/spool.hpp"
+#include "bifrost/store/database.hpp"
+#include "bifrost/store/history.hpp"
+#include "bifrost/store/private_cluster.hpp"
+
+namespace bifrost::collector::testing {
+
+inline core::Deadline soon() {
+  return core::after(std::chrono::seconds{60});
+}
+
+/// The value, or a failed test that says why.
+template <class T>
+T ok(core::Result<T> result, std::source_location where = std::source_location::current()) {
+  if (!result) {
+    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << result.error().message;
+    throw std::runtime_error(result.error().message);
+  }
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+inline core::Instant at(const std::string& iso) {
+  return ok(core::parse_instant(iso));
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    const bool memory = std::getenv("TMPDIR") == nullptr && std::filesystem::exists("/dev/shm");
+    std::string pattern = (memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) +
+                          "/bifrost-collector-XXXXXX";
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = pattern;
+    // The database server's own user must be able to enter it.
+    std::filesystem::permissions(path_, std::filesystem::perms{0711});
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A migrated database on a server of its own that can be stopped and started.
+class Server {
+ public:
+  Server() {
+    start();
+    auto database = ok(store::Database::open(url(), soon()));
+    ok(database.migrate(soon()));
+  }
+  void start() {
+    server_.emplace(ok(
+        store::PrivateCluster::start(folder_.path() / "pg", soon(), {.die_with_starter = true})));
+  }
+  void stop() { ok(server_->stop(soon())); }
+  const std::string& url() const { return server_->url(); }
+  pid_t pid() const { return server_->server_pid(); }
+  /// A further, migrated database.
+  std::string make_database(const std::string& name) {
+    auto made = ok(server_->create_database(name, soon()));
+    auto database = ok(store::Database::open(made, soon()));
+    ok(database.migrate(soon()));
+    return made;
+  }
+
+ private:
+  TemporaryFolder folder_;
+  std::optional<store::PrivateCluster> server_;
+};
+
+/// The server that tests share which leave it running.
+inline Server& shared_server() {
+  static Server server;
+  return server;
+}
+
+/// A cycle whose numbers follow from its own and the contract's, each kind of field present
+/// somewhere and missing somewhere.
+FinishedCycle cycle(const std::string& underlying, core::Instant as_of, int number,
+                    int contracts = 3);
+
+}  // namespace bifrost::collector::testing
