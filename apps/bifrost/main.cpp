@@ -16,6 +16,7 @@
 #include "database_commands.hpp"
 #include "demo.hpp"
 #include "history_commands.hpp"
+#include "ledger_command.hpp"
 #include "status_commands.hpp"
 
 namespace {
@@ -178,6 +179,14 @@ int main(int argc, char** argv) {
   maintain->add_flag("--all", everything, "look through the whole ledger and check every day");
   maintain->callback(
       [&] { work = [&] { return maintain_database(env_file, json, everything, stop); }; });
+  LedgerOptions ledger_options;
+  auto* ledger = db->add_subcommand(
+      "ledger", "prove that every scheduled cycle is complete, partial or missed");
+  ledger->add_option("--symbol", ledger_options.symbol, "one underlying; unset: all");
+  ledger->add_option("--from", ledger_options.from, "day (2026-11-24) or instant");
+  ledger->add_option("--to", ledger_options.to, "day, all of it, or instant, not included");
+  ledger->add_flag("--json", ledger_options.json, "one JSON document on stdout");
+  ledger->callback([&] { work = [&] { return show_ledger(env_file, ledger_options); }; });
 
   bool markdown = false;
   auto* config = app.add_subcommand("config", "list every configuration key");
