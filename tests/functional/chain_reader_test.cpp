@@ -220,7 +220,6 @@ TEST_F(ChainReaderTest, AsksNothingAgainOnTheSameDayAfterARestart) {
   tend(*second);
   ASSERT_EQ(versions().size(), 2u) << "one a process";
   EXPECT_EQ(versions()[0].chosen, 8);
-  EXPECT_EQ(versions()[0].closes_at, at("2026-11-16T21:00:00Z"));
 }
 
 TEST_F(ChainReaderTest, OnANewDayListsWhatIsNewAndUsesTheRest) {

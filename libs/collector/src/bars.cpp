@@ -80,11 +80,14 @@ bool BarKeeper::due(const std::string& symbol, Date today) const {
 
 Result<void> BarKeeper::refresh(const ib::Underlying& underlying, Date today, Deadline deadline) {
   auto& tried = tried_[underlying.symbol];
-  tried = {today, Deadline::max()};
+  tried = {today, core::after(again_after)};
   BF_TRY(const auto last, daily_.last_underlying_day(underlying.symbol, store::DailyOrigin::broker,
                                                      today - days{1}, deadline));
   const Date newest = core::previous_trading_day(today);
-  if (last && last->day >= newest && last->close && last->implied_vol_30d_close) return {};
+  if (last && last->day >= newest && last->close && last->implied_vol_30d_close) {
+    tried.again = Deadline::max();
+    return {};
+  }
 
   std::vector<std::vector<ib::DailyBar>> bars;
   std::string refused;
@@ -95,18 +98,14 @@ Result<void> BarKeeper::refresh(const ib::Underlying& underlying, Date today, De
       bars.push_back(*std::move(answer));
       continue;
     }
-    if (answer.error().code == Errc::unavailable || answer.error().code == Errc::timeout) {
-      tried.again = core::after(again_after);
+    if (answer.error().code == Errc::unavailable || answer.error().code == Errc::timeout)
       return tl::unexpected{std::move(answer).error()};
-    }
     refused = answer.error().message;
     bars.emplace_back();
   }
   const auto kept = days_of_bars(bars[0], bars[1], bars[2], today, client_.link().simulated);
-  if (auto entered = daily_.upsert(underlying.symbol, kept, deadline); !entered) {
-    tried.again = core::after(again_after);
-    return tl::unexpected{std::move(entered).error()};
-  }
+  BF_CHECK(daily_.upsert(underlying.symbol, kept, deadline));
+  tried.again = Deadline::max();
   core::log::info("{}: {} days of the broker's bars{}{}", underlying.symbol, kept.size(),
                   refused.empty() ? "" : "; not all kinds: ", refused);
   return {};

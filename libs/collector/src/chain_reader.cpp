@@ -168,13 +168,9 @@ store::CycleRecord ChainReader::read(const std::string& underlying, Instant cycl
       log::warning("{} {}: no volatility known, so strikes are chosen by the default window",
                    underlying, to_iso(cycle));
     }
-    const auto session = core::session(day, rule.hours);
     state.versions.push_back({.day = day,
                               .as_of = cycle,
                               .rule = to_string(rule),
-                              .opens_at = session ? session->open : cycle,
-                              .closes_at = session ? session->close : cycle,
-                              .interval = options_.interval,
                               .listed = static_cast<std::int64_t>(state.universe.size()),
                               .chosen = record.expected,
                               .added = static_cast<std::int64_t>(choice.added),

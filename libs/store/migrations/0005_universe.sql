@@ -53,9 +53,6 @@ CREATE TABLE universe_versions (
   as_of timestamptz NOT NULL,       -- the first cycle it held for
   recorded_at timestamptz NOT NULL DEFAULT now(),
   rule text NOT NULL,
-  opens_at timestamptz NOT NULL,    -- the session that the cycles of the day follow
-  closes_at timestamptz NOT NULL,
-  interval_seconds int4 NOT NULL CHECK (interval_seconds > 0),
   listed int4 NOT NULL,             -- contracts known
   chosen int4 NOT NULL,             -- of those, collected
   added int4 NOT NULL,              -- against the version before

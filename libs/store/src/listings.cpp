@@ -303,19 +303,16 @@ Result<int> Listings::add_version(std::string_view underlying, const UniverseVer
   BF_TRY(const auto found, impl_->catalogue.ensure_underlying(*connection, underlying, deadline));
   BF_TRY(const auto rows,
          connection->query(
-             "INSERT INTO universe_versions (underlying_id, day, version, as_of, rule, opens_at,"
-             " closes_at, interval_seconds, listed, chosen, added, removed, fell_back)"
-             " SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
-             " $12 = 1 FROM universe_versions WHERE underlying_id = $1 AND day = $2"
+             "INSERT INTO universe_versions (underlying_id, day, version, as_of, rule, listed,"
+             " chosen, added, removed, fell_back)"
+             " SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6, $7, $8, $9 = 1"
+             " FROM universe_versions WHERE underlying_id = $1 AND day = $2"
              " RETURNING version",
              pg::Params{}
                  .add(found.id)
                  .add(version.day)
                  .add(version.as_of)
                  .add(version.rule)
-                 .add(version.opens_at)
-                 .add(version.closes_at)
-                 .add(count(version.interval.count()))
                  .add(count(version.listed))
                  .add(count(version.chosen))
                  .add(count(version.added))
@@ -329,9 +326,8 @@ Result<std::vector<UniverseVersion>> Listings::versions(std::string_view underly
                                                         Date last, Deadline deadline) {
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto rows,
-         connection->query("SELECT v.day, v.version, v.as_of, v.rule, v.opens_at, v.closes_at,"
-                           " v.interval_seconds, v.listed, v.chosen, v.added, v.removed,"
-                           " v.fell_back FROM universe_versions v"
+         connection->query("SELECT v.day, v.version, v.as_of, v.rule, v.listed, v.chosen,"
+                           " v.added, v.removed, v.fell_back FROM universe_versions v"
                            " JOIN underlyings u USING (underlying_id)"
                            " WHERE u.symbol = $1 AND v.day BETWEEN $2 AND $3"
                            " ORDER BY v.day, v.version",
@@ -342,14 +338,11 @@ Result<std::vector<UniverseVersion>> Listings::versions(std::string_view underly
                         .version = static_cast<int>(rows.integer(row, 1)),
                         .as_of = rows.instant(row, 2),
                         .rule = std::string{rows.text(row, 3)},
-                        .opens_at = rows.instant(row, 4),
-                        .closes_at = rows.instant(row, 5),
-                        .interval = std::chrono::seconds{rows.integer(row, 6)},
-                        .listed = rows.integer(row, 7),
-                        .chosen = rows.integer(row, 8),
-                        .added = rows.integer(row, 9),
-                        .removed = rows.integer(row, 10),
-                        .fell_back = rows.boolean(row, 11)});
+                        .listed = rows.integer(row, 4),
+                        .chosen = rows.integer(row, 5),
+                        .added = rows.integer(row, 6),
+                        .removed = rows.integer(row, 7),
+                        .fell_back = rows.boolean(row, 8)});
   }
   return versions;
 }

@@ -67,9 +67,6 @@ struct UniverseVersion {
   int version = 0;  // given by the store
   core::Instant as_of{};
   std::string rule;
-  core::Instant opens_at{};
-  core::Instant closes_at{};
-  std::chrono::seconds interval{};
   std::int64_t listed = 0;
   std::int64_t chosen = 0;
   std::int64_t added = 0;
