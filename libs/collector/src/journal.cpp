@@ -150,8 +150,6 @@ Result<store::Appended> Journal::append(FinishedCycle& cycle, Deadline deadline)
     astray_.erase(snapshot.underlying);
   } else {
     astray_.insert(snapshot.underlying);
-    log::warning("{} {}: the history has this cycle already; it is left as it is",
-                 snapshot.underlying, to_iso(snapshot.as_of));
   }
   if (appended->dropped > 0) {
     log::warning("{} {}: {} values beyond what the history can hold were kept as missing",
@@ -174,7 +172,12 @@ Result<Journal::Kept> Journal::to_spool(const SpoolEntry& entry) {
 Result<Journal::Kept> Journal::keep(FinishedCycle cycle) {
   if (in_step()) {
     const auto appended = append(cycle, core::after(patience));
-    if (appended) return appended->stored ? Kept::stored : Kept::known_already;
+    if (appended && appended->stored) return Kept::stored;
+    if (appended) {
+      log::warning("{} {}: the history has this cycle already; it is left as it is",
+                   cycle.record.snapshot.underlying, to_iso(cycle.record.snapshot.as_of));
+      return Kept::known_already;
+    }
     if (appended.error().code == Errc::invalid_input) return tl::unexpected{appended.error()};
     trouble(appended.error());
   }

@@ -322,34 +322,46 @@ TEST(Journal, AFullSpoolIsSaidOnceAndEmptiesByItself) {
 TEST(Journal, KilledWhileDrainingWritesEverythingOnce) {
   Server server;
   const TemporaryFolder folder;
-  constexpr int cycles = 120;
+  constexpr int cycles = 300;
   {
     auto spool = ok(Spool::open({.folder = folder.path() / "spool", .segment_size = 8'000}));
     for (int i = 0; i < cycles; ++i) ok(spool.add(following("SPY", i)));
   }
   constexpr std::uint32_t seed = 20261126;
   std::mt19937 random{seed};
-  std::uniform_int_distribution<int> moment{50'000, 250'000};  // us
-  std::size_t left = cycles;
+  std::uniform_int_distribution<int> further{1, 12};    // cycles written before the kill
+  std::uniform_int_distribution<int> within{0, 4'000};  // us
+  const auto written = [&] {
+    auto database = store::Database::attach(server.url(), {.connections = 1});
+    store::History history{database};
+    const auto runs = history.runs("SPY", ten, nth(cycles), core::after(5s));
+    return runs ? static_cast<int>(runs->size()) : 0;
+  };
   int interrupted = 0;
-  for (int attempt = 0; attempt < 12 && left > 0; ++attempt) {
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const int target = written() + further(random);
     const auto child = fork();
     if (child == 0) {
       Desk desk{server.url(), folder.path() / "spool"};
       _exit(desk.in_step() ? 0 : 1);
     }
-    usleep(static_cast<useconds_t>(moment(random)));
-    if (attempt % 4 == 3) {
-      kill(server.pid(), SIGKILL);
+    const auto limit = soon();
+    int status = 0;
+    while (written() < target && waitpid(child, &status, WNOHANG) == 0 &&
+           std::chrono::steady_clock::now() < limit) {
+    }
+    usleep(static_cast<useconds_t>(within(random)));
+    const bool server_too = attempt % 4 == 3;
+    if (server_too) kill(server.pid(), SIGKILL);
+    usleep(static_cast<useconds_t>(within(random)));
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    if (server_too) {
       server.stop();
       server.start();
     }
-    kill(child, SIGKILL);
-    int status = 0;
-    waitpid(child, &status, 0);
     const auto spool = ok(Spool::open({.folder = folder.path() / "spool"}));
-    if (WIFSIGNALED(status) && spool.entries() > 0) ++interrupted;
-    left = spool.entries();
+    if (spool.entries() > 0) ++interrupted;
   }
   EXPECT_GT(interrupted, 0) << "no kill met a drain, seed " << seed;
   Desk desk{server.url(), folder.path() / "spool"};
