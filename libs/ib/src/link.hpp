@@ -189,6 +189,7 @@ class Link {
 
   // Only of the reader thread.
   std::minstd_rand random_;
+  int client_id() const { return options_.client_id + client_id_stride * id_offset_; }
   int id_offset_ = 0;
   std::set<std::string> broken_farms_;  // of market data
   std::uint16_t port_ = 0;              // the configured one, or where the gateway has moved to

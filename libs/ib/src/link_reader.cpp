@@ -149,7 +149,6 @@ core::Result<std::string_view> Link::next_payload(net::Connection& connection,
 }
 
 std::optional<Link::End> Link::shake_hands(net::Connection& connection, wire::FrameReader& frames) {
-  const int client_id = options_.client_id + id_offset_;
   const auto deadline = core::after(options_.handshake_timeout);
   const auto failed = [](core::Error error) {
     error.message = fmt::format("handshake: {}", error.message);
@@ -193,7 +192,7 @@ std::optional<Link::End> Link::shake_hands(net::Connection& connection, wire::Fr
                    .hopeless = true};
       }
       version_ = version;
-      const wire::StartApi start{.client_id = client_id};
+      const wire::StartApi start{.client_id = client_id()};
       if (auto sent = send(wire::encode(start, version_)); !sent) {
         return failed(std::move(sent).error());
       }
@@ -228,11 +227,10 @@ core::Error Link::end_of_stream(const wire::FrameReader& frames) {
 }
 
 Link::End Link::client_id_taken() const {
-  return {.error = {Errc::conflict,
-                    fmt::format("client id {} is in use at the gateway",
-                                options_.client_id + id_offset_),
-                    std::source_location::current()},
-          .rotate_id = true};
+  return {
+      .error = {Errc::conflict, fmt::format("client id {} is in use at the gateway", client_id()),
+                std::source_location::current()},
+      .rotate_id = true};
 }
 
 void Link::proven() {
@@ -250,7 +248,7 @@ void Link::proven() {
     poke_all();
   }
   log::info("gateway link at {}:{}: ready, version {}, client id {}", options_.host, port_,
-            version_, options_.client_id + id_offset_);
+            version_, client_id());
 }
 
 Link::End Link::talk(net::Connection& connection, wire::FrameReader& frames) {

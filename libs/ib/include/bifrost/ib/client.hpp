@@ -26,12 +26,16 @@ class Recorder;
 /// minutes old and needs no subscription.
 enum class MarketData : std::uint8_t { live = 1, frozen = 2, delayed = 3, delayed_frozen = 4 };
 
+/// From one id that a client tries to the next: programs of neighbouring ids never take each
+/// other's.
+inline constexpr int client_id_stride = 100;
+
 struct ClientOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 4002;
   int client_id = 1;
-  int client_ids =
-      3;  // client_id and the ones after it, tried in turn while one is in use elsewhere
+  // client_id and the ones each client_id_stride further, tried in turn while one is in use.
+  int client_ids = 3;
   int min_server_version = 176;
   int max_server_version = 178;  // up to 200; a gateway always comes down to this
 
