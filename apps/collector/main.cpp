@@ -137,8 +137,8 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
   radar_options.alerts_per_day = config.alerts_per_day;
   collector::Radar radar{radar_options, database, history};
   // Upkeep has a connection and a thread of its own: collecting never waits for it.
-  auto kept = store::Database::attach(config.database_url,
-                                      {.connections = 1, .program = "bifrost-upkeep"});
+  auto kept =
+      store::Database::attach(config.database_url, {.connections = 1, .program = "bifrost-upkeep"});
   collector::Upkeep upkeep{
       kept, {.retention_days = config.retention_days}, clock, [&client, &config] {
         return !config.clock_from_gateway || client->link().sessions > 0;

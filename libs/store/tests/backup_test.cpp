@@ -321,7 +321,6 @@ TEST(Verify, FindsWhatAHandHasDone) {
       "'2021-01-06'; DELETE FROM option_snapshots WHERE as_of < '2021-01-05'");
   EXPECT_GT(result.cycles_dropped, 0);
   EXPECT_EQ(result.problems, 3) << "the stray row (twice) and what was superseded are left";
-
 }
 
 TEST(Verify, AnUnknownSchemaIsRefused) {

@@ -53,7 +53,7 @@ struct Config {
   int ib_record_mb;
   std::string spool_dir;  // where cycles wait while the database is away; empty: the usual place
   std::int64_t spool_limit_mb;
-  bool clock_from_gateway;  // time is what the gateway says, for simulated markets
+  bool clock_from_gateway;            // time is what the gateway says, for simulated markets
   std::optional<int> retention_days;  // of quotes and changes; none: for ever
   std::string log_level;
 
