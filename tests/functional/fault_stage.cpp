@@ -108,6 +108,7 @@ core::Process start_faulted_collector(const std::string& database_url, std::uint
                    {"BIFROST_UNDERLYINGS", "FLT"},
                    {"BIFROST_EXPIRY_DAYS", "0"},
                    {"BIFROST_STRIKE_WINDOW", "0"},
+                   {"BIFROST_SPOOL_DIR", (scratch() / "spool").string()},
                    {"BIFROST_CLOCK", "gateway"},
                    {"BIFROST_IB_MESSAGES_PER_SECOND", "0"}});
   auto process = core::Process::start(

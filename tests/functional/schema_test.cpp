@@ -107,13 +107,15 @@ TEST(Schema, OneThatIsNotKnownIsRefusedByEveryProgram) {
     EXPECT_FALSE(std::filesystem::exists(dump));
     for (const std::string service : {"bifrost-api", "bifrost-collector"}) {
       const auto log = scratch() / (service + "-refused.log");
-      auto process = core::Process::start(std::filesystem::path{BIFROST_BIN} / service,
-                                          {.arguments = {"--env", "/dev/null"},
-                                           .environment = {{"DATABASE_URL", url},
-                                                           {"APP_PORT", "0"},
-                                                           {"IB_PORT", "1"},
-                                                           {"BIFROST_UNDERLYINGS", "SPX"}},
-                                           .error_log = log});
+      auto process = core::Process::start(
+          std::filesystem::path{BIFROST_BIN} / service,
+          {.arguments = {"--env", "/dev/null"},
+           .environment = {{"DATABASE_URL", url},
+                           {"APP_PORT", "0"},
+                           {"IB_PORT", "1"},
+                           {"BIFROST_SPOOL_DIR", (scratch() / "spool").string()},
+                           {"BIFROST_UNDERLYINGS", "SPX"}},
+           .error_log = log});
       ASSERT_TRUE(process);
       const auto status = process->wait(core::after(60s));
       ASSERT_TRUE(status) << service << " goes on with a schema that it does not know";
