@@ -321,8 +321,16 @@ std::int64_t check_changes(const std::string& url, const std::string& underlying
     std::ranges::sort(found, order);
     std::ranges::sort(*again, order);
     if (found != *again) {
-      wrong.push_back(fmt::format("I6: {}: {} changes are stored and {} follow from the snapshots",
-                                  *cycles[i][0], found.size(), again->size()));
+      const auto [one, other] = std::ranges::mismatch(found, *again);
+      const auto told = [&](const auto& at, const auto& all) {
+        return at == all.end() ? std::string{"none"}
+                               : fmt::format("{} {} {} to {}", core::describe(at->contract),
+                                             store::to_string(at->kind), at->previous.value_or(-1),
+                                             at->current.value_or(-1));
+      };
+      wrong.push_back(fmt::format(
+          "I6: {}: {} changes are stored and {} follow from the snapshots: {} against {}",
+          *cycles[i][0], found.size(), again->size(), told(one, found), told(other, *again)));
     }
     compared += static_cast<std::int64_t>(found.size());
   }

@@ -133,6 +133,7 @@ Collector::Turn Collector::turn(std::stop_token stop) {
         remember_spooled(underlying);
       }
     }
+    if (set_back) progress.set_back = true;
     enter_missed(underlying, due);
     if (!cycle || (progress.last && *progress.last >= *cycle)) continue;
     if (progress.newest && *progress.newest >= *cycle) {
@@ -141,6 +142,13 @@ Collector::Turn Collector::turn(std::stop_token stop) {
       if (!there || *there) {
         if (there) progress.last = *cycle;
         continue;
+      }
+    }
+    if (progress.set_back && journal_.in_step()) {
+      // Beyond what there was before the clock was set back: compared is with the newest of that.
+      if (const auto learned = learn_progress(underlying, due); !learned) {
+        log::warning("{}: the ledger could not be read: {}", underlying, learned.error().message);
+        return Turn::waiting;
       }
     }
     if (current_cycle(clock_.now(), options_.interval, reader_.hours(underlying)) != cycle)
@@ -215,7 +223,7 @@ Result<void> Collector::learn_progress(const std::string& underlying, Instant du
   } else {
     previous_.erase(underlying);
   }
-  progress = {true, found.last, found.newest, {}};
+  progress = {.known = true, .last = found.last, .newest = found.newest};
   return {};
 }
 

@@ -45,10 +45,12 @@ class Collector {
  private:
   /// The ledger as this process knows it.
   struct Progress {
-    bool known = false;                   // the history has been asked
-    std::optional<core::Instant> last;    // newest cycle that has been dealt with
-    std::optional<core::Instant> newest;  // newest row: after `last` when a clock was set back
-    std::string gap_reason;               // why cycles have no row that the ledger is found to lack
+    bool known = false;                                // the history has been asked
+    std::optional<core::Instant> last = std::nullopt;  // newest cycle that has been dealt with
+    std::optional<core::Instant> newest =
+        std::nullopt;             // newest row: after `last` when a clock was set back
+    std::string gap_reason = {};  // why cycles have no row that the ledger is found to lack
+    bool set_back = false;        // the clock was, and `newest` has not been passed since
   };
 
   enum class Turn { worked, idle, waiting };
