@@ -108,16 +108,22 @@ Result<DemoMarket> synthetic_market(const DemoOptions& options, const fs::path& 
   if (std::ifstream in{file}; in >> market.seed >> epoch >> live_day) {
     BF_TRY(market.epoch, core::parse_date(epoch));
     BF_TRY(market.live_day, core::parse_date(live_day));
+    market.first_day = market.epoch;
+    if (std::string first_day; in >> first_day) {
+      BF_TRY(market.first_day, core::parse_date(first_day));
+    }
     return market;
   }
   market.seed = options.seed;
   const core::Date today = core::exchange_time(core::SystemClock{}.now()).date;
   market.live_day = core::is_trading_day(today) ? today : core::previous_trading_day(today);
-  market.epoch = market.live_day;
+  market.first_day = market.live_day;
   for (int i = 0; i < options.history_days; ++i)
-    market.epoch = core::previous_trading_day(market.epoch);
+    market.first_day = core::previous_trading_day(market.first_day);
+  market.epoch = market.first_day - std::chrono::days{370};
   std::ofstream{file} << market.seed << ' ' << core::to_iso_date(market.epoch) << ' '
-                      << core::to_iso_date(market.live_day) << '\n';
+                      << core::to_iso_date(market.live_day) << ' '
+                      << core::to_iso_date(market.first_day) << '\n';
   return market;
 }
 

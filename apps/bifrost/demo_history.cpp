@@ -56,8 +56,8 @@ core::Result<std::int64_t> generate_history(const DemoMarket& settings, store::H
                                             const std::function<void(double)>& progress) {
   sim::SyntheticMarket market{settings.seed, settings.epoch, universe_of(settings.symbols)};
   std::int64_t rows = 0;
-  const auto days_in_all = static_cast<double>((settings.live_day - settings.epoch).count());
-  for (core::Date day = settings.epoch; day < settings.live_day;
+  const auto days_in_all = static_cast<double>((settings.live_day - settings.first_day).count());
+  for (core::Date day = settings.first_day; day < settings.live_day;
        day = core::next_trading_day(day)) {
     // Each product is looked at within its own hours.
     std::optional<core::Instant> open;
@@ -84,7 +84,7 @@ core::Result<std::int64_t> generate_history(const DemoMarket& settings, store::H
     }
     BF_TRY(const auto appended, history.append(records, core::after(60s)));
     for (const auto& result : appended) rows += result.rows;
-    progress(static_cast<double>((day - settings.epoch).count() + 1) / days_in_all);
+    progress(static_cast<double>((day - settings.first_day).count() + 1) / days_in_all);
   }
   return rows;
 }
