@@ -145,20 +145,9 @@ const Played f9{
 
 }  // namespace
 
-/// F8 has no play: it takes two versions of the server on one machine.
+/// F8 takes two versions of the server on one machine: tests/timescaledb/timescaledb.sh has them.
 TEST(Fault, F08ServerUpgrade) {
-  int versions = 0;
-  std::error_code problem;
-  for (auto it = fs::directory_iterator("/usr/lib/postgresql", problem);
-       !problem && it != fs::directory_iterator(); it.increment(problem)) {
-    if (fs::exists(it->path() / "bin" / "pg_upgrade")) ++versions;
-  }
-  FAULT_NOT_HERE(
-      "F8",
-      fmt::format(
-          "{} version of PostgreSQL is installed and no TimescaleDB; F9 proves by hash what a dump "
-          "carries over",
-          versions));
+  FAULT_NOT_HERE("F8", "in \"history on TimescaleDB (Debian 13)\": PostgreSQL 15 to 17");
 }
 
 }  // namespace bifrost::test
