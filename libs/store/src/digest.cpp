@@ -38,7 +38,12 @@ Result<void> begin_long_read(pg::Connection& connection, Deadline deadline) {
   BF_CHECK(connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline));
   BF_CHECK(
       connection.query("SELECT set_config('statement_timeout', '0', true),"
-                       " set_config('idle_in_transaction_session_timeout', '0', true)",
+                       " set_config('idle_in_transaction_session_timeout', '0', true),"
+                       // Rows as text read the same on every server.
+                       " set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),"
+                       " set_config('IntervalStyle', 'postgres', true),"
+                       " set_config('extra_float_digits', '1', true),"
+                       " set_config('bytea_output', 'hex', true)",
                        deadline));
   return {};
 }
@@ -59,7 +64,10 @@ Result<BackupContents> digest(pg::Connection& connection, const BackupProgress& 
     contents.tier = extension.text(0, 1) == "timescale" ? Tier::community : Tier::apache;
   }
   BF_TRY(const auto tables,
-         connection.query("SELECT c.relname::text FROM pg_class c WHERE c.relnamespace ="
+         connection.query("SELECT c.relname::text, EXISTS (SELECT FROM pg_attribute a"
+                          "  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+                          "  AND a.atttypid IN ('json'::regtype, 'json[]'::regtype))"
+                          " FROM pg_class c WHERE c.relnamespace ="
                           " current_schema()::regnamespace AND c.relkind IN ('r', 'p')"
                           " AND NOT c.relispartition ORDER BY c.relname COLLATE \"C\"",
                           deadline));
@@ -82,8 +90,10 @@ Result<BackupContents> digest(pg::Connection& connection, const BackupProgress& 
       }
       continue;
     }
-    const auto sql = fmt::format("SELECT count(*), bit_xor(hash_record_extended(t, 0)) FROM {} t",
-                                 quoted_name(name));
+    // The type json has no hash of its own; what is written there is hashed as text.
+    const auto* const hash = tables.boolean(i, 1) ? "hashtextextended(t::text COLLATE \"C\", 0)"
+                                                  : "hash_record_extended(t, 0)";
+    const auto sql = fmt::format("SELECT count(*), bit_xor({}) FROM {} t", hash, quoted_name(name));
     BF_TRY(const auto rows, connection.query(sql.c_str(), deadline));
     contents.tables.push_back({name, rows.integer(0, 0), bits_of(rows, 0, 1)});
   }
