@@ -37,6 +37,9 @@ using namespace std::chrono_literals;
 constexpr std::string_view footer_word = "BIFROST1";
 constexpr std::size_t footer_bytes = 8 + 16 + 64;
 
+/// More than the leases that anybody can have taken between a backup and its return.
+constexpr std::int64_t tokens_skipped = 1'000'000;
+
 std::string lines_of(const BackupContents& contents) {
   std::string out =
       fmt::format("bifrost-backup 1\ntaken_at {}\nschema_revision {}\nserver_version {}\ntier {}\n",
@@ -200,6 +203,42 @@ Result<Found> look_at(pg::Connection& connection, Deadline deadline) {
   return runs ? Found::history : Found::empty_history;
 }
 
+/// Tables of ours that are filled without anything having been collected.
+constexpr std::array<std::string_view, 5> bookkeeping{
+    "schema_migrations", "leases", "history_identity", "db_info", "maintenance_runs"};
+
+std::string identifier(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + "\"";
+}
+
+/// Whether nothing is lost with a database, whatever schema it would be in.
+Result<bool> only_bookkeeping(const std::string& url, Deadline deadline) {
+  BF_TRY(auto connection, pg::Connection::connect(url, "bifrost restore", 300s, deadline));
+  BF_TRY(const auto tables,
+         connection.query(
+             "SELECT n.nspname::text, c.relname::text, n.nspname = current_schema()"
+             " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+             " WHERE c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition"
+             " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+             " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+             "  AND d.objid = c.oid AND d.deptype = 'e')",
+             deadline));
+  for (int i = 0; i < tables.size(); ++i) {
+    if (tables.boolean(i, 2) &&
+        std::ranges::find(bookkeeping, tables.text(i, 1)) != bookkeeping.end())
+      continue;
+    const auto name = identifier(tables.text(i, 0)) + "." + identifier(tables.text(i, 1));
+    BF_TRY(const bool some, has_rows(connection, name.c_str(), deadline));
+    if (some) return false;
+  }
+  return true;
+}
+
 Result<void> compare(const BackupContents& wanted, const BackupContents& got) {
   const auto differs = [](std::string_view what) {
     return fail(Errc::corrupt_data,
@@ -220,9 +259,9 @@ Result<void> compare(const BackupContents& wanted, const BackupContents& got) {
   return {};
 }
 
-/// pg_restore into a database without tables, in one transaction, and the proof that all came.
-Result<void> fill(const std::string& url, const Backup& backup, const BackupProgress& progress,
-                  Deadline deadline) {
+/// pg_restore into a database without tables, in one transaction.
+Result<void> read_in(const std::string& url, const Backup& backup, const BackupProgress& progress,
+                     Deadline deadline) {
   BF_TRY(auto connection,
          pg::Connection::connect(url, "bifrost restore", std::chrono::milliseconds{0}, deadline));
   BF_TRY(const auto program, client_program("pg_restore", connection.server_version() / 10'000));
@@ -233,25 +272,29 @@ Result<void> fill(const std::string& url, const Backup& backup, const BackupProg
       {"--dbname=" + settings.conninfo, "--no-owner", "--no-privileges", "--no-password",
        "--exit-on-error", "--single-transaction", backup.file.string()},
       std::move(settings.environment)};
-  BF_CHECK(run_client(
+  return run_client(
       client, [] { return Result<void>{}; }, [&] { return say(progress, "reading the backup in"); },
-      deadline));
+      deadline);
+}
+
+/// The proof that all came. Whoever held a token after the backup was taken shall not meet it
+/// again.
+Result<void> prove(const std::string& url, const Backup& backup, const BackupProgress& progress,
+                   Deadline deadline) {
+  BF_TRY(auto connection,
+         pg::Connection::connect(url, "bifrost restore", std::chrono::milliseconds{0}, deadline));
   // Statistics are not part of a dump; without them the first queries would be slow.
   BF_CHECK(say(progress, "gathering statistics"));
   BF_CHECK(connection.run("ANALYZE", deadline));
   BF_CHECK(begin_long_read(connection, deadline));
   BF_TRY(const auto got, digest(connection, progress, deadline));
   BF_CHECK(connection.query("COMMIT", deadline));
-  return compare(backup.contents, got);
-}
-
-std::string identifier(std::string_view name) {
-  std::string out = "\"";
-  for (const char c : name) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + "\"";
+  BF_CHECK(compare(backup.contents, got));
+  BF_TRY(const auto leases, connection.query("SELECT to_regclass('leases') IS NOT NULL", deadline));
+  if (!leases.boolean(0, 0)) return {};  // of an older schema
+  BF_CHECK(connection.query("UPDATE leases SET token = token + $1",
+                            pg::Params{}.add(tokens_skipped), deadline));
+  return {};
 }
 
 }  // namespace
@@ -276,6 +319,11 @@ Result<Backup> back_up(Database& database, const fs::path& file_or_folder,
   backup.file = fs::is_directory(file_or_folder, problem)
                     ? file_or_folder / file_name(exported.instant(0, 1))
                     : file_or_folder;
+  if (fs::exists(backup.file, problem)) {
+    return fail(Errc::conflict,
+                fmt::format("{} is there already; a backup never takes another's place",
+                            backup.file.string()));
+  }
   BF_TRY(auto whole, core::WholeFile::create(backup.file));
   const Client client{
       "pg_dump",
@@ -369,7 +417,14 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
     BF_TRY(found, look_at(connection, deadline));
   }
   if (found == Found::nothing) {
-    BF_CHECK(fill(url, backup, progress, deadline));
+    BF_CHECK(read_in(url, backup, progress, deadline));
+    if (auto proved = prove(url, backup, progress, deadline); !proved) {
+      return fail(
+          proved.error().code,
+          fmt::format("{} (what came is in the database all the same, and is not proved; "
+                      "hint: drop the database, or restore again with --replace)",
+                      proved.error().code == Errc::cancelled ? "stopped" : proved.error().message));
+    }
     return Restored{std::move(backup), std::nullopt};
   }
   if (found == Found::history && !replace) {
@@ -392,9 +447,11 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
   BF_CHECK(maintenance.run(
       fmt::format("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", identifier(fresh)),
       deadline));
+  bool stranded = false;  // the old one could not have its name back
   const auto swap = [&]() -> Result<void> {
     BF_TRY(const auto fresh_url, url_of_database(url, fresh));
-    BF_CHECK(fill(fresh_url, backup, progress, deadline));
+    BF_CHECK(read_in(fresh_url, backup, progress, deadline));
+    BF_CHECK(prove(fresh_url, backup, progress, deadline));
     BF_CHECK(say(progress, "changing names"));
     const auto rename = [&](std::string_view from, std::string_view to) {
       return maintenance.run(
@@ -407,12 +464,20 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
                               renamed.error().message));
     }
     if (auto renamed = rename(fresh, name); !renamed) {
-      BF_CHECK(rename(old, name));
-      return renamed;
+      auto back = rename(old, name);
+      if (back) return renamed;
+      stranded = true;
+      return fail(
+          Errc::conflict,
+          fmt::format("{}; nor could the name be given back: {}; the history that was there "
+                      "is the database {}, the backup, proved, is {}; hint: ALTER DATABASE "
+                      "... RENAME TO {}",
+                      renamed.error().message, back.error().message, old, fresh, identifier(name)));
     }
     return {};
   };
   if (auto swapped = swap(); !swapped) {
+    if (stranded) return tl::unexpected{std::move(swapped).error()};
     // What was begun is of no use; the old database has its name.
     auto dropped = maintenance.run("DROP DATABASE IF EXISTS " + identifier(fresh), deadline);
     if (!dropped) {
@@ -423,8 +488,13 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
     return tl::unexpected{std::move(swapped).error()};
   }
   if (found == Found::empty_history) {
-    BF_CHECK(maintenance.run("DROP DATABASE " + identifier(old), deadline));
-    return Restored{std::move(backup), std::nullopt};
+    // Restoring may have taken long: only what is still of no worth goes. Nobody can have come by
+    // the new name.
+    BF_TRY(const auto old_url, url_of_database(url, old));
+    const auto worthless = only_bookkeeping(old_url, deadline);
+    if (worthless && *worthless && maintenance.run("DROP DATABASE " + identifier(old), deadline)) {
+      return Restored{std::move(backup), std::nullopt};
+    }
   }
   return Restored{std::move(backup), old};
 }

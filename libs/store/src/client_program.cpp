@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
+
+#include "bifrost/core/process.hpp"
 
 namespace bifrost::store {
 namespace {
@@ -44,6 +47,21 @@ Result<void> for_each_option(const std::string& url,
   return {};
 }
 
+/// The major version that a client program says it has ("pg_dump (PostgreSQL) 16.4"); 0: none.
+int version_of(const fs::path& program) {
+  auto process = core::Process::start(
+      program, {.arguments = {"--version"}, .environment = {}, .error_log = "/dev/null"});
+  if (!process) return 0;
+  const auto line = process->read_line(core::after(std::chrono::seconds{10})).value_or("");
+  constexpr std::string_view before = "(PostgreSQL) ";
+  const auto at = line.find(before);
+  int version = 0;
+  if (at != std::string::npos) {
+    std::from_chars(line.data() + at + before.size(), line.data() + line.size(), version);
+  }
+  return version;
+}
+
 }  // namespace
 
 Result<fs::path> client_program(std::string_view name, int server_major) {
@@ -59,6 +77,13 @@ Result<fs::path> client_program(std::string_view name, int server_major) {
     if (!best || version < best->first) best = {version, file};
   }
   if (best) return best->second;
+  const char* path = std::getenv("PATH");
+  for (std::string_view rest = path != nullptr ? path : ""; !rest.empty();) {
+    const auto colon = rest.find(':');
+    const auto file = fs::path(rest.substr(0, colon)) / name;
+    if (file.is_absolute() && usable(file) && version_of(file) >= server_major) return file;
+    rest = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
+  }
   return fail(Errc::not_found,
               fmt::format("{} of PostgreSQL {} or newer is not installed; hint: apt-get install "
                           "postgresql-client-{}",

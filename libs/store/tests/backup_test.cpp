@@ -3,13 +3,16 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <random>
 #include <thread>
 
 #include "bifrost/core/process.hpp"
+#include "bifrost/store/maintenance.hpp"
 #include "bifrost/store/queries.hpp"
 #include "client_program.hpp"
 #include "pool.hpp"
@@ -150,6 +153,64 @@ TEST(Backup, TakenDuringHeavyWritesItComesBackAsOneMoment) {
   EXPECT_EQ(kept.integer(0, 0), 50);
 }
 
+// What upkeep writes has a column of type json, which has no hash of its own.
+TEST(Backup, OfAHistoryThatWasMaintainedComesBackAndIsProved) {
+  auto database = migrated();
+  ok(History(database).append(cycle(0), soon()));
+  ASSERT_TRUE(ok(maintain(database, at("2021-01-05T12:00:00Z"), {}, {}, {}, soon())).ok());
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "mine.dump";
+  const auto backup = ok(back_up(database, file, {}, soon()));
+  const auto runs = std::ranges::find(backup.contents.tables, "maintenance_runs",
+                                      [](const TableDigest& table) { return table.name; });
+  ASSERT_NE(runs, backup.contents.tables.end());
+  EXPECT_GT(runs->rows, 0);
+  EXPECT_NE(runs->hash, 0U);
+  const auto url = fresh_database();
+  // A server that shows its rows otherwise.
+  {
+    auto target = ok(Database::open(url, soon()));
+    const auto name = ok(database_of(url));
+    run(target, "ALTER DATABASE \"" + name + "\" SET DateStyle = 'SQL, DMY'");
+    run(target, "ALTER DATABASE \"" + name + "\" SET extra_float_digits = -3");
+    run(target, "ALTER DATABASE \"" + name + "\" SET bytea_output = 'escape'");
+  }
+  EXPECT_EQ(ok(restore(url, file, false, {}, soon())).kept_as, std::nullopt);
+  auto target = ok(Database::open(url, soon()));
+  EXPECT_EQ(ok(verify(target, {}, soon())).problems, 0);
+  EXPECT_EQ(ok(maintained_through(target, soon())), day("2021-01-04"));
+  run(target, "UPDATE maintenance_runs SET counts = '{\"other\": 1}'");
+  const auto changed = ok(contents_of(target, {}, soon()));
+  const auto other = std::ranges::find(changed.tables, "maintenance_runs",
+                                       [](const TableDigest& table) { return table.name; });
+  ASSERT_NE(other, changed.tables.end());
+  EXPECT_NE(*other, *runs);
+}
+
+TEST(Backup, AFileThatIsThereIsLeftAlone) {
+  auto database = migrated();
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "mine.dump";
+  const auto first = ok(back_up(database, file, {}, soon()));
+  ok(History(database).append(cycle(0), soon()));
+  EXPECT_EQ(back_up(database, file, {}, soon()).error().code, Errc::conflict);
+  EXPECT_EQ(ok(read_backup(file)).contents, first.contents);
+}
+
+// Tokens given after the backup are not given again.
+TEST(Backup, LeasesGoOnFarFromWhereItLeftThem) {
+  auto database = migrated();
+  run(database, "INSERT INTO leases VALUES ('collector', 7, 'somebody', '', false, now(), now())");
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "mine.dump";
+  ok(back_up(database, file, {}, soon()));
+  const auto url = fresh_database();
+  ok(restore(url, file, false, {}, soon()));
+  auto target = ok(Database::open(url, soon()));
+  const auto token = ok(ok(target.pool().lease(soon()))->query("SELECT token FROM leases", soon()));
+  EXPECT_EQ(token.integer(0, 0), 1'000'007);
+}
+
 TEST(Backup, IsReadByPgRestoreAsItIs) {
   auto database = migrated();
   History history(database);
@@ -243,6 +304,63 @@ TEST(Backup, AnEmptyHistoryIsReplacedWithoutAWord) {
   EXPECT_EQ(ok(restore(url, file, false, {}, soon())).kept_as, std::nullopt);
   auto target = ok(Database::open(url, soon()));
   EXPECT_EQ(ok(History(target).underlyings(soon())).size(), 1U);
+}
+
+// What is written while the backup is brought back is not lost with the database that was empty.
+TEST(Backup, AnEmptyHistoryThatGotRowsMeanwhileIsKept) {
+  auto database = migrated();
+  ok(History(database).append(cycle(0), soon()));
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "mine.dump";
+  ok(back_up(database, file, {}, soon()));
+  const auto url = fresh_database();
+  ok(ok(Database::open(url, soon())).migrate(soon()));
+  const auto restored = ok(restore(
+      url, file, false,
+      [&](std::string_view what) {
+        if (what == "changing names") {
+          auto late = ok(Database::open(url, soon()));
+          ok(History(late).append(cycle(5, 3, "NDX"), soon()));
+        }
+        return true;
+      },
+      soon()));
+  ASSERT_TRUE(restored.kept_as);
+  auto old = ok(Database::open(ok(url_of_database(url, *restored.kept_as)), soon()));
+  EXPECT_EQ(ok(History(old).underlyings(soon())).at(0).symbol, "NDX");
+  auto target = ok(Database::open(url, soon()));
+  EXPECT_EQ(ok(History(target).underlyings(soon())).at(0).symbol, "SPX");
+}
+
+TEST(Backup, ThatCannotBeProvedInADatabaseWithoutTablesSaysWhatIsThere) {
+  auto database = migrated();
+  ok(History(database).append(cycle(0), soon()));
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "mine.dump";
+  ok(back_up(database, file, {}, soon()));
+  const auto url = fresh_database();
+  const auto stopped = restore(
+      url, file, false, [](std::string_view what) { return what != "gathering statistics"; },
+      soon());
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Errc::cancelled);
+  EXPECT_THAT(stopped.error().message, HasSubstr("is not proved"));
+  EXPECT_EQ(restore(url, file, false, {}, soon()).error().code, Errc::conflict);
+  EXPECT_TRUE(ok(restore(url, file, true, {}, soon())).kept_as);
+}
+
+TEST(Backup, ItsProgramsAreFoundOnThePathToo) {
+  const TemporaryFolder folder;
+  const auto program = folder.path() / "pg_dump";
+  std::ofstream(program) << "#!/bin/sh\necho 'pg_dump (PostgreSQL) 98.2 (Somebody 98.2-1)'\n";
+  fs::permissions(program, fs::perms::owner_all);
+  const std::string before = std::getenv("PATH");
+  ::setenv("PATH", (before + ":" + folder.path().string()).c_str(), 1);
+  const auto found = client_program("pg_dump", 98);
+  const auto newer = client_program("pg_dump", 99);
+  ::setenv("PATH", before.c_str(), 1);
+  EXPECT_EQ(ok(found), program);
+  EXPECT_EQ(newer.error().code, Errc::not_found);
 }
 
 TEST(Backup, ThatIsStoppedLeavesNothing) {

@@ -59,7 +59,8 @@ using BackupProgress = std::function<bool(std::string_view)>;
 /// Writes everything that the database holds at one moment into a file; writers go on meanwhile.
 /// A folder gets a file named by that moment. The file is a dump of pg_dump's custom format, which
 /// pg_restore reads as it is, and behind it what it holds and a checksum over all. It is whole or
-/// not there. `not_found`: no pg_dump of the server's version or a newer one.
+/// not there. `conflict`: such a file is there already. `not_found`: no pg_dump of the server's
+/// version or a newer one.
 core::Result<Backup> back_up(Database& database, const std::filesystem::path& file_or_folder,
                              const BackupProgress& progress, core::Deadline deadline);
 
@@ -75,10 +76,12 @@ struct Restored {
 
 /// Brings a backup into the database behind `url` and proves that all of it came: rows and hashes
 /// of every table and every day equal those of the backup. A database without tables takes it in
-/// one transaction. One with tables but without any ledger row is replaced. One with a history is
-/// `conflict` unless `replace`: the backup then goes into a database beside it, and when that is
-/// proved the two change names; the old one stays under `kept_as`. That needs a role that may
-/// create databases and nobody else connected. Older backups need `migrate` afterwards.
+/// one transaction. One with tables but without any ledger row is replaced; it is dropped if it
+/// then holds nothing but bookkeeping, else kept. One with a history is `conflict` unless
+/// `replace`: the backup then goes into a database beside it, and when that is proved the two
+/// change names; the old one stays under `kept_as`. That needs a role that may create databases and
+/// nobody else connected. Leases go on with tokens that nobody has been given since the backup.
+/// Older backups need `migrate` afterwards.
 core::Result<Restored> restore(const std::string& url, const std::filesystem::path& file,
                                bool replace, const BackupProgress& progress,
                                core::Deadline deadline);
