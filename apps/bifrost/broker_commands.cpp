@@ -431,6 +431,7 @@ void add_broker_commands(CLI::App& app, const std::string& env_file, BrokerOptio
   broker->add_option("--record", options.record, "keep every frame in this folder");
   const auto question = [&](const char* name, const char* what, auto ask) {
     auto* command = broker->add_subcommand(name, what);
+    command->fallthrough();  // options of the broker are taken after the question too
     command->add_flag("--json", options.json, "one JSON document on stdout");
     command->callback([&, ask] { work = [&, ask] { return ask(env_file, options); }; });
     return command;

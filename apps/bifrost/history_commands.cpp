@@ -82,6 +82,11 @@ Result<void> import_files(const std::string& env_file, const ImportOptions& opti
                                 },
                                 how));
   step.done(fmt::format("{} rows", report.rows_read));
+  Result<void> outcome;
+  if (report.rows_read > 0 && report.rows_imported + report.rows_already_there == 0) {
+    outcome = core::fail(core::Errc::invalid_input,
+                         fmt::format("none of the {} rows was taken", report.rows_read));
+  }
   if (options.json) {
     Imported imported{report.rows_read,
                       report.rows_imported,
@@ -95,7 +100,7 @@ Result<void> import_files(const std::string& env_file, const ImportOptions& opti
           {reject.file.string(), static_cast<std::int64_t>(reject.line), reject.reason});
     }
     fmt::print("{}\n", net::to_json(imported));
-    return {};
+    return outcome;
   }
   for (const auto& reject : report.rejects) {
     fmt::print("{}:{}: {}\n", reject.file.string(), reject.line, reject.reason);
@@ -107,7 +112,7 @@ Result<void> import_files(const std::string& env_file, const ImportOptions& opti
   fmt::print("{} rows read: {} imported in {} snapshots, {} there already, {} rejected\n",
              report.rows_read, report.rows_imported, report.cycles_imported,
              report.rows_already_there, report.rows_rejected);
-  return {};
+  return outcome;
 }
 
 Result<core::Instant> parse_moment(const std::string& text, bool end) {

@@ -26,6 +26,7 @@ using namespace bifrost;
 constexpr int ok = 0;
 constexpr int failed = 1;
 constexpr int usage = 2;
+constexpr int interrupted = 130;  // as a shell says it of Ctrl-C
 
 /// Prints every key with its default and meaning: for people, or as the reference page of the
 /// documents.
@@ -80,7 +81,7 @@ void complete(ExportOptions& exporting, const ExportTexts& texts) {
 int report(const core::Result<void>& result) {
   if (result) return ok;
   fmt::print(stderr, "bifrost: {}\n", result.error().message);
-  return result.error().code == core::Errc::cancelled ? ok : failed;
+  return result.error().code == core::Errc::cancelled ? interrupted : failed;
 }
 
 }  // namespace
@@ -91,6 +92,7 @@ int main(int argc, char** argv) {
 
   CLI::App app{"Bifrost Trader: the operator's tool."};
   app.require_subcommand(1);
+  app.footer("Exit: 0 done, 1 failed, 2 usage, 130 interrupted.");
   app.failure_message(CLI::FailureMessage::help);
   std::string env_file = ".env";
   app.add_option("--env", env_file, "settings file; the environment wins over it")
@@ -163,8 +165,9 @@ int main(int argc, char** argv) {
   bool deep = false;
   auto* verify = db->add_subcommand(
       "verify", "look through the whole history (every row against the ledger), or a backup");
-  verify->add_option("file", backup, "a backup instead of the database");
-  verify->add_flag("--deep", deep, "bring the backup into a server of its own and look there");
+  auto* verified = verify->add_option("file", backup, "a backup instead of the database");
+  verify->add_flag("--deep", deep, "bring the backup into a server of its own and look there")
+      ->needs(verified);
   verify->add_flag("--json", json, "one JSON document on stdout");
   verify->callback([&] {
     work = [&] {
@@ -224,7 +227,14 @@ int main(int argc, char** argv) {
   demo_command->add_option("--url-file", demo.url_file,
                            "write the URL into this file once the page is up");
   demo_command->add_flag("--reset", demo.reset, "forget what was collected");
-  demo_command->callback([&] { work = [&] { return run_demo(demo, stop); }; });
+  demo_command->callback([&] {
+    work = [&]() -> core::Result<void> {
+      auto ended = run_demo(demo, stop);
+      // Ctrl-C is how a demonstration ends.
+      if (!ended && ended.error().code == core::Errc::cancelled) return {};
+      return ended;
+    };
+  });
 
   try {
     app.parse(argc, argv);

@@ -77,6 +77,8 @@ TEST_F(Broker, AnswersEachQuestionForPeopleAndForPrograms) {
             "{\"gateway_time\":\"2026-03-02T15:00:00Z\",\"server_version\":178,"
             "\"simulated\":true}\n");
   EXPECT_THAT(broker({"time"}).out, HasSubstr("2026-03-02T15:00:00Z (version 178, a simulator)"));
+  EXPECT_EQ(broker({"time", "--patience", "60", "--json"}).out, time.out)
+      << "what is for every question may follow it";
   EXPECT_THAT(broker({"account", "--json"}).out, HasSubstr("\"net_liquidation\":1000000"));
   EXPECT_THAT(broker({"positions", "--json"}).out, HasSubstr("{\"positions\":["));
   const auto bars = broker({"bars", "NRTH", "--days", "5", "--of", "implied-vol", "--json"});

@@ -199,9 +199,56 @@ TEST(Files, AnExportAndABackupBringTheSameFactsBack) {
     EXPECT_EQ(back.one(facts), wanted);
     back("DELETE FROM option_snapshots WHERE contract_id = 1");
   }
+  EXPECT_EQ(run("bifrost", {"db", "backup", dump.string()}, url).status, 1)
+      << "nor is a backup that is there";
+  const auto maintained = scratch() / "maintained.dump";
+  ASSERT_EQ(run("bifrost", {"db", "maintain"}, url).status, 0);
+  ASSERT_EQ(run("bifrost", {"db", "backup", maintained.string()}, url).status, 0);
+  EXPECT_EQ(run("bifrost", {"db", "verify", maintained.string(), "--deep"}, url).status, 0);
+  EXPECT_EQ(run("bifrost", {"db", "verify", "--deep"}, url).status, 2);
+  const auto useless = scratch() / "useless.csv";
+  std::ofstream(useless)
+      << "quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,"
+         "delta,gamma,theta,vega,bid_size,ask_size,root,mid\n"
+         "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,never,C,1,2,,,,,,,,,,,SPXW,\n";
+  EXPECT_EQ(run("bifrost", {"import", useless.string()}, url).status, 1) << "nothing was taken";
   const auto verified = run("bifrost", {"db", "verify", "--json"}, *fresh);
   EXPECT_EQ(verified.status, 1);
   EXPECT_THAT(verified.output, HasSubstr("\"problems\":50"));
+}
+
+TEST(Files, AnInterruptedVerbSaysSoByItsStatus) {
+  const auto url = make_database("files_interrupted");
+  const auto file = scratch() / "interrupted.csv";
+  std::ofstream(file) << "quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,"
+                         "open_interest,iv,delta,gamma,theta,vega,bid_size,ask_size,root,mid\n"
+                         "2021-01-04T15:00:00Z,SPX,3700,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n";
+  ASSERT_EQ(run("bifrost", {"import", file.string()}, url).status, 0);
+  Sql holder{url};
+  holder("BEGIN");
+  holder("LOCK TABLE underlyings");
+  auto process = core::Process::start(std::filesystem::path{BIFROST_BIN} / "bifrost",
+                                      {.arguments = {"--env", "/dev/null", "db", "verify"},
+                                       .environment = {{"DATABASE_URL", url}},
+                                       .error_log = scratch() / "interrupted.log"});
+  ASSERT_TRUE(process);
+  Sql sql{url};
+  ASSERT_TRUE(wait_until(60s, [&] {
+    return sql.one(
+               "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation ="
+               " 'underlyings'::regclass") == "1";
+  }));
+  process->signal(SIGINT);
+  // Taken by the program once it is no longer pending.
+  ASSERT_TRUE(wait_until(60s, [&] {
+    std::ifstream status(fmt::format("/proc/{}/status", process->pid()));
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("ShdPnd:")) return line.ends_with("0000000000000000");
+    }
+    return false;
+  }));
+  holder("COMMIT");
+  EXPECT_EQ(process->wait(core::after(60s)).value_or(-1), 130);
 }
 
 // A killed export leaves the file that was there.
