@@ -171,8 +171,7 @@ Result<std::vector<std::shared_ptr<const core::OptionContract>>> Catalogue::cont
     Deadline deadline) {
   std::vector<std::shared_ptr<const core::OptionContract>> found(ids.size());
   std::vector<std::int32_t> unknown;
-  const auto look = [&] {
-    unknown.clear();
+  {
     const std::lock_guard lock(mutex_);
     forget_if_reconnected();
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -183,27 +182,34 @@ Result<std::vector<std::shared_ptr<const core::OptionContract>>> Catalogue::cont
         found[i] = at->second;
       }
     }
-  };
-  look();
+  }
   if (unknown.empty()) return found;
   BF_TRY(const auto rows,
          connection.query("SELECT contract_id, trading_class, expiry, strike, \"right\", multiplier"
                           " FROM contracts WHERE contract_id = ANY($1)",
                           pg::Params{}.add(std::span<const std::int32_t>(unknown)), deadline));
-  {
-    const std::lock_guard lock(mutex_);
-    for (int row = 0; row < rows.size(); ++row) {
-      by_id_.insert_or_assign(static_cast<std::int32_t>(rows.integer(row, 0)),
-                              std::make_shared<const core::OptionContract>(
-                                  rows::read_contract(rows, row, 1, underlying)));
-    }
+  // The answer is made of these rows: what is remembered may be forgotten at any moment, when
+  // another connection of the pool breaks.
+  std::unordered_map<std::int32_t, std::shared_ptr<const core::OptionContract>> read;
+  for (int row = 0; row < rows.size(); ++row) {
+    read.emplace(static_cast<std::int32_t>(rows.integer(row, 0)),
+                 std::make_shared<const core::OptionContract>(
+                     rows::read_contract(rows, row, 1, underlying)));
   }
-  look();
-  if (unknown.empty()) return found;
-  return fail(Errc::corrupt_data,
-              fmt::format("the history of {} has quotes of contract {}, which it does not know; "
-                          "hint: bifrost db verify",
-                          underlying, unknown.front()));
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (found[i]) continue;
+    const auto at = read.find(ids[i]);
+    if (at == read.end()) {
+      return fail(Errc::corrupt_data,
+                  fmt::format("the history of {} has quotes of contract {}, which it does not "
+                              "know; hint: bifrost db verify",
+                              underlying, ids[i]));
+    }
+    found[i] = at->second;
+  }
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, contract] : read) by_id_.insert_or_assign(id, std::move(contract));
+  return found;
 }
 
 }  // namespace bifrost::store
