@@ -13,6 +13,7 @@
 
 #include "bifrost/core/chain_file.hpp"
 #include "bifrost/store/listen.hpp"
+#include "bifrost/store/maintenance.hpp"
 #include "shared_data.hpp"
 #include "support.hpp"
 
@@ -247,6 +248,24 @@ TEST(Import, RowsThatAStoredSnapshotLacksAreNamed) {
   EXPECT_EQ(report.rejects[0].line, 3U);
   EXPECT_THAT(report.rejects[0].reason, ::testing::HasSubstr("imported together"));
   EXPECT_EQ(ok(history.chain("SPX", {}, soon())).snapshot.quotes.size(), 1U);
+}
+
+TEST(Import, WhatRetentionDroppedWasThere) {
+  auto database = migrated();
+  History history(database);
+  const std::string rows =
+      "2015-03-02T21:00:00Z,SPX,2100,2015-03-20,2100,C,1,2,,,,,,,,,,,SPX,\n"
+      "2015-03-03T21:00:00Z,SPX,2100,2015-03-20,2100,C,1,2,,,,,,,,,,,SPX,\n";
+  EXPECT_EQ(import_rows(history, rows).rows_imported, 2);
+  EXPECT_TRUE(
+      ok(maintain(database, at("2015-03-03T23:00:00Z"), {.retention_days = 1}, {}, {}, soon()))
+          .ok());
+  EXPECT_EQ(history.chain("SPX", {.at = at("2015-03-02T21:00:00Z")}, soon()).error().code,
+            Errc::not_found);
+  const auto again = import_rows(history, rows);
+  EXPECT_EQ(again.rows_imported, 0);
+  EXPECT_EQ(again.rows_already_there, 2);
+  EXPECT_EQ(again.rows_rejected, 0);
 }
 
 TEST(Import, FilesOfOneInstantMakeOneCycle) {
