@@ -176,6 +176,8 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
   if (!found) return no_snapshot(underlying, filter.at);
+  // One state of the database for the ledger and the quotes: a correction may come in between.
+  BF_CHECK(connection->query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline));
   BF_TRY(auto run, find_snapshot(*connection, underlying, *found, filter.at, deadline));
   if (!run) return no_snapshot(underlying, filter.at);
   if (!run->source) return fail(Errc::corrupt_data, "a snapshot without a source");
@@ -186,6 +188,7 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
            facts::chain(*connection, impl_->catalogue, underlying, *found, run->as_of, deadline));
     if (snapshot.quotes.empty() && run->received > 0)
       BF_CHECK(refuse_dropped(*connection, *run, deadline));
+    BF_CHECK(connection->query("COMMIT", deadline));
     return StoredChain{*std::move(run), std::move(snapshot)};
   }
   // The instant is a parameter, so that the planner sees the one partition it needs.
@@ -210,6 +213,7 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
     snapshot.quotes.push_back({read_contract(rows, row, 0, underlying),
                                read_quote(rows, row, 5, run->as_of, found->price_scale)});
   }
+  BF_CHECK(connection->query("COMMIT", deadline));
   return StoredChain{*std::move(run), std::move(snapshot)};
 }
 

@@ -127,8 +127,7 @@ Result<StoredChain> read_chain(pg::Connection& connection, Catalogue& catalogue,
                                                               " AND s.stored_at = $5")
                                            : BIFROST_CHAIN_OF("option_snapshots", ""),
                           params, deadline));
-  if (rows.size() == 0 && run.received > 0 && !known.superseded)
-    BF_CHECK(refuse_dropped(connection, run, deadline));
+  if (rows.size() == 0 && run.received > 0) BF_CHECK(refuse_dropped(connection, run, deadline));
   snapshot.quotes.reserve(static_cast<std::size_t>(rows.size()));
   for (int row = 0; row < rows.size(); ++row) {
     snapshot.quotes.push_back({rows::read_contract(rows, row, 0, run.underlying),
@@ -228,9 +227,14 @@ Result<StoredChain> Queries::chain(std::string_view underlying, const ChainFilte
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found, impl_->find(*connection, underlying, known_at, deadline));
   if (!found) return no_snapshot(underlying, filter.at, known_at);
+  // One state of the database for the ledger and the quotes: a correction may come in between.
+  BF_CHECK(connection->query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline));
   BF_TRY(auto run, find_snapshot(*connection, underlying, *found, filter.at, known_at, deadline));
   if (!run) return no_snapshot(underlying, filter.at, known_at);
-  return read_chain(*connection, impl_->catalogue, *found, *std::move(run), filter, deadline);
+  BF_TRY(auto chain,
+         read_chain(*connection, impl_->catalogue, *found, *std::move(run), filter, deadline));
+  BF_CHECK(connection->query("COMMIT", deadline));
+  return chain;
 }
 
 Result<std::vector<Run>> Queries::runs(std::string_view underlying, Instant from, Instant to,
@@ -271,6 +275,8 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found, impl_->find(*connection, contract.underlying, known_at, deadline));
   if (!found) return series;
+  // One state of the database for the ledger and the quotes: a correction may come in between.
+  BF_CHECK(connection->query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline));
   BF_TRY(const auto runs,
          known_runs(*connection, contract.underlying, *found, from, to, known_at, deadline));
   series.gaps = gaps_of(runs);
@@ -331,6 +337,7 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
     take(rows);
     std::ranges::sort(series.points, {}, &ContractPoint::as_of);
   }
+  BF_CHECK(connection->query("COMMIT", deadline));
   return series;
 }
 
@@ -415,6 +422,8 @@ Result<std::vector<OpenInterestChange>> Queries::top_open_interest_changes(core:
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto ids, impl_->ids(*connection, std::nullopt, deadline));
   BF_CHECK(settle(*connection, known_at, ids, deadline));
+  // One state of the database for the ledger and the quotes: a correction may come in between.
+  BF_CHECK(connection->query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline));
   // Which two snapshots of each underlying: from the ledger, so that the facts are asked for by
   // their key.
   pg::Params params;
@@ -492,6 +501,7 @@ Result<std::vector<OpenInterestChange>> Queries::top_open_interest_changes(core:
                                                            "LIMIT $10",
           keys, deadline));
 #undef BIFROST_OPEN_INTEREST
+  BF_CHECK(connection->query("COMMIT", deadline));
   for (int row = 0; row < rows.size(); ++row) {
     changes.push_back({rows::read_contract(rows, row, 0, rows.text(row, 5)), rows.instant(row, 6),
                        rows.instant(row, 7), rows.integer(row, 8), rows.integer(row, 9)});
