@@ -49,8 +49,8 @@ Result<std::size_t> matching_steps(pg::Connection& connection, std::span<const M
 }
 
 /// Hypertables need the extension before the first table is made. It is made where the server has
-/// it loaded: asking for it elsewhere ends the session.
-Result<bool> with_timescaledb(pg::Connection& connection, Deadline deadline) {
+/// it loaded: asking for it elsewhere ends the session. A history begun without it stays as it is.
+Result<bool> with_timescaledb(pg::Connection& connection, bool begun, Deadline deadline) {
   BF_TRY(const auto rows,
          connection.query(
              "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb'),"
@@ -58,7 +58,7 @@ Result<bool> with_timescaledb(pg::Connection& connection, Deadline deadline) {
              " AND EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.disable_load')",
              deadline));
   if (rows.boolean(0, 0)) return true;
-  if (!rows.boolean(0, 1)) return false;
+  if (begun || !rows.boolean(0, 1)) return false;
   // IF NOT EXISTS does not keep two migrators from colliding.
   BF_CHECK(connection.run("BEGIN", deadline));
   BF_CHECK(connection.query("SELECT pg_advisory_xact_lock(1651859712, 0)", deadline));
@@ -103,7 +103,7 @@ Result<int> apply_migrations(pg::Connection& connection, std::span<const Migrati
   // Refused before anything is changed, the extension included.
   BF_TRY(const auto before, matching_steps(connection, steps, deadline));
   if (before == steps.size()) return 0;
-  BF_TRY(const bool timescaledb, with_timescaledb(connection, deadline));
+  BF_TRY(const bool timescaledb, with_timescaledb(connection, before > 0, deadline));
   int applied = 0;
   for (;;) {
     BF_CHECK(connection.run("BEGIN", deadline));

@@ -146,6 +146,41 @@ TEST(Database, AStepThatFailsLeavesNothingAndIsResumed) {
   ok(verify_schema(*connection, mended, soon()));
 }
 
+TEST(Database, TheScheduleMadeUpForThePastEndsWhereAnUnderlyingWasTakenOut) {
+  auto database = ok(Database::open(fresh_database(), soon()));
+  const auto connection = ok(database.pool().lease(soon()));
+  ok(apply_migrations(*connection, migrations().first(3), soon()));
+  ok(connection->run(
+      "INSERT INTO underlyings (symbol) VALUES ('OLD'), ('NEW'), ('FILE');"
+      "INSERT INTO collection_runs (underlying_id, as_of, status, source, interval_seconds,"
+      " received, refused, schema_rev) VALUES"
+      " (1, '2026-01-05T15:00:00Z', 1, 'live', 300, 0, 0, 3),"
+      " (1, '2026-01-05T15:05:00Z', 1, 'live', 300, 0, 0, 3),"
+      " (2, '2026-01-05T15:00:00Z', 1, 'live', 300, 0, 0, 3),"
+      " (2, '2026-03-02T15:00:00Z', 1, 'live', 60, 0, 0, 3),"
+      " (3, '2026-01-05T15:00:00Z', 1, 'imported', 300, 0, 0, 3)",
+      soon()));
+  ok(apply_migrations(*connection, migrations(), soon()));
+  const auto rows = ok(connection->query(
+      "SELECT underlying_id, valid_from, interval_seconds FROM collection_schedule ORDER BY 1, 2",
+      soon()));
+  ASSERT_EQ(rows.size(), 4);
+  EXPECT_EQ(rows.integer(1, 0), 1);
+  EXPECT_EQ(rows.instant(1, 1), at("2026-01-05T15:05:00Z") + 1us);
+  EXPECT_TRUE(rows.missing(1, 2));
+  EXPECT_EQ(rows.integer(2, 0), 2);
+  EXPECT_EQ(rows.integer(3, 0), 2);
+  EXPECT_EQ(rows.find_integer(3, 2), 60);
+}
+
+TEST(Database, StatusCountsTheDefaultPartitionsThatThereAre) {
+  auto database = migrated();
+  const auto connection = ok(database.pool().lease(soon()));
+  // As in a history whose server gained TimescaleDB before its second revision.
+  ok(connection->run("DROP TABLE IF EXISTS option_daily_default", soon()));
+  EXPECT_EQ(ok(database.status(at("2026-11-23T12:00:00Z"), soon())).stray_rows, 0);
+}
+
 TEST(Database, AMigratorKilledInTheMiddleIsResumed) {
   auto database = ok(Database::open(fresh_database(), soon()));
   const std::vector slow{
