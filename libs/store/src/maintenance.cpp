@@ -32,6 +32,7 @@ constexpr std::array<std::string_view, 6> task_names{"partitions", "rollups",   
 
 /// A writer's transaction may have begun, and so dated its rows, this long before they are seen.
 constexpr auto longest_transaction = "1 hour";
+constexpr std::string_view quotes_table = "option_snapshots";
 /// Days whose last check is longest ago, checked again at every run.
 constexpr int old_days_checked = 5;
 
@@ -263,6 +264,14 @@ class Upkeep {
       return fail(Errc::conflict, fmt::format("{} is not rolled up yet: nothing was dropped",
                                               core::to_iso_date(open.date(0, 0))));
     }
+    // By what is about to go too: the ledger's days before the last drop are not looked at above.
+    for (const auto& series : timeseries) {
+      if (!series.dropped || series.table != quotes_table) continue;
+      BF_TRY(const bool hypertable, is_hypertable(connection_, series.table, tier_, deadline_));
+      if (hypertable) BF_CHECK(may_go(series.table, true, before));
+      BF_TRY(const auto parts, partitions_before(connection_, series, before, deadline_));
+      for (const auto& part : parts) BF_CHECK(may_go(part, false, before));
+    }
     // Said before it is done: readers must never take a dropped day for an empty one.
     BF_CHECK(
         connection_.query("UPDATE db_info SET quotes_kept_from = greatest(quotes_kept_from, $1)"
@@ -273,13 +282,42 @@ class Upkeep {
       if (!series.dropped) continue;
       BF_CHECK(go_on());
       BF_TRY(const bool hypertable, is_hypertable(connection_, series.table, tier_, deadline_));
-      BF_TRY(const auto gone,
-             hypertable ? drop_chunks(connection_, series.table, Instant{before}, deadline_)
-                        : drop_partitions(connection_, series, before, deadline_));
-      dropped += gone;
+      const bool quotes = series.table == quotes_table;
+      if (hypertable) {
+        const auto allowed = [&]() -> Result<void> {
+          return quotes ? may_go(series.table, true, before) : Result<void>{};
+        };
+        BF_TRY(const auto gone,
+               drop_chunks(connection_, series.table, Instant{before}, allowed, deadline_));
+        dropped += gone;
+        continue;
+      }
+      BF_TRY(const auto parts, partitions_before(connection_, series, before, deadline_));
+      for (const auto& part : parts) {
+        BF_CHECK(go_on());
+        const auto allowed = [&]() -> Result<void> {
+          return quotes ? may_go(part, false, before) : Result<void>{};
+        };
+        BF_CHECK(drop_partition(connection_, series, part, allowed, deadline_));
+        ++dropped;
+      }
     }
+    // What corrections moved aside, and what was said of the rows that went.
+    BF_CHECK(connection_.query("DELETE FROM superseded_option_snapshots WHERE as_of < $1",
+                               pg::Params{}.add(Instant{before}), deadline_));
+    BF_CHECK(connection_.query("DELETE FROM row_check_mismatches WHERE as_of < $1",
+                               pg::Params{}.add(Instant{before}), deadline_));
     count("dropped", dropped);
     return {};
+  }
+
+  /// Whether the quotes of a table, before a day, are rolled up.
+  Result<void> may_go(std::string_view table, bool hypertable, Date before) {
+    BF_TRY(const auto open,
+           first_day_not_rolled_up(connection_, table, hypertable, Instant{before}, deadline_));
+    if (!open) return {};
+    return fail(Errc::conflict, fmt::format("{} has quotes that are not rolled up yet: they stay",
+                                            core::to_iso_date(*open)));
   }
 
   Result<void> compression(const Memory& memory) {

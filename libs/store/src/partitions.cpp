@@ -42,7 +42,8 @@ Result<PartitionsMade> make_partition(pg::Connection& connection, const Timeseri
   // Made beside the table and attached: readers of other days are not kept waiting. Writers of one
   // new day take turns, and the second finds it there.
   const auto name = partition_name(series, start);
-  BF_CHECK(connection.run("BEGIN", deadline));
+  // A dump of the database holds what we lock below, and readers would queue behind us.
+  BF_CHECK(connection.run("BEGIN; SET LOCAL lock_timeout = '2s'", deadline));
   BF_CHECK(connection.query("SELECT pg_advisory_xact_lock(1651859712, 1)", deadline));
   BF_TRY(const bool there, has_relation(connection, name, deadline));
   PartitionsMade done;
@@ -131,34 +132,42 @@ Result<PartitionsMade> empty_default_partitions(pg::Connection& connection, Dead
   return all;
 }
 
-Result<std::int64_t> drop_partitions(pg::Connection& connection, const Timeseries& series,
-                                     Date before, Deadline deadline) {
+Result<std::vector<std::string>> partitions_before(pg::Connection& connection,
+                                                   const Timeseries& series, Date before,
+                                                   Deadline deadline) {
+  std::vector<std::string> names;
   BF_TRY(const bool partitioned, is_partitioned(connection, series, deadline));
-  if (!partitioned) return 0;
+  if (!partitioned) return names;
   BF_TRY(const auto rows,
          connection.query("SELECT c.relname::text FROM pg_inherits i"
                           " JOIN pg_class c ON c.oid = i.inhrelid"
                           " WHERE i.inhparent = to_regclass($1) ORDER BY 1",
                           pg::Params{}.add(std::string_view(series.table)), deadline));
-  std::int64_t dropped = 0;
   for (int row = 0; row < rows.size(); ++row) {
-    const std::string name{rows.text(row, 0)};
+    std::string name{rows.text(row, 0)};
     const auto start = core::parse_compact_date(name.substr(name.rfind('_') + 1));
     // Only what make_partition named; a partition that somebody made by hand is his.
-    if (!start || name != partition_name(series, *start) || *start + days{series.days} > before)
-      continue;
-    // A reader in the middle of an old day keeps us waiting, and we would keep everybody. Makers
-    // and droppers of partitions take turns, because they lock table and default in different
-    // orders.
-    BF_CHECK(
-        connection.run(fmt::format("BEGIN; SET LOCAL lock_timeout = '10s';"
-                                   "SELECT pg_advisory_xact_lock(1651859712, 1);"
-                                   "ALTER TABLE {0} DETACH PARTITION {1}; DROP TABLE {1}; COMMIT",
-                                   series.table, name),
-                       deadline));
-    ++dropped;
+    if (start && name == partition_name(series, *start) && *start + days{series.days} <= before)
+      names.push_back(std::move(name));
   }
-  return dropped;
+  return names;
+}
+
+Result<void> drop_partition(pg::Connection& connection, const Timeseries& series,
+                            const std::string& name, const std::function<Result<void>()>& allowed,
+                            Deadline deadline) {
+  // A reader in the middle of an old day keeps us waiting, and we would keep everybody. Makers and
+  // droppers of partitions take turns, because they lock table and default in different orders.
+  BF_CHECK(connection.run(fmt::format("BEGIN; SET LOCAL lock_timeout = '10s';"
+                                      "SELECT pg_advisory_xact_lock(1651859712, 1);"
+                                      "LOCK TABLE ONLY {0} IN ACCESS EXCLUSIVE MODE;"
+                                      "LOCK TABLE {1} IN ACCESS EXCLUSIVE MODE",
+                                      series.table, name),
+                          deadline));
+  BF_CHECK(allowed());
+  return connection.run(fmt::format("ALTER TABLE {0} DETACH PARTITION {1}; DROP TABLE {1}; COMMIT",
+                                    series.table, name),
+                        deadline);
 }
 
 }  // namespace bifrost::store

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,8 +41,17 @@ core::Result<PartitionsMade> make_partitions(pg::Connection& connection,
 core::Result<PartitionsMade> empty_default_partitions(pg::Connection& connection,
                                                       core::Deadline deadline);
 
-/// Drops native partitions that end at or before `before`; gives their number.
-core::Result<std::int64_t> drop_partitions(pg::Connection& connection, const Timeseries& series,
-                                           core::Date before, core::Deadline deadline);
+/// Native partitions that end at or before `before`, oldest first.
+core::Result<std::vector<std::string>> partitions_before(pg::Connection& connection,
+                                                         const Timeseries& series,
+                                                         core::Date before,
+                                                         core::Deadline deadline);
+
+/// Drops one of these, in a transaction of its own. `allowed` is asked in it, once nobody else can
+/// write to the partition any more; its error keeps the partition (the transaction is left open).
+core::Result<void> drop_partition(pg::Connection& connection, const Timeseries& series,
+                                  const std::string& name,
+                                  const std::function<core::Result<void>()>& allowed,
+                                  core::Deadline deadline);
 
 }  // namespace bifrost::store

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rollups.hpp"
 
+#include <fmt/core.h>
+
 #include "bifrost/core/calendar.hpp"
 
 namespace bifrost::store {
@@ -216,6 +218,42 @@ Result<RollUp> roll_up(pg::Connection& connection, const UnderlyingAndDay& key, 
       refresh_iv_ranks(connection, key.underlying_id, "snapshots", key.day, key.day, deadline));
   BF_CHECK(connection.run("COMMIT", deadline));
   return RollUp{RolledUp::done, options.affected()};
+}
+
+Result<std::optional<Date>> first_day_not_rolled_up(pg::Connection& connection,
+                                                    std::string_view table, bool hypertable,
+                                                    Instant before, Deadline deadline) {
+  // From cycle to cycle along the key: a partition is locked meanwhile, and its rows are millions.
+  // The chunks of a hypertable may be compressed, and are read through.
+  const auto cycles =
+      hypertable
+          ? fmt::format("SELECT DISTINCT as_of, underlying_id FROM {0} WHERE as_of < $1", table)
+          : fmt::format(
+                "(SELECT as_of, underlying_id FROM {0} WHERE as_of < $1 ORDER BY 1, 2 LIMIT 1)"
+                " UNION ALL SELECT n.as_of, n.underlying_id FROM cycles c CROSS JOIN LATERAL ("
+                "SELECT s.as_of, s.underlying_id FROM {0} s WHERE s.as_of < $1"
+                " AND (s.as_of, s.underlying_id) > (c.as_of, c.underlying_id)"
+                " ORDER BY 1, 2 LIMIT 1) n",
+                table);
+  const auto sql = fmt::format(
+      "WITH RECURSIVE cycles AS ({}), days AS (SELECT underlying_id, day,"
+      "  day::timestamp AT TIME ZONE 'America/New_York' AS first,"
+      "  (day + 1)::timestamp AT TIME ZONE 'America/New_York' AS next FROM (SELECT DISTINCT"
+      "   underlying_id, (as_of AT TIME ZONE 'America/New_York')::date AS day FROM cycles) c)"
+      " SELECT min(k.day) FROM days k CROSS JOIN LATERAL (SELECT sum(r.received)::int8 AS received,"
+      "   max(r.stored_at) AS stored_at FROM collection_runs r"
+      "   WHERE r.underlying_id = k.underlying_id AND r.as_of >= k.first AND r.as_of < k.next"
+      "   AND r.status IN (1, 2)) w"
+      " LEFT JOIN underlying_daily d ON d.underlying_id = k.underlying_id AND d.day = k.day"
+      "  AND d.origin = 'snapshots'"
+      " WHERE d.day IS NULL OR ((d.received IS DISTINCT FROM w.received"
+      "  OR d.ledger_stored_at IS DISTINCT FROM w.stored_at) AND w.received = (SELECT count(*)"
+      "   FROM option_snapshots s WHERE s.underlying_id = k.underlying_id AND s.as_of >= k.first"
+      "   AND s.as_of < k.next))",
+      cycles);
+  BF_TRY(const auto rows, connection.query(sql.c_str(), pg::Params{}.add(before), deadline));
+  if (rows.missing(0, 0)) return std::nullopt;
+  return rows.date(0, 0);
 }
 
 Result<std::optional<RowCheck>> check_rows(pg::Connection& connection, Date day,

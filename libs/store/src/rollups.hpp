@@ -42,6 +42,15 @@ struct RollUp {
 core::Result<RollUp> roll_up(pg::Connection& connection, const UnderlyingAndDay& key,
                              core::Deadline deadline);
 
+/// The first day with quotes before `before` of which some underlying is not rolled up as it is.
+/// `table`: option_snapshots, or one native partition of it. What is left of a day that retention
+/// has dropped before cannot be rolled up any more, and needs only to have been once.
+core::Result<std::optional<core::Date>> first_day_not_rolled_up(pg::Connection& connection,
+                                                                std::string_view table,
+                                                                bool hypertable,
+                                                                core::Instant before,
+                                                                core::Deadline deadline);
+
 struct RowCheck {
   std::int64_t cycles = 0;
   std::int64_t mismatches = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tiers.hpp"
 
+#include <fmt/core.h>
+
 #include "community_settings.hpp"
 
 namespace bifrost::store {
@@ -83,10 +85,17 @@ Result<void> compress(pg::Connection& connection, const Chunk& chunk, Deadline d
 }
 
 Result<std::int64_t> drop_chunks(pg::Connection& connection, std::string_view table, Instant before,
-                                 Deadline deadline) {
+                                 const std::function<Result<void>()>& allowed, Deadline deadline) {
+  // Writers wait, readers do not; the name is one of ours.
+  BF_CHECK(connection.run(fmt::format("BEGIN; SET LOCAL lock_timeout = '10s';"
+                                      "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+                                      table),
+                          deadline));
+  BF_CHECK(allowed());
   BF_TRY(const auto rows,
          connection.query("SELECT count(*) FROM drop_chunks($1::text::regclass, older_than => $2)",
                           pg::Params{}.add(table).add(before), deadline));
+  BF_CHECK(connection.run("COMMIT", deadline));
   return rows.integer(0, 0);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,8 +48,11 @@ core::Result<std::vector<Chunk>> chunks_to_compress(pg::Connection& connection, 
 core::Result<void> compress(pg::Connection& connection, const Chunk& chunk,
                             core::Deadline deadline);
 
-/// Drops whole chunks before `before`; gives their number.
+/// Drops whole chunks before `before`, in one transaction; gives their number. `allowed` is asked
+/// in it, once nobody else can write; its error keeps them (the transaction is left open).
 core::Result<std::int64_t> drop_chunks(pg::Connection& connection, std::string_view table,
-                                       core::Instant before, core::Deadline deadline);
+                                       core::Instant before,
+                                       const std::function<core::Result<void>()>& allowed,
+                                       core::Deadline deadline);
 
 }  // namespace bifrost::store

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "bifrost/core/calendar.hpp"
+#include "bifrost/store/backup.hpp"
 #include "bifrost/store/daily.hpp"
 #include "pool.hpp"
 #include "support.hpp"
@@ -570,6 +571,68 @@ TEST(Maintenance, NothingIsDroppedThatIsNotRolledUp) {
   EXPECT_TRUE(mended.ok());
   EXPECT_EQ(count(task(mended, "rollups"), "underlying_days"), 1);
   expect_equal(database, recompute(cycles));
+}
+
+TEST(Maintenance, QuotesOlderThanTheLastDropAreNotDroppedBeforeTheyAreRolledUp) {
+  auto database = migrated();
+  History history(database);
+  ok(history.append(random_days(day("2021-01-04"), 12, 9), soon()));
+  const auto now = at("2021-01-15T22:00:00Z");
+  EXPECT_TRUE(keep(database, now, {.retention_days = 3}).ok());
+  // Older days come, and of one the roll-up cannot be stored.
+  const auto older = random_days(day("2020-12-28"), 4, 10);
+  ok(history.append(older, soon()));
+  run(database, "ALTER TABLE underlying_daily ADD CHECK (day <> '2020-12-29')");
+  const auto rows = number(database, "SELECT count(*) FROM option_snapshots");
+  const auto report = keep(database, now, {.retention_days = 3});
+  EXPECT_FALSE(task(report, "retention").ok);
+  EXPECT_THAT(task(report, "retention").problem, ::testing::HasSubstr("2020-12-29"));
+  EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots"), rows);
+  run(database, "ALTER TABLE underlying_daily DROP CONSTRAINT underlying_daily_day_check");
+  const auto mended = keep(database, now, {.retention_days = 3});
+  EXPECT_TRUE(mended.ok()) << task(mended, "retention").problem;
+  EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots WHERE as_of < '2021-01-13'"),
+            0);
+  EXPECT_EQ(number(database, "SELECT count(*) FROM underlying_daily"), 14);
+}
+
+TEST(Maintenance, WhatCorrectionsMovedAsideGoesWithTheQuotes) {
+  auto database = migrated();
+  History history(database);
+  const auto cycles = random_days(day("2021-01-04"), 12, 31);
+  ok(history.append(cycles, soon()));
+  for (auto corrected : {cycles.front(), cycles.back()}) {
+    corrected.snapshot.quotes.front().quote.bid = price("0.01");
+    ok(history.correct(corrected, soon()));
+  }
+  run(database,
+      "INSERT INTO row_check_mismatches (underlying_id, as_of, day, received, found)"
+      " VALUES (1, '2020-12-01T15:00:00Z', '2020-12-01', 1, 2)");
+  const auto now = at("2021-01-15T22:00:00Z");
+  EXPECT_TRUE(keep(database, now, {.retention_days = 3}).ok());
+  EXPECT_EQ(number(database, "SELECT count(DISTINCT as_of) FROM superseded_option_snapshots"), 1);
+  EXPECT_EQ(ok(maintenance_status(database, soon())).mismatches, 0);
+  const auto verified = ok(verify(database, {}, soon()));
+  EXPECT_EQ(verified.problems, 0);
+  EXPECT_GT(verified.cycles_dropped, 0);
+}
+
+TEST(Maintenance, ADumpOfTheDatabaseKeepsNobodyFromWritingANewDay) {
+  auto database = migrated();
+  if (!stock(database)) GTEST_SKIP() << "hypertables make their own partitions";
+  const auto dump = ok(database.pool().lease(soon()));
+  ok(dump->run("BEGIN; LOCK TABLE option_snapshots IN ACCESS SHARE MODE", soon()));
+  History history(database);
+  const auto ten = at("2021-01-05T15:00:00Z");
+  ok(history.append(cycle(ten, {quoted(option("3700", Right::call), "1", "2")}), soon()));
+  EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots_default"), 1);
+  EXPECT_EQ(ok(history.chain("SPX", {}, soon())).snapshot.quotes.size(), 1U);
+  const auto report = keep(database, after_close, {.partition_days_ahead = 0});
+  EXPECT_FALSE(task(report, "partitions").ok);
+  EXPECT_TRUE(task(report, "rollups").ok);
+  ok(dump->run("ROLLBACK", soon()));
+  EXPECT_TRUE(keep(database, after_close, {.partition_days_ahead = 0}).ok());
+  EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots_20210105"), 1);
 }
 
 TEST(Maintenance, OneAtATime) {
