@@ -113,9 +113,10 @@ core::Result<core::Instant> Client::current_time(core::Deadline deadline) {
     Link::Mailbox mailbox{link};
     BF_TRY(const auto session, link.await_ready(deadline));
     BF_CHECK(link.pace(deadline));
-    (void)link.ask_time(session, mailbox);
+    auto ask_at = std::optional{Steady::now()};
     for (bool lost = false; !lost;) {
-      for (const auto& event : mailbox.wait(deadline)) {
+      if (ask_at) ask_at = link.ask_time(session, mailbox);
+      for (const auto& event : mailbox.wait(std::min(deadline, ask_at.value_or(deadline)))) {
         if (const auto* answer = std::get_if<TimeAnswer>(&event)) return answer->time;
         if (const auto* gone = std::get_if<LinkLost>(&event))
           lost = gone->session == session.number;

@@ -39,7 +39,9 @@ Link::Mailbox::Mailbox(Link& link) : link_(link) {
 Link::Mailbox::~Mailbox() {
   const std::scoped_lock lock{link_.mutex_};
   std::erase(link_.mailboxes_, this);
-  std::erase(link_.time_waiters_, this);
+  for (auto& question : link_.time_questions_) {
+    if (question.waiter == this) question.waiter = nullptr;
+  }
   std::erase_if(link_.routes_, [&](const auto& route) { return route.second == this; });
 }
 
@@ -192,13 +194,36 @@ core::Result<> Link::subscribe(const Session& session, const wire::MarketDataReq
   return {};
 }
 
-core::Result<> Link::ask_time(const Session& session, Mailbox& mailbox) {
+std::optional<Steady::time_point> Link::ask_time(const Session& session, Mailbox& mailbox) {
   {
     const std::scoped_lock lock{mutex_};
-    time_waiters_.push_back(&mailbox);
+    // Of a session that is gone LinkLost says so.
+    if (!state_.connected || session_number_ != session.number) return Steady::time_point::max();
+    // Lost on the way is a question without an answer for as long as a silent link is believed in,
+    // and one that was passed over: answers keep the order, so its own would be here by now.
+    const auto now = Steady::now();
+    const auto lost_at = [&](const TimeQuestion& question) {
+      const auto unanswered =
+          question.asked + options_.heartbeat_interval * std::max(options_.heartbeat_misses, 1);
+      if (last_time_answer_ < question.asked) return unanswered;
+      return std::min<Steady::time_point>(unanswered,
+                                          last_time_answer_ + options_.heartbeat_interval / 6);
+    };
+    std::erase_if(time_questions_, [&](const TimeQuestion& question) {
+      return question.waiter == nullptr && now >= lost_at(question);
+    });
+    for (const auto& question : time_questions_) {
+      if (question.waiter == nullptr) return lost_at(question);
+    }
+    time_questions_.push_back({now, &mailbox});
   }
-  if (session.version >= 197) return send(session, wire::CurrentTimeMillisRequest{});
-  return send(session, wire::CurrentTimeRequest{});
+  // A failure means that the link is gone.
+  if (session.version >= 197) {
+    (void)send(session, wire::CurrentTimeMillisRequest{});
+  } else {
+    (void)send(session, wire::CurrentTimeRequest{});
+  }
+  return std::nullopt;
 }
 
 core::Result<> Link::write(const Session& session, std::string_view frames, unsigned messages) {

@@ -109,7 +109,10 @@ class Link {
   /// A subscription under a market-data type, which the wire keeps per connection.
   core::Result<> subscribe(const Session& session, const wire::MarketDataRequest& request,
                            MarketData type);
-  core::Result<> ask_time(const Session& session, Mailbox& mailbox);
+  /// Answers about the time name no question: the n-th answer of a session is that to its n-th
+  /// question. While one that nobody waits for any more may still be answered nothing is asked, and
+  /// it is said when to try again; the mailbox wakes before if that answer comes. Nothing: asked.
+  std::optional<Steady::time_point> ask_time(const Session& session, Mailbox& mailbox);
 
   /// Cancels a subscription and gives its line back once the cancellation is out: at once if the
   /// pace allows it, else later and without its caller. A line that is free here but held at the
@@ -127,6 +130,10 @@ class Link {
   struct Owed {
     Session session;
     int req_id;
+  };
+  struct TimeQuestion {
+    Steady::time_point asked;
+    Mailbox* waiter;  // null: a heartbeat, or its caller has given up
   };
   using Batch = std::vector<std::pair<int, Event>>;  // request id (0: not of one request) and event
   static constexpr int positions_route = -61;        // in place of a request id
@@ -147,6 +154,8 @@ class Link {
   void record(Record::Kind kind, std::string_view payload);
   void on_time(std::chrono::microseconds unit, std::int64_t count, Batch& batch);
   void on_error(const wire::ErrorMessage& error, Batch& batch);
+  void set_upstream(bool alive, const std::string& problem);
+  void upstream_is_back(Batch& batch);
   void deliver(Batch& batch, std::uint64_t messages);
   core::Result<> write(const Session& session, std::string_view frames,
                        unsigned messages);  // with write_mutex_ held
@@ -167,7 +176,8 @@ class Link {
   std::shared_ptr<net::Connection> connection_;
   std::unordered_map<int, Mailbox*> routes_;
   std::vector<Mailbox*> mailboxes_;
-  std::vector<Mailbox*> time_waiters_;
+  std::deque<TimeQuestion> time_questions_;  // of this session, unanswered
+  Steady::time_point last_time_answer_{};
   TokenBucket bucket_;
   LineBudget lines_;
   std::deque<Owed> owed_;  // cancellations that wait for the pace; each still holds its line
@@ -195,7 +205,8 @@ class Link {
   std::uint16_t port_ = 0;              // the configured one, or where the gateway has moved to
   int version_ = 0;
   bool upstream_alive_ = true;
-  bool proven_ = false;  // a first question has been answered
+  Steady::time_point upstream_lost_{};  // when, while it is not alive
+  bool proven_ = false;                 // a first question has been answered
   bool id_taken_ = false;
   bool simulated_ = false;
   bool ticked_ = false;  // something of a stream has come in the batch in hand

@@ -80,7 +80,7 @@ void Link::run() {
       attempt_error_ = end.error;
       hopeless_ = end.hopeless;
       routes_.clear();
-      time_waiters_.clear();
+      time_questions_.clear();
       changed_.notify_all();
     }
     log::warning("gateway link at {}:{}: {}", options_.host, port_, end.error.message);
@@ -245,6 +245,9 @@ void Link::proven() {
     state_.server_version = version_;
     state_.since = Steady::now();
     session_alert_.clear();
+    // What was silent without a link was no stream; what has been tried against silence stays.
+    silent_before_ = options_.stale_after * silence_steps_;
+    silent_from_ = state_.since;
     poke_all();
   }
   log::info("gateway link at {}:{}: ready, version {}, client id {}", options_.host, port_,
@@ -295,6 +298,15 @@ Link::End Link::talk(net::Connection& connection, wire::FrameReader& frames) {
 
     auto until =
         proven_ ? heard + options_.heartbeat_interval : std::min(prove_by, probed + probe_again);
+    if (proven_ && !upstream_alive_ && options_.upstream_patience.count() > 0) {
+      const auto give_up_at = upstream_lost_ + options_.upstream_patience;
+      if (before >= give_up_at) {
+        return {.error = {Errc::unavailable, "the gateway has been without the broker for too long",
+                          std::source_location::current()},
+                .was_ready = true};
+      }
+      until = std::min(until, give_up_at);
+    }
     if (options_.stale_after.count() > 0)
       until = std::min(until, before + options_.stale_after / 4);
     const auto size = connection.read_some(chunk_, until);
@@ -309,7 +321,7 @@ Link::End Link::talk(net::Connection& connection, wire::FrameReader& frames) {
       return {.error = size.error(), .was_ready = proven_};
     }
     if (!proven_) {
-      if (now >= prove_by && frames.pending() == 0 && !size) {
+      if (now >= prove_by && !size) {
         return {.error = {Errc::timeout, "the gateway accepts the connection but answers nothing",
                           std::source_location::current()}};
       }
@@ -328,6 +340,10 @@ Link::End Link::talk(net::Connection& connection, wire::FrameReader& frames) {
     ++misses;
     heard = now;
     take_place();
+    {
+      const std::scoped_lock lock{mutex_};
+      time_questions_.push_back({now, nullptr});
+    }
     // A failure shuts the connection down, which the next read reports.
     (void)send(Session{session_number_, version_}, probe);
   }
@@ -338,7 +354,9 @@ bool Link::watch_streams(Steady::time_point now, Batch& batch, std::string& prob
   const bool may_be_silent = !upstream_alive_ || (options_.market_open && !options_.market_open());
   const std::scoped_lock lock{mutex_};
   if (may_be_silent) {
+    silent_before_ = {};
     silent_from_ = now;
+    silence_steps_ = 0;
     return false;
   }
   if (silence(now) < options_.stale_after * (silence_steps_ + 1)) return false;
@@ -382,7 +400,17 @@ void Link::on_message(const wire::Fields& fields, int version, Batch& batch) {
   switch (static_cast<wire::Reply>(*id)) {
     case wire::Reply::tick_price:
       ticked_ = true;
-      return pass(std::type_identity<wire::TickPrice>{});
+      if (auto tick = take<wire::TickPrice>(fields, version)) {
+        // Prices come from the broker. Those still on their way when it was lost say nothing, nor
+        // do the ones that take a price back.
+        if (!upstream_alive_ && tick->price &&
+            Steady::now() >= upstream_lost_ + options_.upstream_patience / 60) {
+          upstream_is_back(batch);
+        }
+        const int req_id = tick->req_id;
+        batch.emplace_back(req_id, std::move(*tick));
+      }
+      return;
     case wire::Reply::tick_size:
       ticked_ = true;
       return pass(std::type_identity<wire::TickSize>{});
@@ -469,15 +497,23 @@ void Link::on_time(std::chrono::microseconds unit, std::int64_t count, Batch& ba
   batch.emplace_back(0, TimeAnswer{core::Instant{unit * count}});
 }
 
+void Link::set_upstream(bool alive, const std::string& problem) {
+  if (!alive && upstream_alive_) upstream_lost_ = Steady::now();
+  upstream_alive_ = alive;
+  const std::scoped_lock lock{mutex_};
+  state_.upstream_ok = alive && state_.connected;
+  if (!alive) state_.last_problem = problem;
+  poke_all();
+}
+
+void Link::upstream_is_back(Batch& batch) {
+  log::info("gateway link at {}:{}: the broker is back", options_.host, port_);
+  set_upstream(true, {});
+  batch.emplace_back(0, StreamsLost{});
+}
+
 void Link::on_error(const wire::ErrorMessage& error, Batch& batch) {
   const auto ruling = rule(error.code, error.text);
-  const auto upstream = [&](bool ok) {
-    upstream_alive_ = ok;
-    const std::scoped_lock lock{mutex_};
-    state_.upstream_ok = ok && state_.connected;
-    if (!ok) state_.last_problem = error.text;
-    poke_all();
-  };
   switch (ruling.meaning) {
     case Meaning::rate: {
       log::warning("gateway: {} ({})", error.text, error.code);
@@ -506,21 +542,23 @@ void Link::on_error(const wire::ErrorMessage& error, Batch& batch) {
     }
     case Meaning::upstream_lost:
       log::warning("gateway: {} ({})", error.text, error.code);
-      return upstream(false);
+      return set_upstream(false, error.text);
     case Meaning::upstream_back:
       log::info("gateway: {} ({})", error.text, error.code);
-      upstream(true);
-      batch.emplace_back(0, StreamsLost{});
-      return;
+      return upstream_is_back(batch);
     case Meaning::farm_lost:
       log::warning("gateway: {} ({})", error.text, error.code);
       broken_farms_.insert(farm_of(error.text));
       return;
-    case Meaning::farm_back:
+    case Meaning::farm_back: {
       log::info("gateway: {} ({})", error.text, error.code);
       // After a break streams may stay dead without a word.
-      if (broken_farms_.erase(farm_of(error.text)) > 0) batch.emplace_back(0, StreamsLost{});
+      const bool was_broken = broken_farms_.erase(farm_of(error.text)) > 0;
+      // A farm is beyond the broker: 1101 or 1102 may have been lost.
+      if (!upstream_alive_) return upstream_is_back(batch);
+      if (was_broken) batch.emplace_back(0, StreamsLost{});
       return;
+    }
     default:
       break;
   }
@@ -552,8 +590,12 @@ void Link::deliver(Batch& batch, std::uint64_t messages) {
   for (auto& [req_id, event] : batch) {
     // A peer may send 0 as a request id too, which is nobody's.
     if (const auto* time = std::get_if<TimeAnswer>(&event)) {
-      for (auto* waiter : time_waiters_) waiter->events_.emplace_back(*time);
-      time_waiters_.clear();
+      last_time_answer_ = Steady::now();
+      if (time_questions_.empty()) continue;  // to a first question, asked more than once
+      if (auto* waiter = time_questions_.front().waiter) waiter->events_.emplace_back(*time);
+      time_questions_.pop_front();
+      // Whoever could not ask because of this one.
+      for (auto* mailbox : mailboxes_) mailbox->poked_ = true;
     } else if (std::holds_alternative<StreamsLost>(event)) {
       for (auto* mailbox : mailboxes_) mailbox->events_.emplace_back(StreamsLost{});
     } else if (const auto route = routes_.find(req_id); route != routes_.end()) {

@@ -103,6 +103,8 @@ void TickBook::add(const wire::OptionComputation& t) {
 void TickBook::add(const wire::MarketDataType& t) {
   delayed_ = t.type == static_cast<int>(MarketData::delayed) ||
              t.type == static_cast<int>(MarketData::delayed_frozen);
+  frozen_ = t.type == static_cast<int>(MarketData::frozen) ||
+            t.type == static_cast<int>(MarketData::delayed_frozen);
 }
 
 core::Quote TickBook::quote(core::Right right) const {
@@ -404,6 +406,7 @@ CollectReport Rotation::report() {
     CollectedQuote quote{.option = {listed, contract.book.quote(listed.right)},
                          .completeness = contract.completeness,
                          .delayed = contract.book.delayed(),
+                         .frozen = contract.book.frozen(),
                          .refusal = std::move(contract.refusal)};
     quote.option.quote.observed_at = contract.observed_at;
     r.quotes.push_back(std::move(quote));

@@ -24,6 +24,7 @@ class TickBook {
   bool ask_answered() const { return ask_answered_; }
   bool model_answered() const { return model_answered_; }
   bool delayed() const { return delayed_; }
+  bool frozen() const { return frozen_; }
 
   /// Sizes without a price are dropped; open interest is taken from the tick of the right.
   core::Quote quote(core::Right right) const;
@@ -43,6 +44,7 @@ class TickBook {
   bool ask_answered_ = false;
   bool model_answered_ = false;
   bool delayed_ = false;
+  bool frozen_ = false;
 };
 
 /// Those of `generic_ticks` that may be asked for with this type of data: delayed data refuse most.

@@ -392,6 +392,40 @@ TEST(GatewayTime, NoAnswerIsATimeout) {
   EXPECT_EQ(time.error().code, Errc::timeout);
 }
 
+TEST(GatewayTime, AnAnswerThatComesTooLateIsNotTakenForThatToTheNextQuestion) {
+  Log<bool> given_up;
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    ASSERT_TRUE(peer.receive());
+    ASSERT_TRUE(given_up.wait_for(1));
+    peer.send(wire::CurrentTime{1});
+    Market{}.serve(peer);
+  }};
+  const auto client = connected(gateway.options());
+  EXPECT_FALSE(client->current_time(core::after(milliseconds{30})));
+  // Nobody is asked while the answer may still come.
+  EXPECT_FALSE(client->current_time(core::after(milliseconds{30})));
+  given_up.add(true);
+  const auto time = client->current_time(soon());
+  ASSERT_TRUE(time);
+  EXPECT_EQ(core::to_iso(*time), "2025-11-21T20:50:00Z");
+}
+
+TEST(GatewayTime, AQuestionThatWasLostDoesNotPutTheNextOnesOff) {
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    ASSERT_TRUE(peer.receive());
+    Market{}.serve(peer);
+  }};
+  auto options = gateway.options();
+  options.heartbeat_interval = milliseconds{60};
+  const auto client = connected(options);
+  EXPECT_FALSE(client->current_time(core::after(milliseconds{30})));
+  EXPECT_TRUE(client->current_time(soon()));
+  EXPECT_TRUE(client->current_time(soon()));
+  EXPECT_EQ(client->link().sessions, 1u);
+}
+
 TEST(GatewayClock, ReusesAnAnswerForAWhile) {
   Log<int> asked;
   ScriptedGateway gateway{[&](Peer& peer) {

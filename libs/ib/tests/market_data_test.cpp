@@ -126,6 +126,24 @@ TEST(MarketDataKind, DelayedAnswersAreMarkedHoweverTheyWereAskedFor) {
   EXPECT_TRUE(desk.client->underlying_quote(spx, {}, market_clock, soon())->delayed);
 }
 
+TEST(MarketDataKind, FrozenAnswersAreMarkedHoweverTheyWereAskedFor) {
+  for (const int type : {1, 2, 3, 4}) {
+    Market market;
+    market.on_market_data = [&](Peer& peer, const wire::MarketDataRequest& request) {
+      Market::burst(peer, request.req_id, false);
+      peer.send(wire::MarketDataType{request.req_id, type});
+      peer.send(
+          wire::OptionComputation{.req_id = request.req_id, .tick_type = tick::model_computation});
+      return true;
+    };
+    Desk desk{market};
+    const auto report = desk.client->quotes(calls(1), patient(), market_clock, soon());
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->complete, 1u);
+    EXPECT_EQ(report->quotes[0].frozen, type == 2 || type == 4) << type;
+  }
+}
+
 TEST(MarketDataKind, ARefusalNamesTheRemedy) {
   for (const int code : {354, 10168, 10186, 10089}) {
     Market market;

@@ -84,6 +84,26 @@ TEST(Health, TheLastProblemSaysThatNothingWasAnswered) {
   EXPECT_FALSE(client->link().connected);
 }
 
+TEST(Health, AGatewayThatHangsInTheMiddleOfAFrameBeforeItIsBelievedIsGivenUp) {
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.read_hello() && peer.reply_hello(178) && peer.read_start() &&
+                peer.say_ready());
+    if (peer.number == 1) {
+      peer.raw(
+          std::string("\0\0\1\0"
+                      "49\0",
+                      7));
+      peer.wait_for_end();
+      return;
+    }
+    ASSERT_TRUE(peer.answer_probe());
+    Market{}.serve(peer);
+  }};
+  auto options = gateway.options();
+  options.handshake_timeout = milliseconds{200};
+  EXPECT_TRUE(connected(options));
+}
+
 TEST(Health, ABlackHoleDelaysTheEndByNothing) {
   // A listener whose queue is full: the system drops further attempts, as a firewall would.
   const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -330,6 +350,108 @@ TEST(Streams, ABrokerThatIsAwayAtTheHandshakeIsWaitedFor) {
   }};
   const auto client = connected(gateway.options());
   EXPECT_TRUE(client->underlying("SPY", soon()));
+}
+
+TEST(Streams, AFarmThatIsBackMeansThatTheBrokerIs) {
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    ASSERT_TRUE(peer.receive());
+    peer.notice(1100);
+    peer.send(wire::CurrentTime{1});
+    peer.notice(2104, std::nullopt, "Market data farm connection is OK:usopt");
+    Market{}.serve(peer);
+  }};
+  const auto client = connected(gateway.options());
+  ASSERT_TRUE(client->current_time(soon()));
+  EXPECT_TRUE(client->underlying("SPY", soon()));
+  EXPECT_EQ(client->link().sessions, 1u);
+}
+
+TEST(Streams, APriceThatComesLaterMeansThatTheBrokerIsBack) {
+  Log<int> subscribed;
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    int first = 0;
+    Market market;
+    market.on_market_data = [&](Peer& p, const wire::MarketDataRequest& request) {
+      subscribed.add(request.req_id);
+      if (first != 0) return false;
+      first = request.req_id;
+      p.notice(1100);
+      return true;
+    };
+    market.on_any = [&](Peer& p, const wire::Fields& fields) {
+      // Of the heartbeats each brings a price.
+      const bool heartbeat = wire::decode<wire::CurrentTimeRequest>(fields, 178).has_value();
+      if (heartbeat) p.send(wire::TickPrice{first, wire::tick::bid, 4.55, 12, 1});
+      return false;
+    };
+    market.serve(peer);
+  }};
+  auto options = gateway.options();
+  options.stale_after = milliseconds{0};
+  options.heartbeat_interval = milliseconds{20};
+  options.upstream_patience = seconds{12};
+  const auto client = connected(options);
+  const auto report = client->quotes(calls(1), patient(), market_clock, soon());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->complete, 1u);
+  EXPECT_EQ(subscribed.all().size(), 2u);
+  EXPECT_EQ(client->link().sessions, 1u);
+}
+
+TEST(Streams, ABrokerThatStaysAwayGetsANewLink) {
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    if (peer.number == 1) peer.notice(1100);
+    Market{}.serve(peer);
+  }};
+  auto options = gateway.options();
+  options.upstream_patience = milliseconds{60};
+  const auto client = connected(options);
+  EXPECT_TRUE(eventually([&] { return client->link().sessions == 2; }));
+  EXPECT_EQ(client->link().last_problem, "the gateway has been without the broker for too long");
+  EXPECT_TRUE(client->underlying("SPY", soon()));
+}
+
+TEST(Streams, TimeWithoutALinkIsNoSilence) {
+  ScriptedGateway gateway{[&](Peer& peer) {
+    if (peer.number == 2) return peer.wait_for_end();  // away for longer than streams may be silent
+    ASSERT_TRUE(peer.handshake());
+    Market market;
+    market.on_market_data = [&](Peer& p, const wire::MarketDataRequest&) {
+      return p.number == 1 && !p.raw(std::string(4, '\0'));
+    };
+    market.serve(peer);
+  }};
+  auto options = gateway.options();
+  options.handshake_timeout = milliseconds{900};
+  options.stale_after = milliseconds{600};
+  const auto client = connected(options);
+  // A line is held all the while.
+  EXPECT_TRUE(client->underlying_quote(spx, patient(), market_clock, soon()));
+  EXPECT_EQ(client->link().sessions, 2u);
+  EXPECT_THAT(client->link().last_problem, testing::Not(HasSubstr("no tick for")));
+}
+
+TEST(Streams, TheSilenceOfAClosedMarketIsForgottenAtTheOpen) {
+  std::atomic<bool> open{false};
+  Silence silence{.silent = 1'000};
+  ScriptedGateway gateway{[&](Peer& peer) {
+    ASSERT_TRUE(peer.handshake());
+    silence.market().serve(peer);
+  }};
+  auto options = gateway.options();
+  options.stale_after = milliseconds{400};
+  options.market_open = [&] { return open.load(); };
+  const auto client = connected(options);
+  const auto look = [&] {
+    ASSERT_TRUE(client->quotes(calls(1), {.dwell_cap = milliseconds{40}}, market_clock, soon()));
+  };
+  for (int i = 0; i < 25; ++i) look();
+  open = true;
+  for (int i = 0; i < 2; ++i) look();
+  EXPECT_EQ(client->link().last_problem, "");
 }
 
 // ---- budgets

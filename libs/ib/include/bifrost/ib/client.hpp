@@ -55,6 +55,9 @@ struct ClientOptions {
   int heartbeat_misses = 2;                              // as often in vain, and it is given up
   std::chrono::milliseconds first_backoff{1'000};  // then 2, 5, 10, 30 and 60 times it, each +-25 %
   std::uint64_t seed = 0;                          // of that jitter
+  // A gateway that has lost the broker and says no more gets a new link after so long: the word
+  // that the broker is back may have been lost. Zero: waits for that word.
+  std::chrono::milliseconds upstream_patience{300'000};
 
   // Streams that die without a word: no tick at all for so long while something is subscribed, and
   // everything is subscribed again; as long once more, and the link is made anew; then alert says
@@ -151,6 +154,7 @@ struct CollectedQuote {
   core::OptionQuote option;
   Completeness completeness = Completeness::not_reached;
   bool delayed = false;
+  bool frozen = false;  // of a closed market: as it was at the close, whenever it came
   std::optional<Refusal> refusal;
 };
 
