@@ -46,6 +46,7 @@ struct ChainReader::Asked {
   std::string refusal;
   std::string stopped;  // why it ended before the time did
   bool delayed = false;
+  std::size_t frozen = 0;  // of a closed market, whatever was asked for
 };
 
 ChainReader::ChainReader(ReaderOptions options, ib::Client& client, store::Listings& listings,
@@ -220,6 +221,8 @@ store::CycleRecord ChainReader::read(const std::string& underlying, Instant cycl
   }
   if (asked.in_part > 0)
     reasons.push_back(fmt::format("answered_in_part: {} answered only in part", asked.in_part));
+  if (asked.frozen > 0)
+    reasons.push_back(fmt::format("frozen: {} quotes of a closed market", asked.frozen));
   if (record.refused > 0)
     reasons.push_back(fmt::format("refused: {} refused: {}", record.refused, asked.refusal));
   record.reason = fmt::format("{}", fmt::join(reasons, "; "));
@@ -260,6 +263,7 @@ ChainReader::Asked ChainReader::ask(State& state, const Universe::Choice& choice
       } else if (reached) {
         record.snapshot.quotes.push_back(collected.option);
         asked.delayed = asked.delayed || collected.delayed;
+        if (collected.frozen) ++asked.frozen;
       }
     }
     if (report.stopped && asked.stopped.empty()) asked.stopped = *report.stopped;

@@ -52,8 +52,8 @@ class ChainReader {
 
   /// Everything the broker tells about one underlying in one cycle, until `end`. No quotes: the
   /// record's reason says why. Codes of the reasons: gateway_unavailable, contracts_not_listed,
-  /// no_contracts; expiries_not_listed, out_of_budget, answers_missing, answered_in_part, refused,
-  /// stopped.
+  /// no_contracts; expiries_not_listed, out_of_budget, answers_missing, answered_in_part, frozen,
+  /// refused, stopped.
   store::CycleRecord read(const std::string& underlying, core::Instant cycle, core::Deadline end,
                           std::stop_token stop);
 
