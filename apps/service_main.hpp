@@ -17,8 +17,8 @@
 
 namespace bifrost {
 
-/// A database that is not up yet is waited for; a wrong URL or schema is an error. cancelled: asked
-/// to stop meanwhile.
+/// A database that is not up yet, or does not answer, is waited for; a wrong URL or schema is an
+/// error. cancelled: asked to stop meanwhile.
 inline core::Result<store::Database> open_database(const core::Config& config,
                                                    const store::DatabaseOptions& options,
                                                    const core::StopSignal& stop) {
@@ -29,12 +29,13 @@ inline core::Result<store::Database> open_database(const core::Config& config,
   }
   for (;;) {
     auto database = store::Database::open(config.database_url, options, core::after(10s));
-    if (database) {
-      BF_CHECK(database->check_schema(core::after(10s)));
-      return database;
-    }
-    if (database.error().code != core::Errc::unavailable) return database;
-    core::log::warning("waiting for the database: {}", database.error().message);
+    const auto checked = database ? database->check_schema(core::after(10s))
+                                  : core::Result<void>{tl::unexpected{database.error()}};
+    if (checked) return database;
+    const auto& problem = checked.error();
+    if (problem.code != core::Errc::unavailable && problem.code != core::Errc::timeout)
+      return tl::unexpected{problem};
+    core::log::warning("waiting for the database: {}", problem.message);
     if (stop.wait_for(1s))
       return core::fail(core::Errc::cancelled, "stopped while waiting for the database");
   }
