@@ -35,12 +35,24 @@ tl::unexpected<core::Error> refuse(std::string_view doing, const fs::path& path,
       fmt::format("cannot {} {}: {}", doing, path.string(), std::strerror(error)));
 }
 
+/// What has vanished or is not given back by the disk is as lost as what is damaged.
+bool is_lost(int error) {
+  return error == ENOENT || error == EIO;
+}
+
+tl::unexpected<core::Error> refuse_reading(std::string_view doing, const fs::path& path,
+                                           int error) {
+  auto refused = refuse(doing, path, error);
+  if (is_lost(error)) refused.value().code = Errc::corrupt_data;
+  return refused;
+}
+
 /// An open file, closed at the end of the scope.
 class File {
  public:
-  static Result<File> open(const fs::path& path, int flags) {
+  static Result<File> open(const fs::path& path, int flags, decltype(refuse)* refusal = refuse) {
     const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
-    if (fd < 0) return refuse("open", path, errno);
+    if (fd < 0) return refusal("open", path, errno);
     return File{fd};
   }
   File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -74,15 +86,16 @@ Result<void> flush_folder(const fs::path& folder) {
   return {};
 }
 
+/// corrupt_data: it is lost.
 Result<std::string> read_part(const fs::path& path, std::uintmax_t offset, std::uintmax_t length) {
-  BF_TRY(const auto file, File::open(path, O_RDONLY));
+  BF_TRY(const auto file, File::open(path, O_RDONLY, refuse_reading));
   std::string bytes(length, '\0');
   std::size_t have = 0;
   while (have < bytes.size()) {
     const auto got = ::pread(file.fd(), bytes.data() + have, bytes.size() - have,
                              static_cast<off_t>(offset + have));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return refuse("read", path, errno);
+    if (got < 0) return refuse_reading("read", path, errno);
     if (got == 0) break;
     have += static_cast<std::size_t>(got);
   }
@@ -216,7 +229,12 @@ Result<void> Spool::Impl::load() {
   for (const auto number : numbers) {
     next_number = number + 1;
     segments.push_back({.number = number});
-    BF_CHECK(load_segment(segments.back()));
+    if (const auto loaded = load_segment(segments.back()); !loaded) {
+      if (loaded.error().code != Errc::corrupt_data) return loaded;
+      log::error("spool_corrupt: {}; what lay there is lost to the history",
+                 loaded.error().message);
+      segments.back().odd = true;
+    }
     if (segments.back().left == 0) retire(number);
   }
   // A number is used once even if its file has been moved or removed.
@@ -231,7 +249,10 @@ Result<void> Spool::Impl::load_segment(Segment& segment) {
   const auto path = path_of(segment.number);
   std::error_code error;
   segment.bytes = fs::file_size(path, error);
-  if (error) return refuse("read", path, error.value());
+  if (error) {
+    segment.bytes = 0;
+    return refuse_reading("read", path, error.value());
+  }
   BF_TRY(const auto bytes, read_part(path, 0, segment.bytes));
   std::string_view rest{bytes};
   while (!rest.empty()) {
@@ -427,8 +448,12 @@ Result<std::size_t> Spool::set_all_aside() {
   impl_->file.reset();
   impl_->places.clear();
   impl_->newest.clear();
-  while (!impl_->segments.empty()) BF_CHECK(impl_->move_aside(impl_->segments.front().number));
-  return count;
+  Result<std::size_t> moved = count;
+  while (!impl_->segments.empty()) {
+    const auto one = impl_->move_aside(impl_->segments.front().number);
+    if (!one && moved) moved = tl::unexpected{one.error()};
+  }
+  return moved;
 }
 
 std::optional<core::Instant> Spool::newest(std::string_view underlying) const {

@@ -234,6 +234,33 @@ TEST(Spool, DamageWhileItIsOpenIsNoticedToo) {
   EXPECT_TRUE(fs::exists(folder.path() / "spool" / "aside" / segment.filename()));
 }
 
+TEST(Spool, ASegmentThatHasVanishedHoldsNothingUp) {
+  const TemporaryFolder folder;
+  auto spool = open(folder, {.folder = {}, .segment_size = 1});
+  for (int i = 0; i < 3; ++i) ok(spool.add(cycle("SPX", ten + i * 300s, i)));
+  fs::remove(segments(folder.path() / "spool").at(1));
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(drain(spool), (std::vector{0, 2}));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::HasSubstr("spool_corrupt"));
+  EXPECT_TRUE(spool.empty());
+}
+
+TEST(Spool, ASegmentThatCannotBeReadDoesNotKeepACollectorFromStarting) {
+  const TemporaryFolder folder;
+  {
+    auto spool = open(folder, {.folder = {}, .segment_size = 1});
+    for (int i = 0; i < 3; ++i) ok(spool.add(cycle("SPX", ten + i * 300s, i)));
+  }
+  const auto lost = segments(folder.path() / "spool").at(1);
+  fs::remove(lost);
+  fs::create_symlink("nowhere", lost);
+  ::testing::internal::CaptureStderr();
+  auto spool = open(folder);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::HasSubstr("spool_corrupt"));
+  EXPECT_EQ(drain(spool), (std::vector{0, 2}));
+  EXPECT_TRUE(fs::is_symlink(folder.path() / "spool" / "aside" / lost.filename()));
+}
+
 TEST(Spool, RefusesBeyondItsLimitKeepsWhatItHasAndTakesNotesStill) {
   const TemporaryFolder folder;
   auto spool = open(folder, {.folder = {}, .limit = 20'000, .segment_size = 4'000});
