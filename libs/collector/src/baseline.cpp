@@ -162,9 +162,9 @@ void SketchBuilder::add(const core::ChainSnapshot& before, const core::ChainSnap
     while (at < earlier.size() && earlier[at]->contract < contract) ++at;
     if (at == earlier.size()) break;
     if (earlier[at]->contract != contract) continue;
-    const Moves moves = moves_between(
-        earlier[at]->quote, suspect(*earlier[at], years_before(contract.expiry), step.spot),
-        option->quote, suspect(*option, years_now(contract.expiry), spot_now), step);
+    const Moves moves =
+        moves_between(earlier[at]->quote, suspect(*earlier[at], years_before(contract), step.spot),
+                      option->quote, suspect(*option, years_now(contract), spot_now), step);
     const std::size_t bucket = bucket_of(contract, scales_.day(), step.spot);
     const OwnSizes* own = walk.find(contract);
     auto& sums = contracts_[contract];

@@ -102,13 +102,13 @@ class Differ {
       for (; old != earlier_.end() && (*old)->contract < option->contract; ++old) {
         gone_.push_back(&(*old)->contract);
       }
-      const auto about_now = suspect(*option, years_now(option->contract.expiry), spot_now);
+      const auto about_now = suspect(*option, years_now(option->contract), spot_now);
       if (old == earlier_.end() || (*old)->contract != option->contract) {
         come_.push_back(&option->contract);
         tell_suspicion(option->contract, {}, about_now);
         continue;
       }
-      const auto about_before = suspect(**old, years_before(option->contract.expiry), step_.spot);
+      const auto about_before = suspect(**old, years_before(option->contract), step_.spot);
       tell_suspicion(option->contract, about_before, about_now);
       compare(option->contract,
               moves_between((*old)->quote, about_before, option->quote, about_now, step_),
@@ -197,6 +197,16 @@ const core::Quote* find_quote(const std::vector<const core::OptionQuote*>& sorte
 }
 
 }  // namespace
+
+bool reached_all(const store::Run& run) {
+  if (!run.expected) return run.status == store::RunStatus::complete;
+  return run.received == *run.expected && run.refused == 0;
+}
+
+bool reached_all(const store::CycleRecord& record) {
+  return static_cast<std::int64_t>(record.snapshot.quotes.size()) == record.expected &&
+         record.refused == 0;
+}
 
 std::vector<Change> find_changes(const Comparison& look) {
   return Differ{look}.run();

@@ -22,6 +22,17 @@ namespace {
 
 constexpr auto patience = 10s;
 constexpr auto retry = 500ms;
+// How often a description of one cycle may time out before the cycle is written without.
+constexpr int descriptions_late = 3;
+
+/// What the history gets of a cycle that cannot be described.
+store::CycleRecord bare(store::CycleRecord record, std::string_view problem) {
+  record.changes.clear();
+  record.market_conditions.reset();
+  if (!record.reason.empty()) record.reason += "; ";
+  record.reason += reason::because(reason::not_described, problem);
+  return record;
+}
 
 }  // namespace
 
@@ -60,6 +71,7 @@ Journal::Standing Journal::look() {
   }
   if (!ours) {
     reached_ = false;
+    schema_known_ = false;
     if (token_ != 0) ++epoch_;
     token_ = 0;
     const auto now =
@@ -78,11 +90,13 @@ Journal::Standing Journal::look() {
     // Not the token that this installation held before: somebody else may have been at work.
     ++epoch_;
     token_ = view.token;
+    schema_known_ = false;
     astray_.clear();
     distrusted_ = spool_.entries();
   }
   if (!view.reached()) {
     reached_ = false;
+    schema_known_ = false;  // it may come back as another one
     if (!std::exchange(away_told_, true))
       log::warning("database_away: finished cycles wait in the spool: {}", view.problem);
     return Standing::ours;
@@ -102,8 +116,11 @@ Journal::Standing Journal::look() {
   if (!told_.empty()) log::info("this collector writes now (lease {})", token_);
   told_.clear();
   reached_ = true;
-  if (const auto noted = spool_.remember_held({view.token, view.history_id}); !noted) {
-    trouble(noted.error());
+  // A full disk does not keep what waits from being written.
+  if (const auto noted = spool_.remember_held({view.token, view.history_id}); noted) {
+    held_told_.clear();
+  } else if (std::exchange(held_told_, noted.error().message) != noted.error().message) {
+    log::warning("a restart without the database would wait for it: {}", noted.error().message);
   }
   return Standing::ours;
 }
@@ -123,11 +140,9 @@ void Journal::trouble(const core::Error& error) {
   lease_.refresh(core::after(0s));
 }
 
-/// Describes a cycle against the snapshot that the history really has before it, where that has not
-/// been done.
-Result<void> Journal::settle(FinishedCycle& cycle, Deadline deadline) {
+/// Describes a cycle against the snapshot that the history really has before it.
+Result<void> Journal::describe(FinishedCycle& cycle, Deadline deadline) {
   const auto& snapshot = cycle.record.snapshot;
-  if (!cycle.undescribed && distrusted_ == 0 && !astray_.contains(snapshot.underlying)) return {};
   const auto before =
       history_.chain(snapshot.underlying,
                      {.at = snapshot.as_of - 1us, .expiry = {}, .trading_class = {}}, deadline);
@@ -137,11 +152,45 @@ Result<void> Journal::settle(FinishedCycle& cycle, Deadline deadline) {
   return {};
 }
 
+/// Describes a cycle where that has not been done. Gives the problem of one that cannot be
+/// described: nothing that waits behind it is to wait for ever.
+Result<std::optional<std::string>> Journal::settle(FinishedCycle& cycle, Deadline deadline) {
+  const auto& snapshot = cycle.record.snapshot;
+  if (!cycle.undescribed && distrusted_ == 0 && !astray_.contains(snapshot.underlying))
+    return std::nullopt;
+  const auto described = describe(cycle, deadline);
+  if (described) return std::nullopt;
+  const auto& error = described.error();
+  switch (error.code) {
+    case Errc::unavailable:
+    case Errc::conflict:
+    case Errc::cancelled:
+      return tl::unexpected{error};
+    case Errc::timeout:
+      if (late_.underlying != snapshot.underlying || late_.as_of != snapshot.as_of)
+        late_ = {snapshot.underlying, snapshot.as_of, 0};
+      if (++late_.times < descriptions_late) return tl::unexpected{error};
+      break;
+    case Errc::invalid_input:
+    case Errc::not_found:
+    case Errc::unauthorized:
+    case Errc::corrupt_data:
+      break;
+  }
+  if (std::exchange(bare_told_, error.message) != error.message) {
+    log::error("not_described: {} {} is written without changes and market conditions: {}",
+               snapshot.underlying, to_iso(snapshot.as_of), error.message);
+  }
+  return error.message;
+}
+
 Result<store::Appended> Journal::append(FinishedCycle& cycle, Deadline deadline) {
   BF_TRY(const auto held, fence());
-  BF_CHECK(settle(cycle, deadline));
+  BF_TRY(const auto problem, settle(cycle, deadline));
   const auto& snapshot = cycle.record.snapshot;
-  auto appended = history_.append(cycle.record, deadline, held);
+  auto appended = problem
+                      ? history_.append(bare(cycle.record, *problem), core::after(patience), held)
+                      : history_.append(cycle.record, deadline, held);
   if (!appended) {
     if (appended.error().code == Errc::invalid_input) astray_.insert(snapshot.underlying);
     return appended;

@@ -74,10 +74,11 @@ bool has_market(const Quote& quote) {
   return quote.bid && quote.ask && quote.bid->units() > 0 && *quote.bid <= *quote.ask;
 }
 
-double YearsToExpiry::operator()(core::Date expiry) {
-  if (!years_ || expiry != expiry_) {
-    expiry_ = expiry;
-    years_ = core::years_act365f(as_of_, core::Instant{core::last_trading_day(expiry)} + 20h);
+double YearsToExpiry::operator()(const core::OptionContract& contract) {
+  if (!years_ || contract.expiry != expiry_ || contract.trading_class != trading_class_) {
+    expiry_ = contract.expiry;
+    trading_class_ = contract.trading_class;
+    years_ = core::years_act365f(as_of_, core::settlement_instant(contract));
   }
   return *years_;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "bifrost/collector/reasons.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/log.hpp"
 #include "bifrost/store/as_stored.hpp"
@@ -48,8 +49,16 @@ Result<std::vector<DaySketch>> read_sketches(store::Baselines& baselines,
   BF_TRY(const auto stored, baselines.sketches(underlying, days, deadline));
   std::vector<DaySketch> sketches;
   for (const auto& one : stored) {
-    BF_TRY(auto sketch, DaySketch::decode(one.bytes, underlying));
-    sketches.push_back(std::move(sketch));
+    auto sketch = DaySketch::decode(one.bytes, underlying);
+    if (sketch) {
+      sketches.push_back(*std::move(sketch));
+    } else if (sketch.error().code == core::Errc::corrupt_data) {
+      // The other days still tell what is usual.
+      core::log::error("{}: the sketch of {} is left out: {}", underlying,
+                       core::to_iso_date(one.day), sketch.error().message);
+    } else {
+      return tl::unexpected{std::move(sketch).error()};
+    }
   }
   return sketches;
 }
@@ -168,9 +177,8 @@ Result<void> Radar::describe(store::CycleRecord& record, const core::ChainSnapsh
   BF_TRY(const auto* baseline, baseline_for(*day, record, deadline));
   record.changes.clear();
   if (before != nullptr) {
-    record.changes = find_changes({*before, before_reached_all, snapshot,
-                                   record.status == store::RunStatus::complete, options_.interval,
-                                   options_.thresholds, baseline});
+    record.changes = find_changes({*before, before_reached_all, snapshot, reached_all(record),
+                                   options_.interval, options_.thresholds, baseline});
   }
   std::vector<PendingAlert> open;
   for (const auto& one : day->alerts) {
@@ -256,6 +264,7 @@ Result<std::vector<Change>> changes_again(store::Database& database, store::Hist
     return core::fail(core::Errc::not_found,
                       fmt::format("no snapshot of {} at {}", underlying, core::to_iso(as_of)));
   }
+  if (reason::names(now.run.reason, reason::not_described)) return std::vector<Change>{};
   // What had not been stored yet when this cycle was could not be compared with.
   std::optional<store::Run> last;
   for (Instant at = as_of - moment;;) {
@@ -273,9 +282,9 @@ Result<std::vector<Change>> changes_again(store::Database& database, store::Hist
   std::vector<Change> changes;
   if (last) {
     BF_TRY(const auto before, history.chain(underlying, {.at = last->as_of}, deadline));
-    changes = find_changes({before.snapshot, before.run.status == store::RunStatus::complete,
-                            now.snapshot, now.run.status == store::RunStatus::complete,
-                            options.interval, options.thresholds, baseline ? &*baseline : nullptr});
+    changes =
+        find_changes({before.snapshot, reached_all(before.run), now.snapshot, reached_all(now.run),
+                      options.interval, options.thresholds, baseline ? &*baseline : nullptr});
   }
   BF_TRY(auto pending, alerts_before(history, underlying, day, deadline));
   if (!pending.empty()) {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "bifrost/collector/moves.hpp"
+#include "bifrost/core/calendar.hpp"
+
 namespace bifrost::collector {
 namespace {
 
@@ -125,6 +128,38 @@ TEST(Changes, DoNotTakeTheEdgeOfTheCollectedWindowForNewOrVanished) {
                                      {contract("2014-06-21", 80), quote(1, 1.1)},
                                      {contract("2014-07-19", 70), quote(1, 1.1)}});
   EXPECT_TRUE(find(before, true, now).empty());
+}
+
+TEST(Changes, AContractAnsweredInPartWasReached) {
+  store::CycleRecord record;
+  record.status = store::RunStatus::partial;
+  record.reason = "answered_in_part: 1 answered only in part";
+  record.snapshot.quotes.resize(3);
+  record.expected = 3;
+  store::Run run;
+  run.status = store::RunStatus::partial;
+  run.expected = 3;
+  run.received = 3;
+  EXPECT_TRUE(reached_all(record));
+  EXPECT_TRUE(reached_all(run));
+  record.expected = run.expected.emplace(4);
+  EXPECT_FALSE(reached_all(record));
+  EXPECT_FALSE(reached_all(run));
+  record.refused = run.refused = 1;
+  EXPECT_FALSE(reached_all(record));
+  EXPECT_FALSE(reached_all(run));
+  run.expected.reset();
+  EXPECT_FALSE(reached_all(run));
+}
+
+TEST(Changes, TimeToExpiryEndsAtSettlement) {
+  const auto winter = contract("2026-12-18", 70);
+  const auto as_of = core::parse_instant("2026-12-18T15:00:00Z").value();
+  YearsToExpiry years{as_of};
+  EXPECT_DOUBLE_EQ(years(winter), core::years_act365f(as_of, as_of + std::chrono::hours{6}));
+  auto morning = winter;
+  morning.trading_class = "SPX";
+  EXPECT_LT(years(morning), 0);
 }
 
 TEST(Changes, TellAVanishedContractOnlyWhenBothSnapshotsReachedAll) {

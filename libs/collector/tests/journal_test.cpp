@@ -8,6 +8,7 @@
 
 #include <random>
 
+#include "bifrost/collector/reasons.hpp"
 #include "bifrost/store/as_stored.hpp"
 #include "durable_support.hpp"
 
@@ -68,13 +69,13 @@ store::LeaseOptions lease_of(const Spool& spool, std::string holder) {
 /// One collector's way into the history, as its program builds it.
 struct Desk {
   Desk(const std::string& url, const fs::path& folder, std::string holder = "desk",
-       SpoolOptions options = {}) {
+       SpoolOptions options = {}, const Describe& describe = name_before) {
     options.folder = folder;
     auto spool = ok(Spool::open(std::move(options)));
     database.emplace(store::Database::attach(url, {.connections = 2}));
     history.emplace(*database);
     lease = store::WriterLease::start(*database, lease_of(spool, std::move(holder)));
-    journal.emplace(*database, *history, *lease, std::move(spool), name_before);
+    journal.emplace(*database, *history, *lease, std::move(spool), describe);
     lease->refresh(soon());
     journal->look();
   }
@@ -291,6 +292,64 @@ TEST(Journal, WhatWasCollectedForAnotherDatabaseNeverComesIntoThisOne) {
   EXPECT_TRUE(ok(desk.history->runs("SPY", ten, nth(9), soon())).empty());
   EXPECT_FALSE(fs::is_empty(folder.path() / "spool" / "aside"));
   EXPECT_EQ(ok(desk.journal->keep(following("SPY", 0))), Kept::stored);
+}
+
+TEST(Journal, WhatCannotBeDescribedIsWrittenWithoutAndHoldsNothingUp) {
+  const auto url = shared_server().make_database("journal_undescribed");
+  const TemporaryFolder folder;
+  {
+    auto spool = ok(Spool::open({.folder = folder.path() / "spool"}));
+    for (int i = 0; i < 5; ++i) {
+      auto waiting = following("SPY", i);
+      waiting.undescribed = true;
+      ok(spool.add(waiting));
+    }
+  }
+  int late = 0;
+  const auto describe = [&](store::CycleRecord& record, const store::StoredChain* before,
+                            core::Deadline deadline) -> core::Result<void> {
+    if (record.snapshot.as_of == nth(1) || record.snapshot.as_of == nth(2))
+      return core::fail(Errc::corrupt_data, "a stored sketch cannot be read");
+    if (record.snapshot.as_of == nth(3)) {
+      ++late;
+      return core::fail(Errc::timeout, "too much for the time");
+    }
+    return name_before(record, before, deadline);
+  };
+  ::testing::internal::CaptureStderr();
+  Desk desk{url, folder.path() / "spool", "desk", {}, describe};
+  const bool drained = desk.in_step();
+  const auto said = ::testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(drained);
+  EXPECT_GT(late, 1) << "a timeout may pass";
+  const auto first = said.find("not_described: ");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(said.find("not_described: SPY " + core::to_iso(nth(2))), std::string::npos)
+      << "said once";
+  const auto runs = ok(desk.history->runs("SPY", ten, nth(9), soon()));
+  ASSERT_EQ(runs.size(), 5U);
+  for (int i = 0; i < 5; ++i) {
+    SCOPED_TRACE(i);
+    const bool bare = i >= 1 && i <= 3;
+    const auto& run = runs[static_cast<std::size_t>(i)];
+    EXPECT_EQ(run.received, 3);
+    EXPECT_EQ(reason::names(run.reason, reason::not_described), bare) << run.reason;
+    EXPECT_EQ(ok(desk.history->changes("SPY", nth(i), nth(i), std::nullopt, 10, soon())).size(),
+              bare || i == 0 ? 0U : 1U);
+  }
+}
+
+TEST(Journal, AFullDiskDoesNotKeepWhatWaitsFromBeingWritten) {
+  const auto url = shared_server().make_database("journal_held");
+  const TemporaryFolder folder;
+  {
+    auto spool = ok(Spool::open({.folder = folder.path() / "spool"}));
+    for (int i = 0; i < 3; ++i) ok(spool.add(following("SPY", i)));
+  }
+  fs::create_directory(folder.path() / "spool" / "held.new");  // nothing can be written there
+  Desk desk{url, folder.path() / "spool"};
+  ASSERT_TRUE(desk.in_step());
+  expect_whole(url, "SPY", 3);
 }
 
 TEST(Journal, AFullSpoolIsSaidOnceAndEmptiesByItself) {

@@ -9,6 +9,7 @@
 #include <set>
 #include <tuple>
 
+#include "bifrost/collector/reasons.hpp"
 #include "bifrost/collector/schedule.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/chain_file.hpp"
@@ -96,11 +97,13 @@ class Desk {
     record.expected = static_cast<std::int64_t>(record.snapshot.quotes.size());
     record.interval = options_.interval;
     ok(radar_->describe(record, before_ ? &before_->snapshot : nullptr,
-                        before_ && before_->run.status == RunStatus::complete, soon()));
+                        before_ && reached_all(before_->run), soon()));
     ASSERT_TRUE(ok(history_.append(record, soon())).stored);
     cycles_.push_back(record.snapshot.as_of);
     before_.emplace();
     before_->run.status = status;
+    before_->run.expected = record.expected;
+    before_->run.received = static_cast<std::int64_t>(record.snapshot.quotes.size());
     before_->snapshot = std::move(record.snapshot);
   }
 
@@ -359,6 +362,38 @@ TEST(Radar, YesterdaysVolumeAlertIsAnsweredOnceByTodaysOpenInterest) {
                            ::testing::AllOf(::testing::Field(&store::Change::contract, passed_on),
                                             ::testing::Field(&store::Change::refers_to, at)))));
   EXPECT_GT(world.desk.check_again("SIM"), 100u);
+}
+
+TEST(Radar, AnUnreadableSketchIsLeftOut) {
+  SimulatedDays world;
+  world.live(7);
+  store::Baselines baselines{world.desk.database(), half_hour};
+  const Date broken{std::chrono::year{2026} / 8 / 31};
+  ASSERT_TRUE(ok(baselines.add_sketch("SIM", {broken, {}, {}, "?"}, soon())));
+  world.desk.rest("SIM", world.day);
+  const auto cycles = cycles_of(world.day, half_hour);
+  for (std::size_t i = 0; i < 3; ++i)
+    world.desk.collect(world.market.snapshot(cycles[i], i == 0, 1));
+  const auto in_force = ok(baselines.baseline("SIM", world.day, soon()));
+  ASSERT_TRUE(in_force);
+  EXPECT_THAT(in_force->days, ::testing::Contains(broken));
+  EXPECT_GT(world.desk.check_again("SIM"), 0U);
+}
+
+TEST(Radar, ACycleThatWasNotDescribedHasNoChangesAgain) {
+  SimulatedDays world;
+  world.live(1);
+  const auto cycles = cycles_of(world.day, half_hour);
+  world.desk.collect(world.market.snapshot(cycles[0], true, 1));
+  store::CycleRecord bare;
+  bare.snapshot = world.market.snapshot(cycles[1], false, 1);
+  bare.reason = reason::because(reason::not_described, "a test");
+  bare.expected = static_cast<std::int64_t>(bare.snapshot.quotes.size());
+  bare.interval = half_hour;
+  ASSERT_TRUE(ok(world.desk.history().append(bare, soon())).stored);
+  EXPECT_TRUE(ok(changes_again(world.desk.database(), world.desk.history(), simulated_options(),
+                               "SIM", cycles[1], soon()))
+                  .empty());
 }
 
 TEST(Radar, LeavesARecordAloneWhenTheHistoryDoesNotAnswer) {

@@ -28,10 +28,14 @@ struct ChangeThresholds {
   double spread_ratio = 2.0;       // ... and as a multiple of the earlier one, or its inverse
 };
 
+/// Whether every contract that was asked for gave a row, if only in part. Imports ask for nothing.
+bool reached_all(const store::Run& run);
+bool reached_all(const store::CycleRecord& record);
+
 /// Two snapshots, one stored after the other, as the history keeps them (store::make_as_stored).
 struct Comparison {
   const core::ChainSnapshot& before;
-  bool before_reached_all;  // complete in the ledger
+  bool before_reached_all;  // see reached_all()
   const core::ChainSnapshot& now;
   bool now_reached_all;
   std::chrono::seconds interval{300};

@@ -17,7 +17,8 @@
 namespace bifrost::collector {
 
 /// Fills in changes and market conditions, `before` being the snapshot before this one in the
-/// history, nullptr where there is none (as Radar::describe does).
+/// history, nullptr where there is none (as Radar::describe does). What fails
+/// with anything but `unavailable`, or times out time and again, is written undescribed.
 using Describe = std::function<core::Result<void>(
     store::CycleRecord& record, const store::StoredChain* before, core::Deadline deadline)>;
 
@@ -71,7 +72,8 @@ class Journal {
  private:
   core::Result<store::Appended> append(FinishedCycle& cycle, core::Deadline deadline);
   core::Result<std::int64_t> enter(const MissedCycles& missed, core::Deadline deadline);
-  core::Result<void> settle(FinishedCycle& cycle, core::Deadline deadline);
+  core::Result<void> describe(FinishedCycle& cycle, core::Deadline deadline);
+  core::Result<std::optional<std::string>> settle(FinishedCycle& cycle, core::Deadline deadline);
   core::Result<Kept> to_spool(const SpoolEntry& entry);
   core::Result<bool> write_front(core::Deadline deadline);
   void trouble(const core::Error& error);
@@ -90,6 +92,14 @@ class Journal {
   bool away_told_ = false;  // that the database is away
   bool full_told_ = false;  // that the spool takes nothing
   std::string trouble_told_;
+  std::string held_told_;  // why the lease could not be noted
+  std::string bare_told_;  // why a cycle was written without a description
+  // The cycle whose description timed out last, and how often it did.
+  struct Late {
+    std::string underlying;
+    core::Instant as_of{};
+    int times = 0;
+  } late_;
   core::Deadline next_try_{};
   // Underlyings whose last cycle was not taken, and how many of the entries in the spool were made
   // before another collector may have written: they are described again, because they were

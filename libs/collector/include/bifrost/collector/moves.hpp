@@ -66,16 +66,17 @@ struct Suspicion {
 Suspicion suspect(const core::OptionQuote& option, double years_to_expiry,
                   std::optional<double> spot);
 
-/// Years from a moment to the close of a contract's last trading day, remembered from one call to
-/// the next, for contracts come sorted. Near enough for suspicions.
+/// Years from a moment to a contract's settlement, remembered from one call to the next, for
+/// contracts come sorted.
 class YearsToExpiry {
  public:
   explicit YearsToExpiry(core::Instant as_of) : as_of_(as_of) {}
-  double operator()(core::Date expiry);
+  double operator()(const core::OptionContract& contract);
 
  private:
   core::Instant as_of_;
   core::Date expiry_{};
+  std::string trading_class_;
   std::optional<double> years_;
 };
 

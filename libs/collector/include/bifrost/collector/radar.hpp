@@ -83,7 +83,8 @@ core::Result<DaySketch> sketch_again(store::History& history, store::Baselines& 
                                      std::chrono::seconds interval, core::Deadline deadline);
 
 /// The changes of one stored cycle, computed from the history alone. Equal to what is stored with
-/// the cycle, in the same order, scores and all.
+/// the cycle, in the same order, scores and all: none for a cycle whose reason says
+/// `not_described`.
 core::Result<std::vector<store::Change>> changes_again(
     store::Database& database, store::History& history, const RadarOptions& options,
     const std::string& underlying, core::Instant as_of, core::Deadline deadline);

@@ -17,6 +17,8 @@ inline constexpr std::string_view clock_stepped = "clock_stepped";
 inline constexpr std::string_view clock_wrong = "clock_wrong";
 inline constexpr std::string_view spool_full = "spool_full";
 inline constexpr std::string_view history_refused = "history_refused";
+// Beside a complete or partial snapshot: it is stored without changes and market conditions.
+inline constexpr std::string_view not_described = "not_described";
 
 inline std::string because(std::string_view code, std::string_view words) {
   return fmt::format("{}: {}", code, words);
@@ -28,6 +30,15 @@ inline std::string_view code_of(std::string_view text) {
   const auto end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
   if (end == 0 || end == std::string_view::npos || text[end] != ':') return "other";
   return text.substr(0, end);
+}
+
+/// Whether this is one of the codes.
+inline bool names(std::string_view text, std::string_view code) {
+  for (auto at = text.find(code); at != text.npos; at = text.find(code, at + 1)) {
+    const bool begins = at == 0 || text.substr(0, at).ends_with("; ");
+    if (begins && text.substr(at + code.size()).starts_with(':')) return true;
+  }
+  return false;
 }
 
 }  // namespace bifrost::collector::reason
