@@ -136,24 +136,21 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
   radar_options.interval = config.collection_interval;
   radar_options.alerts_per_day = config.alerts_per_day;
   collector::Radar radar{radar_options, database, history};
-  // Upkeep has a connection and a thread of its own: collecting never waits for it.
-  auto kept =
-      store::Database::attach(config.database_url, {.connections = 1, .program = "bifrost-upkeep"});
-  collector::Upkeep upkeep{
-      kept, {.retention_days = config.retention_days}, clock, [&client, &config] {
-        return !config.clock_from_gateway || client->link().sessions > 0;
-      }};
-  const std::jthread keeper{[&upkeep](std::stop_token asked) { upkeep.run(std::move(asked)); }};
-
   collector::BarKeeper bars{*client, database};
   const auto describe = [&radar](store::CycleRecord& record, const store::StoredChain* before,
                                  core::Deadline deadline) {
     return radar.describe(record, before != nullptr ? &before->snapshot : nullptr,
-                          before != nullptr && before->run.status == store::RunStatus::complete,
-                          deadline);
+                          before != nullptr && collector::reached_all(before->run), deadline);
   };
   collector::Journal journal{database, history, *lease, std::move(spool), describe};
   collector::Collector collector{options, *client, reader, journal, radar, bars, clock};
+  // Upkeep has a connection and a thread of its own: collecting never waits for it.
+  auto kept =
+      store::Database::attach(config.database_url, {.connections = 1, .program = "bifrost-upkeep"});
+  collector::Upkeep upkeep{kept, {.retention_days = config.retention_days}, clock, [&collector] {
+                             return collector.clock_trusted();
+                           }};
+  const std::jthread keeper{[&upkeep](std::stop_token asked) { upkeep.run(std::move(asked)); }};
   collector.run(stop.token());
   return {};
 }

@@ -36,6 +36,9 @@ constexpr auto learning_patience = 60s;  // for reading a whole day of snapshots
 constexpr auto drain_patience = 5s;
 // How often the broker is asked for the time (real clocks only).
 constexpr auto clock_check_every = 60s;
+// After what failed for one underlying, which must not keep the others from their turn.
+constexpr auto ledger_retry = 250ms;
+constexpr auto prepare_retry = 60s;
 // With simulated time no wall-clock deadline follows from the cycle.
 constexpr auto simulated_patience = 60s;
 // The last moments of a real cycle are for writing.
@@ -48,6 +51,11 @@ bool pause(std::stop_token stop, std::chrono::milliseconds time) {
   std::unique_lock lock{mutex};
   wake.wait_for(lock, stop, time, [] { return false; });
   return !stop.stop_requested();
+}
+
+std::chrono::microseconds ahead_of_steady(Instant wall) {
+  const auto steady = std::chrono::steady_clock::now().time_since_epoch();
+  return wall.time_since_epoch() - std::chrono::duration_cast<std::chrono::microseconds>(steady);
 }
 
 }  // namespace
@@ -112,6 +120,7 @@ Collector::Turn Collector::turn(std::stop_token stop) {
       log::warning("underlyings collected no longer: {}", closed.error().message);
   }
   Turn result = Turn::idle;
+  bool all_known = true;
   const auto order = reader_.turn_order(options_.underlyings);
   for (std::size_t i = 0; i < order.size(); ++i) {
     const auto& underlying = options_.underlyings[order[i]];
@@ -125,9 +134,9 @@ Collector::Turn Collector::turn(std::stop_token stop) {
     if (set_back && journal_.in_step()) progress.known = false;
     if (!progress.known) {
       if (journal_.in_step()) {
-        if (const auto learned = learn_progress(underlying, due); !learned) {
-          log::warning("{}: the ledger could not be read: {}", underlying, learned.error().message);
-          return Turn::waiting;
+        if (!learned(underlying, due)) {
+          all_known = false;
+          continue;
         }
       } else if (!progress.last) {
         remember_spooled(underlying);
@@ -146,23 +155,43 @@ Collector::Turn Collector::turn(std::stop_token stop) {
     }
     if (progress.set_back && journal_.in_step()) {
       // Beyond what there was before the clock was set back: compared is with the newest of that.
-      if (const auto learned = learn_progress(underlying, due); !learned) {
-        log::warning("{}: the ledger could not be read: {}", underlying, learned.error().message);
-        return Turn::waiting;
+      if (!learned(underlying, due)) {
+        all_known = false;
+        continue;
       }
     }
     if (current_cycle(clock_.now(), options_.interval, reader_.hours(underlying)) != cycle)
       return Turn::worked;
-    collect(underlying, *cycle, share_of(*cycle, order.size() - i), stop);
+    std::size_t left = 1;
+    for (std::size_t j = i + 1; j < order.size(); ++j)
+      left += is_due(options_.underlyings[order[j]], now) ? 1 : 0;
+    collect(underlying, *cycle, share_of(*cycle, left), stop);
     result = Turn::worked;
   }
-  clock_step_.clear();
+  if (all_known) clock_step_.clear();
   // What the cycle leaves over is for listings.
   if (result == Turn::worked) {
     const Instant cycle = core::floor_to(now, options_.interval);
     reader_.tend(options_.underlyings, cycle, share_of(cycle, 1), stop);
   }
   return result;
+}
+
+/// Whether a cycle of this underlying waits to be collected.
+bool Collector::is_due(const std::string& underlying, Instant now) const {
+  const auto cycle = current_cycle(now, options_.interval, reader_.hours(underlying));
+  if (!cycle) return false;
+  const auto known = progress_.find(underlying);
+  return known == progress_.end() || !known->second.last || *known->second.last < *cycle;
+}
+
+bool Collector::clock_trusted() const {
+  if (options_.simulated_clock) return client_.link().sessions > 0;
+  const auto known = clock_ahead_us_.load();
+  if (known == clock_unknown) return false;
+  // Meanwhile the clock may have been set, or the machine have slept.
+  const auto set = ahead_of_steady(clock_.now()) - std::chrono::microseconds{known};
+  return set <= clock_tolerance && set >= -clock_tolerance;
 }
 
 /// Says what is new about gateway and clock. False: no cycle can be named by this clock.
@@ -177,6 +206,7 @@ bool Collector::watch(Instant now) {
                               seconds > 0 ? "forward" : "back", std::abs(seconds));
     log::warning("clock_stepped: {}", clock_step_);
     clock_checked_.reset();
+    clock_ahead_us_ = clock_unknown;
   }
   const bool due = !clock_checked_ || now < *clock_checked_ ||
                    now - *clock_checked_ >= clock_check_every || !clock_problem_.empty();
@@ -186,6 +216,7 @@ bool Collector::watch(Instant now) {
   clock_checked_ = now;
   const auto off = std::chrono::round<std::chrono::seconds>(clock_.now() - *theirs);
   if (off <= clock_tolerance && off >= -clock_tolerance) {
+    clock_ahead_us_ = ahead_of_steady(clock_.now()).count();
     if (!clock_problem_.empty()) {
       log::info("clock_right: the clock agrees with the broker's again");
       // What fell due meanwhile is looked up, and entered for what it was.
@@ -197,6 +228,7 @@ bool Collector::watch(Instant now) {
     }
     return true;
   }
+  clock_ahead_us_ = clock_unknown;
   const bool news = clock_problem_.empty();
   clock_problem_ = fmt::format("our clock is {} s {} the broker's", std::abs(off.count()),
                                off.count() > 0 ? "ahead of" : "behind");
@@ -212,7 +244,8 @@ Result<void> Collector::learn_progress(const std::string& underlying, Instant du
   BF_TRY(const auto fence, journal_.fence());
   BF_TRY(const auto found, reconcile(journal_.database(), journal_.history(), fence, underlying,
                                      Schedule{options_.interval, reader_.hours(underlying)}, due,
-                                     why, core::after(history_patience)));
+                                     why, core::after(history_patience),
+                                     progress.searched ? LookBack::week : LookBack::all));
   auto stored = journal_.history().chain(underlying, {.at = due, .expiry = {}, .trading_class = {}},
                                          core::after(history_patience));
   if (stored) {
@@ -223,8 +256,23 @@ Result<void> Collector::learn_progress(const std::string& underlying, Instant du
   } else {
     previous_.erase(underlying);
   }
-  progress = {.known = true, .last = found.last, .newest = found.newest};
+  progress = {.known = true, .searched = true, .last = found.last, .newest = found.newest};
   return {};
+}
+
+/// Learns it unless that has just failed. False: it is not known yet; the others have their turn.
+bool Collector::learned(const std::string& underlying, Instant due) {
+  auto& attempt = ledger_attempts_[underlying];
+  if (std::chrono::steady_clock::now() < attempt.next) return false;
+  const auto found = learn_progress(underlying, due);
+  if (found) {
+    attempt = {};
+    return true;
+  }
+  attempt.next = core::after(ledger_retry);
+  if (std::exchange(attempt.told, found.error().message) != found.error().message)
+    log::warning("{}: the ledger could not be read: {}", underlying, found.error().message);
+  return false;
 }
 
 /// What is known of an underlying while the history is away, from what waits to be written.
@@ -306,6 +354,7 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
   store::StoredChain before;
   before.run.status = finished.record.status;
   before.run.expected = finished.record.expected;
+  before.run.refused = finished.record.refused;
   before.run.received = static_cast<std::int64_t>(finished.record.snapshot.quotes.size());
   before.snapshot = finished.record.snapshot;
   const auto summary =
@@ -317,6 +366,7 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
     const bool refused = kept.error().code == Errc::invalid_input;
     previous_.erase(underlying);
     progress_[underlying].known = false;
+    radar_.forget(underlying);  // it may count an alert as answered by what is stored nowhere
     miss(underlying, {cycle},
          reason::because(refused ? reason::history_refused : reason::spool_full,
                          kept.error().message));
@@ -364,8 +414,7 @@ bool Collector::describe(store::CycleRecord& record) {
   const bool known = before != previous_.end();
   const auto described =
       radar_.describe(record, known ? &before->second.snapshot : nullptr,
-                      known && before->second.run.status == store::RunStatus::complete,
-                      core::after(history_patience));
+                      known && reached_all(before->second.run), core::after(history_patience));
   if (!described) {
     log::warning("{} {}: not described yet: {}", record.snapshot.underlying,
                  to_iso(record.snapshot.as_of), described.error().message);
@@ -377,16 +426,30 @@ bool Collector::describe(store::CycleRecord& record) {
 bool Collector::quiet_work() {
   if (!journal_.in_step()) return false;
   const Instant now = clock_.now();
+  auto learning = std::chrono::duration_cast<std::chrono::milliseconds>(learning_patience);
+  if (!options_.simulated_clock) {
+    // Never into the next cycle, of whichever underlying.
+    for (const auto& underlying : options_.underlyings) {
+      const auto left = next_cycle(now, options_.interval, reader_.hours(underlying)) - now -
+                        std::min<std::chrono::seconds>(bars_margin, options_.interval / 10);
+      learning = std::min(learning, std::chrono::duration_cast<std::chrono::milliseconds>(left));
+    }
+  }
   for (const auto& underlying : options_.underlyings) {
+    auto& attempt = prepare_attempts_[underlying];
+    if (learning <= 0ms || std::chrono::steady_clock::now() < attempt.next) continue;
     const auto at = reader_.hours(underlying);
     const Instant next =
         current_cycle(now, options_.interval, at).value_or(next_cycle(now, options_.interval, at));
     const auto done =
-        radar_.prepare(underlying, core::exchange_time(next).date, core::after(learning_patience));
+        radar_.prepare(underlying, core::exchange_time(next).date, core::after(learning));
     if (!done) {
-      log::warning("{}: not prepared for the next cycles: {}", underlying, done.error().message);
-      return false;
+      attempt.next = core::after(prepare_retry);
+      if (std::exchange(attempt.told, done.error().message) != done.error().message)
+        log::warning("{}: not prepared for the next cycles: {}", underlying, done.error().message);
+      return true;  // what is due now comes first
     }
+    attempt = {};
     if (*done) return true;
   }
   if (!client_.link().upstream_ok) return false;

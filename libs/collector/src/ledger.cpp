@@ -121,7 +121,8 @@ Result<LedgerReport> load_ledger(store::Database& database, store::History& hist
 Result<Reconciled> reconcile(store::Database& database, store::History& history,
                              const std::optional<store::Fence>& fence,
                              const std::string& underlying, const std::optional<Schedule>& schedule,
-                             Instant due, std::string_view reason, Deadline deadline) {
+                             Instant due, std::string_view reason, Deadline deadline,
+                             LookBack look) {
   Reconciled found;
   BF_TRY(auto entries, store::load_schedule(database, underlying, deadline));
   BF_TRY(found.newest,
@@ -152,7 +153,8 @@ Result<Reconciled> reconcile(store::Database& database, store::History& history,
   }
   if (!entries.empty()) {
     auto from = entries.front().valid_from;
-    if (found.newest) from = std::max(from, std::min(*found.newest, due) - look_back);
+    if (found.newest && look == LookBack::week)
+      from = std::max(from, std::min(*found.newest, due) - look_back);
     if (from < due) {
       BF_TRY(const auto runs, history.runs(underlying, from, due, deadline));
       std::set<Instant> rows;

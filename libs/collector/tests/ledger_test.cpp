@@ -28,6 +28,14 @@ std::size_t scheduled(std::string_view from, std::string_view to,
   return scheduled_cycles(entries, at(std::string{from}), at(std::string{to})).size();
 }
 
+TEST(Reasons, NameTheirCodes) {
+  EXPECT_TRUE(reason::names("not_described: x", reason::not_described));
+  EXPECT_TRUE(reason::names("refused: 3; not_described: x", reason::not_described));
+  EXPECT_FALSE(reason::names("", reason::not_described));
+  EXPECT_FALSE(reason::names("refused: it says not_described: x", reason::not_described));
+  EXPECT_FALSE(reason::names("not_described", reason::not_described));
+}
+
 TEST(Schedule, CountsSessionsShortDaysWeekendsAndBothChangesOfTheClocks) {
   const std::vector<ScheduleEntry> always{{at("2026-01-01T00:00:00Z"), 300s}};
   EXPECT_EQ(scheduled("2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z", always), 78U);
@@ -97,7 +105,7 @@ class Reconcile : public ::testing::Test {
  protected:
   Reconciled start(const std::string& due, std::optional<Schedule> schedule = Schedule{}) {
     return ok(reconcile(database_, history_, std::nullopt, "SPY", schedule, at(due),
-                        "collector_not_running: test", soon()));
+                        "collector_not_running: test", soon(), look_));
   }
   void collected(const std::string& as_of) {
     auto made = cycle("SPY", at(as_of), 0);
@@ -114,6 +122,7 @@ class Reconcile : public ::testing::Test {
   store::Database database_ =
       ok(store::Database::open(shared_server().make_database(next_name()), soon()));
   store::History history_{database_};
+  LookBack look_ = LookBack::all;
 };
 
 TEST_F(Reconcile, AFirstStartOwesNothingToThePastAndALaterOneEverythingSince) {
@@ -150,6 +159,18 @@ TEST_F(Reconcile, AHoleInTheMiddleIsFilled) {
     collected(as_of);
   EXPECT_EQ(start("2026-11-24T15:20:00Z").missed, 1);
   EXPECT_EQ(ledger("2026-11-24T15:22:00Z").unaccounted, 0);
+}
+
+TEST_F(Reconcile, AFirstLookFindsAHoleHoweverFarBehindTheNewestRow) {
+  start("2026-11-02T15:00:00Z");
+  collected("2026-11-02T15:00:00Z");
+  collected("2026-11-24T15:00:00Z");  // a spool was written before anybody looked
+  look_ = LookBack::week;
+  start("2026-11-24T15:00:00Z");
+  EXPECT_GT(ledger("2026-11-24T15:00:00Z").unaccounted, 0);
+  look_ = LookBack::all;
+  start("2026-11-24T15:00:00Z");
+  EXPECT_EQ(ledger("2026-11-24T15:00:00Z").unaccounted, 0);
 }
 
 TEST_F(Reconcile, AnotherIntervalHoldsFromItsFirstCycleOn) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -42,10 +45,15 @@ class Collector {
   /// Works until asked to stop; returns within seconds of that.
   void run(std::stop_token stop);
 
+  /// The clock agreed with the broker's when it was last checked, and has not been set since; a
+  /// simulated one: the gateway has been heard. From any thread.
+  bool clock_trusted() const;
+
  private:
   /// The ledger as this process knows it.
   struct Progress {
     bool known = false;                                // the history has been asked
+    bool searched = false;                             // for all since the schedule began
     std::optional<core::Instant> last = std::nullopt;  // newest cycle that has been dealt with
     std::optional<core::Instant> newest =
         std::nullopt;             // newest row: after `last` when a clock was set back
@@ -53,11 +61,19 @@ class Collector {
     bool set_back = false;        // the clock was, and `newest` has not been passed since
   };
 
+  /// What failed for one underlying: when it is tried again, and what was said of it.
+  struct Attempt {
+    core::Deadline next{};
+    std::string told;
+  };
+
   enum class Turn { worked, idle, waiting };
 
   Turn turn(std::stop_token stop);
   bool watch(core::Instant now);
+  bool is_due(const std::string& underlying, core::Instant now) const;
   core::Result<void> learn_progress(const std::string& underlying, core::Instant due);
+  bool learned(const std::string& underlying, core::Instant due);
   core::Result<bool> has_snapshot(const std::string& underlying, core::Instant cycle);
   void remember_spooled(const std::string& underlying);
   core::Result<void> close_removed(core::Instant now);
@@ -86,6 +102,11 @@ class Collector {
   std::string clock_problem_;  // why no cycle is named by this clock; empty: nothing is wrong
   std::string clock_step_;     // what became of the clock since the last cycle
   std::optional<core::Instant> clock_checked_;
+  // How far the clock is ahead of the steady one, from the last check that it passed.
+  static constexpr auto clock_unknown = std::numeric_limits<std::int64_t>::min();
+  std::atomic<std::int64_t> clock_ahead_us_{clock_unknown};
+  std::map<std::string, Attempt> ledger_attempts_;
+  std::map<std::string, Attempt> prepare_attempts_;
   std::map<std::string, store::StoredChain> previous_;  // newest snapshot, for changes
 };
 

@@ -72,16 +72,22 @@ struct Reconciled {
   std::int64_t missed = 0;              // cycles entered as missed just now
 };
 
+enum class LookBack : std::uint8_t {
+  all,  // since the schedule began
+  week  // behind the newest row
+};
+
 /// The one path of start, recovery and return: logs the schedule where it is new, and enters every
 /// scheduled cycle before `due` that has no row as missed for `reason`. `due` is the cycle that is
 /// about to be collected, or now. A first start owes nothing to the past; a collector that comes
-/// back owes everything since the schedule began (what is older than its newest row and a week
-/// beyond is not looked through again). Without a `schedule` the underlying is collected no longer:
+/// back owes everything since the schedule began (once that has been looked through, a `week`
+/// behind its newest row is enough). Without a `schedule` the underlying is collected no longer:
 /// its log is closed at `due`.
 core::Result<Reconciled> reconcile(store::Database& database, store::History& history,
                                    const std::optional<store::Fence>& fence,
                                    const std::string& underlying,
                                    const std::optional<Schedule>& schedule, core::Instant due,
-                                   std::string_view reason, core::Deadline deadline);
+                                   std::string_view reason, core::Deadline deadline,
+                                   LookBack look = LookBack::all);
 
 }  // namespace bifrost::collector

@@ -17,7 +17,8 @@ namespace bifrost::collector {
 /// while.
 class Upkeep {
  public:
-  /// `clock_is_known`: a simulated market's clock means nothing before the gateway has been heard.
+  /// `clock_is_known`: what is dropped by a wrong clock is lost, and a simulated market's clock
+  /// means nothing before the gateway has been heard. Asked from the thread of run().
   Upkeep(store::Database& database, store::MaintenanceOptions options, const core::Clock& clock,
          std::function<bool()> clock_is_known)
       : database_(database),
