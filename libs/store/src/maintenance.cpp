@@ -244,7 +244,13 @@ class Upkeep {
 
   Result<void> retention() {
     if (!options_.retention_days) return {};
-    const auto horizon = bounds_of(through_ - days{*options_.retention_days - 1}).from;
+    BF_TRY(const auto newest,
+           connection_.query("SELECT (max(as_of) AT TIME ZONE 'America/New_York')::date"
+                             " FROM collection_runs WHERE status IN (1, 2)",
+                             pg::Params{}, deadline_));
+    // Counted from the newest quotes at the latest: a clock far ahead must not empty the history.
+    const auto last = newest.missing(0, 0) ? through_ : std::min(through_, newest.date(0, 0));
+    const auto horizon = bounds_of(last - days{*options_.retention_days - 1}).from;
     const auto before = std::chrono::floor<days>(horizon);
     // Whatever went wrong before, a day that is not rolled up as the ledger has it is kept.
     BF_TRY(

@@ -532,6 +532,19 @@ TEST(Maintenance, RetentionDropsQuotesAndNothingElse) {
   EXPECT_FALSE(ok(history.chain("SPX", {}, soon())).snapshot.quotes.empty());
 }
 
+TEST(Maintenance, AClockFarAheadDropsNoMoreThanTheNewestQuotesAllow) {
+  auto database = migrated();
+  History history(database);
+  ok(history.append(random_days(day("2021-01-04"), 12, 1), soon()));
+  const auto report = keep(database, at("2035-06-01T22:00:00Z"), {.retention_days = 3});
+  EXPECT_TRUE(report.ok()) << task(report, "retention").problem;
+  EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots WHERE as_of >= '2021-01-13'"),
+            number(database,
+                   "SELECT sum(received)::int8 FROM collection_runs"
+                   " WHERE as_of >= '2021-01-13'"));
+  EXPECT_GT(number(database, "SELECT count(*) FROM option_snapshots"), 0);
+}
+
 TEST(Maintenance, ALateCycleOfADroppedDayDoesNotReplaceItsRollUp) {
   auto database = migrated();
   History history(database);

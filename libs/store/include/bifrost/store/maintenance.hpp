@@ -26,9 +26,9 @@ core::Date last_closed_day(core::Instant now);
 
 struct MaintenanceOptions {
   int partition_days_ahead = 7;
-  /// Quotes and changes older than this many days before the last closed one are dropped, once
-  /// their days are rolled up. None: kept for ever, as ledger, roll-ups and market conditions
-  /// always are.
+  /// Quotes and changes older than this many days before the last closed one, or before the newest
+  /// with quotes where that is earlier, are dropped, once their days are rolled up. None: kept for
+  /// ever, as ledger, roll-ups and market conditions always are.
   std::optional<int> retention_days = std::nullopt;
   /// Looks through the whole ledger, not only at what was stored since the last time, and checks
   /// every day.
