@@ -264,11 +264,20 @@ Result<void> read_in(const std::string& url, const Backup& backup, const BackupP
                      Deadline deadline) {
   BF_TRY(auto connection,
          pg::Connection::connect(url, "bifrost restore", std::chrono::milliseconds{0}, deadline));
-  BF_TRY(const auto program, client_program("pg_restore", connection.server_version() / 10'000));
+  auto program = client_program("pg_restore", connection.server_version() / 10'000);
+  if (!program) {
+    // One as old as the dump reads it, and may write into a newer server.
+    const auto& of = backup.contents.server_version;
+    int dumped = 0;
+    std::from_chars(of.data(), of.data() + of.size(), dumped);
+    if (dumped > 0 && dumped < connection.server_version() / 10'000)
+      program = client_program("pg_restore", dumped);
+  }
+  if (!program) return tl::unexpected{std::move(program).error()};
   BF_TRY(auto settings, client_settings(url));
   const Client client{
       "pg_restore",
-      program,
+      *program,
       {"--dbname=" + settings.conninfo, "--no-owner", "--no-privileges", "--no-password",
        "--exit-on-error", "--single-transaction", backup.file.string()},
       std::move(settings.environment)};
