@@ -29,13 +29,19 @@ inline core::Result<store::Database> open_database(const core::Config& config,
   }
   for (;;) {
     auto database = store::Database::open(config.database_url, options, core::after(10s));
-    const auto checked = database ? database->check_schema(core::after(10s))
-                                  : core::Result<void>{tl::unexpected{database.error()}};
-    if (checked) return database;
-    const auto& problem = checked.error();
-    if (problem.code != core::Errc::unavailable && problem.code != core::Errc::timeout)
-      return tl::unexpected{problem};
-    core::log::warning("waiting for the database: {}", problem.message);
+    core::Result<void> problem;
+    if (database) {
+      problem = database->check_schema(core::after(10s));
+      if (problem) return database;
+      // A schema that is not ours does not become so by waiting.
+      if (problem.error().code != core::Errc::timeout) return tl::unexpected{problem.error()};
+    } else {
+      problem = tl::unexpected{database.error()};
+      if (problem.error().code != core::Errc::unavailable &&
+          problem.error().code != core::Errc::timeout)
+        return tl::unexpected{problem.error()};
+    }
+    core::log::warning("waiting for the database: {}", problem.error().message);
     if (stop.wait_for(1s))
       return core::fail(core::Errc::cancelled, "stopped while waiting for the database");
   }
