@@ -17,6 +17,7 @@
 #include "demo.hpp"
 #include "history_commands.hpp"
 #include "ledger_command.hpp"
+#include "price_command.hpp"
 #include "status_commands.hpp"
 
 namespace {
@@ -138,6 +139,9 @@ int main(int argc, char** argv) {
     complete(exporting, texts);
     work = [&] { return export_history(env_file, exporting, stop); };
   });
+
+  PriceOptions pricing;
+  add_price_command(app, pricing, stop, work);
 
   bool json = false;
   auto* db = app.add_subcommand("db", "look after the database");

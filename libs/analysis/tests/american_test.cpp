@@ -123,6 +123,80 @@ TEST(American, LimitsAndRefusals) {
 
 // ---- the tree with dividends
 
+// The tree is the second method: its greeks are slopes of its own price.
+TEST(American, GreeksOfOneOptionAgreeWithATree) {
+  for (const Right right : both) {
+    for (const double strike : {90.0, 100.0, 110.0}) {
+      const SpotInputs in{100, strike, 0.5, 0.05, 0.02, 0.3};
+      const auto ours = american_valuation(right, in);
+      const auto tree = american_tree(right, in, {}, 1500);
+      ASSERT_TRUE(ours && tree);
+      EXPECT_NEAR(ours->price, tree->price, 2e-3) << strike;
+      EXPECT_NEAR(ours->delta, tree->delta, 5e-4) << strike;
+      EXPECT_NEAR(ours->gamma, tree->gamma, 2e-4) << strike;
+      EXPECT_NEAR(ours->theta, tree->theta, 5e-4) << strike;
+      const auto slope = [&](double SpotInputs::* input, double step) {
+        SpotInputs up = in, down = in;
+        up.*input += step;
+        down.*input -= step;
+        return (smooth_tree(right, up, 400) - smooth_tree(right, down, 400)) / (2 * step);
+      };
+      EXPECT_NEAR(ours->vega, slope(&SpotInputs::vol, 0.01), 2e-2) << strike;
+      EXPECT_NEAR(ours->rho, slope(&SpotInputs::rate, 0.001), 5e-2) << strike;
+    }
+  }
+}
+
+// The boundary does not move with a call that is never exercised early: all greeks are European.
+TEST(American, GreeksOfACallWithoutDividendAreEuropean) {
+  const SpotInputs in{100, 105, 0.75, 0.04, 0.0, 0.25};
+  const auto american = american_valuation(Right::call, in);
+  const auto european = black_scholes(Right::call, in);
+  ASSERT_TRUE(american);
+  EXPECT_NEAR(american->delta, european.delta, 1e-6);
+  EXPECT_NEAR(american->gamma, european.gamma, 1e-6);
+  EXPECT_NEAR(american->theta, european.theta, 1e-5);
+  EXPECT_NEAR(american->vega, european.vega, 1e-4);
+  EXPECT_NEAR(american->rho, european.rho, 1e-4);
+}
+
+TEST(American, VolOfOneOptionComesBackFromItsPrice) {
+  for (const Right right : both) {
+    for (const double vol : {0.03, 0.2, 0.8, 3.0}) {
+      for (const double strike : {80.0, 100.0, 125.0}) {
+        SpotInputs in{100, strike, 0.5, 0.05, 0.02, vol};
+        const double price = price_of(right, in);
+        const auto solved = american_implied_vol(right, price, in);
+        if (!solved) {
+          // Without any time value there is nothing to read a vol from.
+          in.vol = 0.0;
+          EXPECT_NEAR(price, price_of(right, in), 1e-9);
+          continue;
+        }
+        in.vol = *solved;
+        EXPECT_NEAR(price_of(right, in), price, 1e-8) << strike << " " << vol;
+        if (price > 1e-3) {
+          EXPECT_NEAR(*solved, vol, 1e-5) << strike << " " << vol;
+        }
+      }
+    }
+  }
+}
+
+TEST(American, RefusesPricesOfOneOptionWithoutAVol) {
+  const SpotInputs in{100, 110, 0.5, 0.05, 0.0, 0.0};
+  const auto why = [&](double price) {
+    return american_implied_vol(Right::put, price, in).error();
+  };
+  EXPECT_EQ(why(9.99), NoImpliedVol::below_intrinsic);
+  EXPECT_EQ(why(10.0), NoImpliedVol::no_time_value);
+  EXPECT_EQ(why(110.0), NoImpliedVol::above_bound);
+  EXPECT_EQ(why(std::nan("")), NoImpliedVol::not_finite);
+  SpotInputs over = in;
+  over.years_to_expiry = 0.0;
+  EXPECT_EQ(american_implied_vol(Right::put, 11.0, over).error(), NoImpliedVol::expired);
+}
+
 // Hull, "Options, Futures, and Other Derivatives", the example of a put with one dividend: stock
 // 52, strike 50, five months, 40 % vol on the risky part, 10 % rate, 2.06 due after three and a
 // half months: 4.44 with five steps, 4.21 with many.

@@ -39,6 +39,18 @@ std::string_view to_string(NoAmericanPrice why);
 /// at expiry and at zero vol it is the better of exercising now and the European limit.
 tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInputs& in);
 
+/// The same with its greeks, by central differences of the price: five times the work. theta, where
+/// the option is kept, follows from the others by the Black-Scholes equation; rho is by difference
+/// too.
+tl::expected<Valuation, NoAmericanPrice> american_valuation(Right right, const SpotInputs& in);
+
+/// Its slope in the rate alone.
+tl::expected<double, NoAmericanPrice> american_rho(Right right, const SpotInputs& in);
+
+/// The vol at which american_price() gives `price`; in.vol is not looked at. Refusals as in
+/// AmericanSurface::implied_vols(); two_boundaries is not_finite here. A few milliseconds.
+tl::expected<double, NoImpliedVol> american_implied_vol(Right right, double price, SpotInputs in);
+
 /// A cash amount per share, paid to who holds the share when it goes ex.
 struct CashDividend {
   double years_to_ex_date;
