@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chain_source.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "bifrost/core/chain_file.hpp"
+#include "history_commands.hpp"
+#include "progress.hpp"
+#include "workplace.hpp"
+
+namespace bifrost {
+namespace {
+
+using core::Errc;
+using core::Result;
+using namespace std::chrono_literals;
+
+/// One pass over the file, in which only the newest snapshot that qualifies is kept.
+Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<core::Instant> until,
+                                      const core::StopSignal& stop) {
+  core::ChainFileOptions how;
+  how.underlying = source.symbol;
+  BF_TRY(auto reader, core::ChainFileReader::open(source.file, how));
+  Progress step{fmt::format("read {}", source.file.filename().string())};
+  std::set<std::string> symbols;
+  std::optional<core::ChainSnapshot> found;
+  std::size_t locked = 0;
+  std::size_t rejected = 0;
+  std::string first_reject;
+  for (std::size_t rows = 0;; ++rows) {
+    if (rows % 4096 == 0) {
+      if (stop.token().stop_requested()) return core::fail(Errc::cancelled, "interrupted");
+      step.update(reader.progress(), fmt::format("{} rows", rows));
+    }
+    BF_TRY(auto item, reader.next());
+    if (!item) break;
+    if (const auto* reject = std::get_if<core::ChainFileReject>(&*item)) {
+      if (++rejected == 1) first_reject = fmt::format("line {}: {}", reject->line, reject->reason);
+      continue;
+    }
+    auto& row = std::get<core::ChainFileRow>(*item);
+    symbols.insert(row.contract.underlying);
+    if (!source.symbol.empty() && row.contract.underlying != source.symbol) continue;
+    if (until && row.quote_ts > *until) continue;
+    if (!found || row.quote_ts > found->as_of) {
+      found.emplace();
+      found->underlying = row.contract.underlying;
+      found->as_of = row.quote_ts;
+      found->source = core::Source::imported;
+      locked = 0;
+    }
+    if (row.quote_ts < found->as_of) continue;
+    found->underlying_price = row.underlying_price;
+    core::OptionQuote option{std::move(row.contract), row.quote};
+    if (row.mid && !option.quote.bid && !option.quote.ask) {
+      option.quote.bid = core::Price::from_double(*row.mid);
+      option.quote.ask = option.quote.bid;
+      ++locked;
+    }
+    found->quotes.push_back(std::move(option));
+  }
+  if (source.symbol.empty() && symbols.size() > 1) {
+    return core::fail(Errc::invalid_input,
+                      fmt::format("{} holds {}; name one with --symbol", source.file.string(),
+                                  fmt::join(symbols, ", ")));
+  }
+  if (!found) {
+    return core::fail(Errc::not_found,
+                      fmt::format("{} holds no snapshot{}{}", source.file.string(),
+                                  source.symbol.empty() ? "" : " of " + source.symbol,
+                                  until ? " up to " + core::to_iso(*until) : ""));
+  }
+  step.done(fmt::format("{} contracts of {} as of {}", found->quotes.size(), found->underlying,
+                        core::to_iso(found->as_of)));
+  if (rejected > 0) {
+    fmt::print(stderr, "  {} lines were not taken; {}\n", rejected, first_reject);
+  }
+  if (locked > 0) {
+    fmt::print(stderr, "  {} contracts have one price only, taken as both bid and ask\n", locked);
+  }
+  return *std::move(found);
+}
+
+}  // namespace
+
+void add_chain_options(CLI::App& verb, ChainSource& source) {
+  verb.add_option("--chain", source.file,
+                  "option file (CSV or CSV.GZ, any layout that import reads)");
+  verb.add_option("--symbol", source.symbol,
+                  "underlying: of the history, or which one of a file that holds several");
+  verb.add_option("--at", source.at,
+                  "the chain as it stood on this day (New York) or instant (UTC); else the newest");
+}
+
+Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainSource& source,
+                                       const core::StopSignal& stop) {
+  std::optional<core::Instant> until;
+  if (!source.at.empty()) {
+    BF_TRY(until, parse_moment(source.at, true));
+  }
+  if (!source.file.empty()) return read_file(source, until, stop);
+  if (source.symbol.empty()) {
+    return core::fail(Errc::invalid_input, "say which chain: --chain FILE or --symbol S");
+  }
+  BF_TRY(auto place, open_workplace(env_file));
+  BF_CHECK(place.database->check_schema(core::after(30s)));
+  store::History history{*place.database};
+  BF_TRY(auto stored,
+         history.chain(source.symbol, {until, std::nullopt, std::nullopt}, core::after(30s)));
+  if (stored.run.status != store::RunStatus::complete) {
+    fmt::print(stderr, "  the snapshot of {} is {}: {}\n", core::to_iso(stored.snapshot.as_of),
+               store::to_string(stored.run.status), stored.run.reason);
+  }
+  return std::move(stored.snapshot);
+}
+
+}  // namespace bifrost

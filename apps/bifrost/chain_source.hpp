@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "bifrost/core/quote.hpp"
+#include "bifrost/core/result.hpp"
+#include "bifrost/core/stop_signal.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace bifrost {
+
+/// Where a verb takes its chain from: an option file, or the history.
+struct ChainSource {
+  std::filesystem::path file;  // any layout that `bifrost import` reads
+  std::string symbol;          // of the history; of a file that holds several, which
+  std::string at;              // day (New York) or instant; empty: the newest
+};
+
+/// --chain, --symbol and --at.
+void add_chain_options(CLI::App& verb, ChainSource& source);
+
+/// The newest snapshot that is not newer than `at`, all expiries. What a reader of it must know
+/// (lines not taken, prices without a side) is told on stderr. invalid_input for a source that
+/// names neither or a file of several underlyings without saying which; not_found where there is no
+/// such snapshot.
+core::Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainSource& source,
+                                             const core::StopSignal& stop);
+
+}  // namespace bifrost
