@@ -13,6 +13,8 @@ constexpr double days_per_year = 365.0;
 constexpr double inv_sqrt_2pi = 0.398942280401432677939946059934;
 constexpr double log_inv_sqrt_2pi = -0.918938533204672741780329736406;
 constexpr double infinity = std::numeric_limits<double>::infinity();
+// Total deviations below count as none: gamma at the strike would overflow.
+constexpr double least_deviation = 1e-200;
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 double log_ratio(double a, double b) {
@@ -51,7 +53,8 @@ Normalised normalised_otm(double x, double root, double s) {
   const double t = 0.5 * s;
   const double log_slope = log_inv_sqrt_2pi - 0.5 * (h * h + t * t);
   const double slope = std::exp(log_slope);
-  if (t < 0.1 && h * t > -0.5) {
+  // Beyond -1000, where the slope is 0 many times over, the series would overflow.
+  if (t < 0.1 && h * t > -0.5 && h > -1000.0) {
     // The difference of two nearly equal values of Y, by Taylor's series about h:
     // Y' = 1 + h Y, and each further derivative from the two before it.
     const double y = cdf_over_density(h);
@@ -308,7 +311,7 @@ Valuation black_scholes(Right right, const ForwardInputs& in) {
   double call_delta = 0.5;  // N(d1)
   double put_delta = -0.5;  // -N(-d1)
   double density = 0.0;     // forward * n(d1)
-  if (s > 0.0) {
+  if (s > least_deviation) {
     const Moneyness at(in.forward, in.strike);
     const auto otm = normalised_otm(at.x, at.root, s);
     undiscounted += at.unit * otm.price;
@@ -322,11 +325,13 @@ Valuation black_scholes(Right right, const ForwardInputs& in) {
     density = in.forward * inv_sqrt_2pi;
   }
   const double price = in.discount_factor * undiscounted;
-  const double decay = s > 0.0 ? -0.5 * in.discount_factor * density * in.vol / root_t : 0.0;
+  const double decay =
+      s > least_deviation ? -0.5 * in.discount_factor * density * in.vol / root_t : 0.0;
   return {
       .price = price,
       .delta = in.discount_factor * (right == Right::call ? call_delta : put_delta),
-      .gamma = s > 0.0 ? in.discount_factor * density / (in.forward * in.forward * s) : 0.0,
+      .gamma =
+          s > least_deviation ? in.discount_factor * density / (in.forward * in.forward * s) : 0.0,
       .theta = (decay + rate * price) / days_per_year,
       .vega = in.discount_factor * density * root_t,
       .rho = -in.years_to_expiry * price,
@@ -353,6 +358,52 @@ Valuation black_scholes(Right right, const SpotInputs& in) {
       .vega = at_forward.vega,
       .rho = at_forward.rho + t * in.spot * growth * at_forward.delta,
   };
+}
+
+// Haug, "The Complete Guide to Option Pricing Formulas" (2007), section 2.2: DdeltaDvol, DvegaDvol
+// and DdeltaDtime, the last without its part of the carry, which is for the spot below.
+HigherGreeks higher_greeks(Right right, const ForwardInputs& in) {
+  const double root_t = std::sqrt(in.years_to_expiry);
+  const double s = in.vol * root_t;
+  const auto first = black_scholes(right, in);
+  const double rate =
+      in.years_to_expiry > 0.0 ? -std::log(in.discount_factor) / in.years_to_expiry : 0.0;
+  HigherGreeks out{.vanna = 0.0, .volga = 0.0, .charm = rate * first.delta / days_per_year};
+  if (s > least_deviation) {
+    const Moneyness at(in.forward, in.strike);
+    const double h = (in.forward < in.strike ? at.x : -at.x) / s;
+    const double d1 = h + 0.5 * s;
+    const double d2 = h - 0.5 * s;
+    // So far out that nothing moves: the distances may be infinite.
+    if (first.vega == 0.0) return out;
+    const double discounted_density = first.vega / (in.forward * root_t);  // n(d1)
+    out.vanna = -discounted_density * d2 / in.vol;
+    out.volga = first.vega * d1 * d2 / in.vol;
+    out.charm += discounted_density * d2 / (2.0 * in.years_to_expiry) / days_per_year;
+  } else if (in.forward == in.strike) {
+    out.vanna = 0.5 * in.discount_factor * inv_sqrt_2pi * root_t;
+  }
+  return out;
+}
+
+HigherGreeks higher_greeks(Right right, const SpotInputs& in) {
+  const double t = in.years_to_expiry;
+  const double carry = in.rate - in.dividend_yield;
+  const double growth = std::exp(carry * t);
+  const ForwardInputs seen{.forward = in.spot * growth,
+                           .strike = in.strike,
+                           .years_to_expiry = t,
+                           .discount_factor = std::exp(-in.rate * t),
+                           .vol = in.vol};
+  const auto first = black_scholes(right, seen);
+  const auto higher = higher_greeks(right, seen);
+  // Delta per spot is growth * delta per forward, of a forward that shrinks towards spot as time
+  // passes. As in black_scholes(), seen cannot tell the rate at expiry.
+  const double shrinking = carry * (first.delta + seen.forward * first.gamma);
+  const double at_expiry = t > 0.0 ? 0.0 : in.rate * first.delta;
+  return {.vanna = higher.vanna * growth,
+          .volga = higher.volga,
+          .charm = growth * (higher.charm + (at_expiry - shrinking) / days_per_year)};
 }
 
 std::string_view to_string(NoImpliedVol why) {

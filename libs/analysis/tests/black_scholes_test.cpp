@@ -203,7 +203,7 @@ TEST(BlackScholes, IsTheDiscountedIntrinsicValueWithoutVolOrTime) {
 
 TEST(BlackScholes, IsFiniteEverywhereInItsDomain) {
   for (const double strike : {1e-4, 1.0, 99.999999, 100.0, 1e3, 1e7}) {
-    for (const double vol : {0.0, 1e-12, 1e-4, 0.2, 5.0, 100.0, 1e4}) {
+    for (const double vol : {0.0, 1e-310, 1e-12, 1e-4, 0.2, 5.0, 100.0, 1e4}) {
       for (const double years : {0.0, 1e-9, 1e-3, 1.0, 50.0}) {
         for (const Right right : {Right::call, Right::put}) {
           for (const auto& v :

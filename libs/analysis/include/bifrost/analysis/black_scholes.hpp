@@ -54,6 +54,19 @@ Valuation black_scholes(Right right, const ForwardInputs& in);
 /// Delta and gamma are slopes in spot; theta and rho hold spot and dividend yield still.
 Valuation black_scholes(Right right, const SpotInputs& in);
 
+/// How the greeks themselves move, per share. Finite everywhere, as in Valuation: what is infinite
+/// exactly at the strike without time or vol is left out.
+struct HigherGreeks {
+  double vanna;  // change of delta per 1.00 of vol, which is that of vega per 1.00 of underlying
+  double volga;  // change of vega per 1.00 of vol
+  double charm;  // change of delta per calendar day that passes
+};
+
+/// Vanna is a slope in the forward, and charm holds the forward still, as delta and theta do.
+HigherGreeks higher_greeks(Right right, const ForwardInputs& in);
+/// Vanna is a slope in spot, and charm holds spot, rate and dividend yield still.
+HigherGreeks higher_greeks(Right right, const SpotInputs& in);
+
 /// The price alone, at less than half the cost.
 double black_scholes_price(Right right, const ForwardInputs& in);
 double black_scholes_price(Right right, const SpotInputs& in);
