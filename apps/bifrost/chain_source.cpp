@@ -11,6 +11,7 @@
 #include <set>
 
 #include "bifrost/core/chain_file.hpp"
+#include "bifrost/store/history.hpp"
 #include "history_commands.hpp"
 #include "progress.hpp"
 #include "workplace.hpp"

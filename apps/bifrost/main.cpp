@@ -15,6 +15,7 @@
 #include "broker_commands.hpp"
 #include "database_commands.hpp"
 #include "demo.hpp"
+#include "fit_command.hpp"
 #include "history_commands.hpp"
 #include "ledger_command.hpp"
 #include "price_command.hpp"
@@ -140,6 +141,8 @@ int main(int argc, char** argv) {
     work = [&] { return export_history(env_file, exporting, stop); };
   });
 
+  FitOptions fitting;
+  add_fit_command(app, env_file, fitting, stop, work);
   PriceOptions pricing;
   add_price_command(app, pricing, stop, work);
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/api/fits.hpp"
+
+#include <array>
+
+#include "bifrost/analysis/density.hpp"
+#include "bifrost/core/session_hours.hpp"
+
+namespace bifrost::api {
+namespace {
+
+constexpr std::array told_quantiles{0.01, 0.05, 0.10, 0.16, 0.25, 0.50,
+                                    0.75, 0.84, 0.90, 0.95, 0.99};
+
+void describe(ExpiryFit& out, const analysis::Smile& smile) {
+  out.forward = smile.forward();
+  out.discount_factor = smile.discount_factor();
+  out.atm_implied_vol = smile.vol(smile.forward());
+  for (const auto& part : smile.components()) {
+    if (part.weight > 0.0) out.parameters.push_back({part.weight, part.mean, part.deviation});
+  }
+  const auto& q = smile.quality();
+  out.quality = FitQuality{q.quotes,        q.dropped,        q.rmse_vol,
+                           q.rmse_spreads,  q.worst_vol,      q.within_spread,
+                           q.lowest_quoted, q.highest_quoted, q.mass_outside_quotes,
+                           q.least_g,       q.butterfly_free, q.calendar_free};
+  const auto density = analysis::implied_density(smile);
+  if (!density) {
+    out.refusal = std::string{analysis::to_string(density.error())};
+    return;
+  }
+  for (const double p : told_quantiles) out.quantiles.push_back({p, (*density)->quantile(p)});
+}
+
+}  // namespace
+
+ExerciseStyle exercise_style_of(std::string_view underlying) {
+  return core::hours_of(underlying) == core::index_hours ? ExerciseStyle::european
+                                                         : ExerciseStyle::american;
+}
+
+analysis::ExerciseStyle to_analysis(ExerciseStyle style) {
+  return style == ExerciseStyle::european ? analysis::ExerciseStyle::european
+                                          : analysis::ExerciseStyle::american;
+}
+
+Fit fit_chain(const core::ChainSnapshot& snapshot, const FitTerms& terms) {
+  Fit fit{};
+  fit.symbol = snapshot.underlying;
+  fit.as_of = snapshot.as_of;
+  fit.source = snapshot.source;
+  fit.underlying_price = snapshot.underlying_price;
+  fit.style = terms.style.value_or(exercise_style_of(snapshot.underlying));
+  const auto surface = analysis::fit_surface(snapshot, {to_analysis(fit.style), terms.rate});
+  for (const auto& fitted : surface.expiries) {
+    ExpiryFit out{};
+    out.expiry = fitted.which.expiry;
+    out.trading_class = fitted.which.trading_class;
+    out.days_to_expiry =
+        static_cast<int>((fitted.which.expiry - core::exchange_time(snapshot.as_of).date).count());
+    out.years_to_expiry = fitted.years_to_expiry;
+    if (fitted.smile) {
+      describe(out, *fitted.smile);
+    } else {
+      out.refusal = std::string{analysis::to_string(fitted.smile.error())};
+    }
+    fit.expiries.push_back(std::move(out));
+  }
+  return fit;
+}
+
+}  // namespace bifrost::api
