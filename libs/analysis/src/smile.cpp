@@ -46,35 +46,45 @@ std::string_view to_string(NoSmile why) {
 
 namespace {
 
-double option_on_component(Right right, const LognormalComponent& component, double moneyness) {
-  return black_scholes_price(right, ForwardInputs{.forward = component.mean,
-                                                  .strike = moneyness,
-                                                  .years_to_expiry = 1.0,
-                                                  .discount_factor = 1.0,
-                                                  .vol = component.deviation});
-}
-
 /// In standard deviations of its logarithm, how far `k` lies above a component's median.
 double above_median(const LognormalComponent& component, double k) {
-  return (k - std::log(component.mean)) / component.deviation + 0.5 * component.deviation;
+  return (k - component.log_mean) / component.deviation + 0.5 * component.deviation;
+}
+
+/// Of a forward of 1. Away from the components that decide, the others are worth their intrinsic
+/// value, to 1e-15 of the sum.
+double option_on_mixture(Right right, std::span<const LognormalComponent> components,
+                         double moneyness) {
+  const double sign = right == Right::put ? -1.0 : 1.0;
+  const double k = std::log(moneyness);
+  double nearest = std::numeric_limits<double>::infinity();
+  for (const auto& component : components) {
+    nearest = std::min(nearest, std::abs(above_median(component, k)));
+  }
+  const double reach = std::sqrt(nearest * nearest + 160.0);
+  double sum = 0.0;
+  for (const auto& component : components) {
+    const double mean = std::exp(component.log_mean);
+    const bool decides = std::abs(above_median(component, k)) < reach;
+    sum += component.weight *
+           (decides ? black_scholes_price(right, ForwardInputs{.forward = mean,
+                                                               .strike = moneyness,
+                                                               .years_to_expiry = 1.0,
+                                                               .discount_factor = 1.0,
+                                                               .vol = component.deviation})
+                    : std::max(sign * (mean - moneyness), 0.0));
+  }
+  return sum;
 }
 
 }  // namespace
 
 double Smile::call(double strike) const {
-  double sum = 0.0;
-  for (const auto& component : components_) {
-    sum += component.weight * option_on_component(Right::call, component, strike / forward_);
-  }
-  return forward_ * sum;
+  return forward_ * option_on_mixture(Right::call, components_, strike / forward_);
 }
 
 double Smile::put(double strike) const {
-  double sum = 0.0;
-  for (const auto& component : components_) {
-    sum += component.weight * option_on_component(Right::put, component, strike / forward_);
-  }
-  return forward_ * sum;
+  return forward_ * option_on_mixture(Right::put, components_, strike / forward_);
 }
 
 double Smile::probability_below(double strike) const {
@@ -137,16 +147,22 @@ double Smile::vol_slope(double strike) const {
   return difference / vega;
 }
 
-double Smile::g(double k) const {
-  const double w = total_variance(k);
-  const double deviation = std::sqrt(w);
+namespace {
+
+double g_of_mixture(std::span<const LognormalComponent> components, double k, double deviation) {
   const double d2 = -k / deviation - 0.5 * deviation;
   double sum = 0.0;
-  for (const auto& component : components_) {
+  for (const auto& component : components) {
     const double z = above_median(component, k);
     sum += component.weight * deviation / component.deviation * std::exp(0.5 * (d2 * d2 - z * z));
   }
   return sum;
+}
+
+}  // namespace
+
+double Smile::g(double k) const {
+  return g_of_mixture(components_, k, std::sqrt(total_variance(k)));
 }
 
 namespace {
@@ -165,6 +181,7 @@ struct FitQuote {
 };
 
 constexpr std::size_t fewest_quotes = 5;
+constexpr double component_spacing = 0.3;  // of components, and their width, in local deviations
 
 double dot(std::span<const double> x, std::span<const double> y) {
   double sums[4] = {0.0, 0.0, 0.0, 0.0};
@@ -185,7 +202,7 @@ DenseRows component_prices(std::span<const LognormalComponent> components,
   ValuationColumns out;
   for (const auto& component : components) {
     std::ranges::fill(deviations, component.deviation);
-    price_chain(contracts, {component.mean, 1.0, 1.0}, deviations, out);
+    price_chain(contracts, {std::exp(component.log_mean), 1.0, 1.0}, deviations, out);
     rows.values.insert(rows.values.end(), out.price.begin(), out.price.end());
   }
   return rows;
@@ -194,7 +211,8 @@ DenseRows component_prices(std::span<const LognormalComponent> components,
 /// The quotes' total variance, smoothed: where components are needed, and how heavy about.
 class RoughSmile {
  public:
-  RoughSmile(std::span<const FitQuote> quotes, const Smile* earlier) : earlier_(earlier) {
+  RoughSmile(std::span<const FitQuote> quotes, std::span<const LognormalComponent> earlier)
+      : earlier_(earlier) {
     lowest_ = quotes.front().k;
     highest_ = quotes.back().k;
     for (const auto& quote : quotes) {
@@ -213,23 +231,23 @@ class RoughSmile {
     const auto nearest =
         std::ranges::min_element(knots_, {}, [](const Knot& knot) { return std::abs(knot.k); });
     scale_ = std::sqrt(nearest->variance);
-    scale_ = std::sqrt(smoothed(0.0));
-    const double below = scale_ + 0.25 * std::abs(lowest_);
-    const double above = scale_ + 0.25 * std::abs(highest_);
-    low_edge_ = smoothed(lowest_);
-    low_slope_ = std::clamp((low_edge_ - smoothed(lowest_ + below)) / below, 0.0, 1.0);
-    high_edge_ = smoothed(highest_);
-    high_slope_ = std::clamp((high_edge_ - smoothed(highest_ - above)) / above, 0.0, 1.0);
+    scale_ = std::sqrt(smoothed(0.0).variance);
+    const auto low = smoothed(lowest_);
+    const auto high = smoothed(highest_);
+    low_edge_ = low.variance;
+    low_slope_ = std::clamp(-low.slope, 0.0, 1.0);
+    high_edge_ = high.variance;
+    high_slope_ = std::clamp(high.slope, 0.0, 1.0);
   }
 
   double scale() const { return scale_; }  // the deviation at the forward
 
   /// Beyond the quotes it goes on as steeply as it came, and not below the expiry before.
   double variance(double k) const {
-    if (k >= lowest_ && k <= highest_) return smoothed(k);
+    if (k >= lowest_ && k <= highest_) return smoothed(k).variance;
     const double w = k < lowest_ ? low_edge_ + low_slope_ * (lowest_ - k)
                                  : high_edge_ + high_slope_ * (k - highest_);
-    return earlier_ ? std::max(w, earlier_->total_variance(k)) : w;
+    return std::max(w, earlier_variance(k));
   }
 
  private:
@@ -239,20 +257,50 @@ class RoughSmile {
     double weight;
   };
 
-  double smoothed(double k) const {
+  /// That of the expiry before, as the widths of its components tell it.
+  double earlier_variance(double k) const {
+    if (earlier_.empty()) return 0.0;
+    const auto after = std::ranges::lower_bound(earlier_, k, {}, &LognormalComponent::log_mean);
+    if (after == earlier_.begin()) return variance_at(earlier_.front());
+    if (after == earlier_.end()) return variance_at(earlier_.back());
+    const auto before = std::prev(after);
+    const double share = (k - before->log_mean) / (after->log_mean - before->log_mean);
+    return std::lerp(variance_at(*before), variance_at(*after), share);
+  }
+  static double variance_at(const LognormalComponent& component) {
+    const double deviation = component.deviation / component_spacing;
+    return deviation * deviation;
+  }
+
+  struct Local {
+    double variance;
+    double slope;
+  };
+  /// A straight line through the knots around: it is not bent at the last ones.
+  Local smoothed(double k) const {
     const double width = 0.5 * scale_ + 0.125 * std::abs(k);
-    double sum = 0.0;
     double total = 0.0;
+    double mean_k = 0.0;
+    double mean_w = 0.0;
+    double kk = 0.0;
+    double kw = 0.0;
     for (const auto& knot : knots_) {
       const double z = (knot.k - k) / width;
       const double weight = knot.weight * (std::exp(-0.5 * z * z) + 1e-9 / (1.0 + z * z));
-      sum += weight * knot.variance;
       total += weight;
+      mean_k += weight * z;
+      mean_w += weight * knot.variance;
+      kk += weight * z * z;
+      kw += weight * z * knot.variance;
     }
-    return sum / total;
+    mean_k /= total;
+    mean_w /= total;
+    const double spread = kk / total - mean_k * mean_k;
+    const double slope = spread > 1e-6 ? (kw / total - mean_k * mean_w) / spread : 0.0;
+    return {std::max(mean_w - slope * mean_k, 0.1 * mean_w), slope / width};
   }
 
-  const Smile* earlier_;
+  std::span<const LognormalComponent> earlier_;
   std::vector<Knot> knots_;
   double scale_ = 0.0;
   double lowest_ = 0.0;
@@ -363,7 +411,8 @@ class SmileFit {
   /// Outward from the forward, a share of the local deviation apart and as wide as that, each with
   /// the weight that the rough smile's density has there (Gatheral's formula).
   void place_components() {
-    const RoughSmile rough(quotes_, earlier_);
+    const RoughSmile rough(
+        quotes_, earlier_ ? earlier_->components() : std::span<const LognormalComponent>{});
     struct Node {
       double k;
       double variance;
@@ -372,12 +421,12 @@ class SmileFit {
       std::vector<Node> nodes;
       Node at{0.0, rough.variance(0.0)};
       for (int i = 0; i < 80; ++i) {
-        const double step = spacing * std::sqrt(at.variance);
+        const double step = component_spacing * std::sqrt(at.variance);
         at.k += sign * step;
         at.variance = rough.variance(at.k);
         nodes.push_back(at);
         const double d2 = at.k / std::sqrt(at.variance) + 0.5 * std::sqrt(at.variance);
-        if (sign * (at.k - quoted) > 2.0 * step && d2 * d2 > 40.0) break;
+        if (sign * (at.k - quoted) > 2.0 * step && d2 * d2 > 36.0) break;
       }
       return nodes;
     };
@@ -401,10 +450,10 @@ class SmileFit {
         const double first = 1.0 - 0.5 * k * slope / w;
         g = first * first - 0.25 * slope * slope * (1.0 / w + 0.25) + (right - left) / (up + down);
       }
-      const double width = spacing * deviation;
-      const double weight = std::clamp(g, 0.1, 4.0) * spacing *
+      const double width = component_spacing * deviation;
+      const double weight = std::clamp(g, 0.1, 4.0) * component_spacing *
                             std::max(normal_density(k / deviation + 0.5 * deviation), 1e-12);
-      components_.push_back({.weight = weight, .mean = std::exp(k), .deviation = width});
+      components_.push_back({.weight = weight, .log_mean = k, .deviation = width});
       total += weight;
     }
     for (auto& component : components_) component.weight /= total;
@@ -414,23 +463,16 @@ class SmileFit {
   /// is looked for.
   void price_everything() {
     quote_prices_ = component_prices(components_, contracts());
-    const double low = std::log(components_.front().mean);
-    std::vector<double> moneyness;
-    std::vector<Right> rights;
-    const auto look_at = [&](double k) {
-      grid_.push_back(k);
-      moneyness.push_back(std::exp(k));
-      rights.push_back(k < 0.0 ? Right::put : Right::call);
-    };
-    look_at(low);
+    const double low = components_.front().log_mean;
+    grid_.push_back(low);
     for (std::size_t i = 1; i < components_.size(); ++i) {
-      const double from = std::log(components_[i - 1].mean);
-      const double to = std::log(components_[i].mean);
-      for (int part = 1; part <= grid_parts; ++part) {
-        look_at(from + (to - from) * part / grid_parts);
+      const double from = components_[i - 1].log_mean;
+      const double to = components_[i].log_mean;
+      for (std::size_t part = 1; part <= grid_parts; ++part) {
+        grid_.push_back(from + (to - from) * static_cast<double>(part) / grid_parts);
       }
     }
-    const ContractColumns along{moneyness, rights};
+    const auto along = grid_contracts();
     grid_prices_ = component_prices(components_, along);
     if (!earlier_) return;
     const auto before = component_prices(earlier_->components_, along);
@@ -439,6 +481,16 @@ class SmileFit {
       const double weight = earlier_->components_[i].weight;
       for (std::size_t p = 0; p < grid_.size(); ++p) earlier_prices_[p] += weight * before[i][p];
     }
+  }
+
+  ContractColumns grid_contracts() const {
+    std::vector<double> moneyness;
+    std::vector<Right> rights;
+    for (const double k : grid_) {
+      moneyness.push_back(std::exp(k));
+      rights.push_back(k < 0.0 ? Right::put : Right::call);
+    }
+    return {moneyness, rights};
   }
 
   // ---- the program: weights as multiples u of the rough ones
@@ -450,17 +502,31 @@ class SmileFit {
     for (std::size_t q = 0; q < quotes_.size(); ++q) {
       target[q] = std::sqrt(quote_weights[q]) * quotes_[q].price / quotes_[q].tolerance;
     }
+    // Far from a component the quotes are worth nothing on it.
+    std::vector<std::pair<std::size_t, std::size_t>> touched(n);
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t q = 0; q < quotes_.size(); ++q) {
         scaled[i][q] = components_[i].weight * quote_prices_[i][q] * std::sqrt(quote_weights[q]) /
                        quotes_[q].tolerance;
       }
+      std::size_t first = 0;
+      std::size_t last = quotes_.size();
+      while (first < last && scaled[i][first] < negligible) ++first;
+      while (first < last && scaled[i][last - 1] < negligible) --last;
+      touched[i] = {first, last};
     }
     DenseRows g{n, std::vector<double>(n * n, 0.0)};
     std::vector<double> a(n);
     for (std::size_t i = 0; i < n; ++i) {
       a[i] = dot(scaled[i], target) + anchor;
-      for (std::size_t j = 0; j <= i; ++j) g[i][j] = dot(scaled[i], scaled[j]);
+      for (std::size_t j = 0; j <= i; ++j) {
+        const auto first = std::max(touched[i].first, touched[j].first);
+        const auto last = std::min(touched[i].second, touched[j].second);
+        if (first < last) {
+          g[i][j] =
+              dot(scaled[i].subspan(first, last - first), scaled[j].subspan(first, last - first));
+        }
+      }
       g[i][i] += anchor;
     }
     for (std::size_t i = 0; i + 2 < n; ++i) {
@@ -472,7 +538,7 @@ class SmileFit {
       }
     }
     for (std::size_t i = 0; i + 1 < n; ++i) {
-      const double k = 0.5 * std::log(components_[i].mean * components_[i + 1].mean);
+      const double k = 0.5 * (components_[i].log_mean + components_[i + 1].log_mean);
       const bool quoted = k > quotes_.front().k && k < quotes_.back().k;
       const double stiffness = quoted ? 0.1 * smoothness : 10.0 * smoothness;
       g[i][i] += stiffness;
@@ -485,7 +551,7 @@ class SmileFit {
     std::vector<double> shift(n);
     for (std::size_t i = 0; i < n; ++i) {
       mass[i] = components_[i].weight;
-      shift[i] = components_[i].weight * (components_[i].mean - 1.0);
+      shift[i] = components_[i].weight * std::expm1(components_[i].log_mean);
     }
     if (!created->require(mass, 1.0) || !created->require(shift, 0.0)) return std::nullopt;
     return created;
@@ -580,13 +646,25 @@ class SmileFit {
     quality.mass_outside_quotes = smile_.probability_below(quality.lowest_quoted) +
                                   smile_.probability_above(quality.highest_quoted);
     quality.least_g = std::numeric_limits<double>::infinity();
+    const auto prices = combined(grid_prices_);
     for (std::size_t p = 0; p < grid_.size(); p += grid_parts) {
-      quality.least_g = std::min(quality.least_g, smile_.g(grid_[p]));
+      // The columns' prices are exact to some 1e-15 of the forward.
+      tl::expected<double, NoImpliedVol> solved = tl::unexpected{NoImpliedVol::no_time_value};
+      if (prices[p] > 1e-11) {
+        solved =
+            implied_vol(grid_[p] < 0.0 ? Right::put : Right::call, {.price = prices[p],
+                                                                    .forward = 1.0,
+                                                                    .strike = std::exp(grid_[p]),
+                                                                    .years_to_expiry = 1.0,
+                                                                    .discount_factor = 1.0});
+      }
+      const double deviation = solved ? *solved : std::sqrt(smile_.total_variance(grid_[p]));
+      quality.least_g =
+          std::min(quality.least_g, g_of_mixture(smile_.components_, grid_[p], deviation));
     }
     quality.butterfly_free = quality.least_g >= 0.0;
     quality.calendar_free = true;
     if (!earlier_) return;
-    const auto prices = combined(grid_prices_);
     for (std::size_t p = 0; p < grid_.size(); ++p) {
       if (earlier_prices_[p] >= worthless && prices[p] < earlier_prices_[p]) {
         quality.calendar_free = false;
@@ -594,15 +672,15 @@ class SmileFit {
     }
   }
 
-  static constexpr double spacing = 0.25;
   static constexpr double edge_g = 1.0;
-  static constexpr double smoothness = 0.1;
+  static constexpr double smoothness = 0.3;
   static constexpr double anchor = 1e-4;
-  static constexpr double far_off = 3.0;  // tolerances, from where on a quote counts less
+  static constexpr double negligible = 1e-9;  // tolerances
+  static constexpr double far_off = 3.0;      // tolerances, from where on a quote counts less
   static constexpr double worst_rmse_spreads = 2.0;
   static constexpr double worthless = 1e-9;        // of the forward
   static constexpr double calendar_margin = 1e-5;  // of the earlier option's price
-  static constexpr int grid_parts = 2;
+  static constexpr std::size_t grid_parts = 2;
 
   const ExpiryChain& chain_;
   const ForwardDiscount& parity_;
