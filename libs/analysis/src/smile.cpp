@@ -193,17 +193,49 @@ double dot(std::span<const double> x, std::span<const double> y) {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/// One row a component: its prices of the same options, in units of the forward.
-DenseRows component_prices(std::span<const LognormalComponent> components,
-                           const ContractColumns& contracts) {
-  DenseRows rows{contracts.size(), {}};
-  rows.values.reserve(components.size() * contracts.size());
-  std::vector<double> deviations(contracts.size());
+/// Options out of the money on a forward of 1, ascending in strike.
+struct Options {
+  std::vector<double> k;
+  std::vector<double> moneyness;
+
+  explicit Options(std::vector<double> log_moneyness) : k(std::move(log_moneyness)) {
+    for (const double at : k) moneyness.push_back(std::exp(at));
+  }
+  std::size_t size() const { return k.size(); }
+  Right right(std::size_t i) const { return k[i] < 0.0 ? Right::put : Right::call; }
+};
+
+/// One row a component: its prices of the options. More than nine deviations away they are worth
+/// their intrinsic value to a double's precision.
+DenseRows component_prices(std::span<const LognormalComponent> components, const Options& options) {
+  DenseRows rows{options.size(), std::vector<double>(components.size() * options.size(), 0.0)};
+  std::vector<Right> rights(options.size());
+  for (std::size_t i = 0; i < options.size(); ++i) rights[i] = options.right(i);
+  std::vector<double> deviations;
   ValuationColumns out;
-  for (const auto& component : components) {
-    std::ranges::fill(deviations, component.deviation);
-    price_chain(contracts, {std::exp(component.log_mean), 1.0, 1.0}, deviations, out);
-    rows.values.insert(rows.values.end(), out.price.begin(), out.price.end());
+  for (std::size_t c = 0; c < components.size(); ++c) {
+    const auto& component = components[c];
+    const double mean = std::exp(component.log_mean);
+    const double reach = 9.0 * component.deviation + component.deviation * component.deviation;
+    const auto row = rows[c];
+    const auto position = [&](double k) {
+      return static_cast<std::size_t>(std::ranges::lower_bound(options.k, k) - options.k.begin());
+    };
+    const std::size_t first = position(component.log_mean - reach);
+    const std::size_t last = position(component.log_mean + reach);
+    const auto intrinsic = [&](std::size_t i) {
+      const double sign = rights[i] == Right::put ? -1.0 : 1.0;
+      row[i] = std::max(sign * (mean - options.moneyness[i]), 0.0);
+    };
+    for (std::size_t i = 0; i < first; ++i) intrinsic(i);
+    for (std::size_t i = last; i < options.size(); ++i) intrinsic(i);
+    if (first == last) continue;
+    const std::size_t near = last - first;
+    deviations.assign(near, component.deviation);
+    price_chain(
+        {std::span{options.moneyness}.subspan(first, near), std::span{rights}.subspan(first, near)},
+        {mean, 1.0, 1.0}, deviations, out);
+    std::ranges::copy(out.price, row.begin() + static_cast<std::ptrdiff_t>(first));
   }
   return rows;
 }
@@ -462,7 +494,9 @@ class SmileFit {
   /// Prices of all components: of the quotes, and of options all along the axis on which arbitrage
   /// is looked for.
   void price_everything() {
-    quote_prices_ = component_prices(components_, contracts());
+    std::vector<double> quoted;
+    for (const auto& quote : quotes_) quoted.push_back(quote.k);
+    quote_prices_ = component_prices(components_, Options{std::move(quoted)});
     const double low = components_.front().log_mean;
     grid_.push_back(low);
     for (std::size_t i = 1; i < components_.size(); ++i) {
@@ -472,7 +506,7 @@ class SmileFit {
         grid_.push_back(from + (to - from) * static_cast<double>(part) / grid_parts);
       }
     }
-    const auto along = grid_contracts();
+    const Options along{grid_};
     grid_prices_ = component_prices(components_, along);
     if (!earlier_) return;
     const auto before = component_prices(earlier_->components_, along);
@@ -481,16 +515,6 @@ class SmileFit {
       const double weight = earlier_->components_[i].weight;
       for (std::size_t p = 0; p < grid_.size(); ++p) earlier_prices_[p] += weight * before[i][p];
     }
-  }
-
-  ContractColumns grid_contracts() const {
-    std::vector<double> moneyness;
-    std::vector<Right> rights;
-    for (const double k : grid_) {
-      moneyness.push_back(std::exp(k));
-      rights.push_back(k < 0.0 ? Right::put : Right::call);
-    }
-    return {moneyness, rights};
   }
 
   // ---- the program: weights as multiples u of the rough ones
