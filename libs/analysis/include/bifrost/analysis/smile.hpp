@@ -42,7 +42,7 @@ struct SviParameters {
 
 struct LognormalComponent {
   double weight;     // probability
-  double mean;       // of the settlement, as a multiple of the forward
+  double log_mean;   // ln(mean of the settlement / forward)
   double deviation;  // of the settlement's logarithm, until expiry
 };
 
