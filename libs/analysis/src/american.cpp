@@ -43,6 +43,16 @@ double intrinsic_value(Right right, double spot, double strike) {
 
 }  // namespace
 
+std::string_view to_string(ExerciseStyle style) {
+  switch (style) {
+    case ExerciseStyle::european:
+      return "european";
+    case ExerciseStyle::american:
+      return "american";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(NoAmericanPrice why) {
   switch (why) {
     case NoAmericanPrice::two_boundaries:

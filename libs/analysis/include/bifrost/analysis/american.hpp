@@ -18,6 +18,9 @@
 // about a ten-millionth of the strike. With discrete dividends: a tree.
 namespace bifrost::analysis {
 
+enum class ExerciseStyle : std::uint8_t { european, american };
+std::string_view to_string(ExerciseStyle style);
+
 /// What all contracts of one expiry share besides the strike. Rates continuously compounded,
 /// annual.
 struct AmericanTerms {
