@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
+#include <numeric>
 
 #include "bifrost/analysis/chain_pricing.hpp"
 #include "bifrost/core/calendar.hpp"
@@ -161,10 +161,107 @@ struct FitQuote {
   double spread;
   double deviation;  // implied vol times the root of time
   double vega;       // per 1.00 of deviation
-  double tolerance;  // what an error of one unit is
+  double tolerance;  // an error that costs one unit
 };
 
 constexpr std::size_t fewest_quotes = 5;
+
+double dot(std::span<const double> x, std::span<const double> y) {
+  double sums[4] = {0.0, 0.0, 0.0, 0.0};
+  std::size_t i = 0;
+  for (; i + 4 <= x.size(); i += 4) {
+    for (std::size_t lane = 0; lane < 4; ++lane) sums[lane] += x[i + lane] * y[i + lane];
+  }
+  for (; i < x.size(); ++i) sums[0] += x[i] * y[i];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/// One row a component: its prices of the same options, in units of the forward.
+DenseRows component_prices(std::span<const LognormalComponent> components,
+                           const ContractColumns& contracts) {
+  DenseRows rows{contracts.size(), {}};
+  rows.values.reserve(components.size() * contracts.size());
+  std::vector<double> deviations(contracts.size());
+  ValuationColumns out;
+  for (const auto& component : components) {
+    std::ranges::fill(deviations, component.deviation);
+    price_chain(contracts, {component.mean, 1.0, 1.0}, deviations, out);
+    rows.values.insert(rows.values.end(), out.price.begin(), out.price.end());
+  }
+  return rows;
+}
+
+/// The quotes' total variance, smoothed: where components are needed, and how heavy about.
+class RoughSmile {
+ public:
+  RoughSmile(std::span<const FitQuote> quotes, const Smile* earlier) : earlier_(earlier) {
+    lowest_ = quotes.front().k;
+    highest_ = quotes.back().k;
+    for (const auto& quote : quotes) {
+      const double error = quote.tolerance / quote.vega / quote.deviation;
+      const Knot one{quote.k, quote.deviation * quote.deviation, 1.0 / (error * error + 1e-4)};
+      if (!knots_.empty() && quote.k - knots_.back().k < 0.2 * quote.deviation) {
+        auto& last = knots_.back();
+        const double share = one.weight / (one.weight + last.weight);
+        last.k += share * (one.k - last.k);
+        last.variance += share * (one.variance - last.variance);
+        last.weight += one.weight;
+      } else {
+        knots_.push_back(one);
+      }
+    }
+    const auto nearest =
+        std::ranges::min_element(knots_, {}, [](const Knot& knot) { return std::abs(knot.k); });
+    scale_ = std::sqrt(nearest->variance);
+    scale_ = std::sqrt(smoothed(0.0));
+    const double below = scale_ + 0.25 * std::abs(lowest_);
+    const double above = scale_ + 0.25 * std::abs(highest_);
+    low_edge_ = smoothed(lowest_);
+    low_slope_ = std::clamp((low_edge_ - smoothed(lowest_ + below)) / below, 0.0, 1.0);
+    high_edge_ = smoothed(highest_);
+    high_slope_ = std::clamp((high_edge_ - smoothed(highest_ - above)) / above, 0.0, 1.0);
+  }
+
+  double scale() const { return scale_; }  // the deviation at the forward
+
+  /// Beyond the quotes it goes on as steeply as it came, and not below the expiry before.
+  double variance(double k) const {
+    if (k >= lowest_ && k <= highest_) return smoothed(k);
+    const double w = k < lowest_ ? low_edge_ + low_slope_ * (lowest_ - k)
+                                 : high_edge_ + high_slope_ * (k - highest_);
+    return earlier_ ? std::max(w, earlier_->total_variance(k)) : w;
+  }
+
+ private:
+  struct Knot {
+    double k;
+    double variance;
+    double weight;
+  };
+
+  double smoothed(double k) const {
+    const double width = 0.5 * scale_ + 0.125 * std::abs(k);
+    double sum = 0.0;
+    double total = 0.0;
+    for (const auto& knot : knots_) {
+      const double z = (knot.k - k) / width;
+      const double weight = knot.weight * (std::exp(-0.5 * z * z) + 1e-9 / (1.0 + z * z));
+      sum += weight * knot.variance;
+      total += weight;
+    }
+    return sum / total;
+  }
+
+  const Smile* earlier_;
+  std::vector<Knot> knots_;
+  double scale_ = 0.0;
+  double lowest_ = 0.0;
+  double highest_ = 0.0;
+  double low_edge_ = 0.0;
+  double low_slope_ = 0.0;
+  double high_edge_ = 0.0;
+  double high_slope_ = 0.0;
+};
 
 }  // namespace
 
@@ -177,32 +274,36 @@ class SmileFit {
   tl::expected<Smile, NoSmile> run() {
     if (!(terms_.years_to_expiry > 0.0)) return tl::unexpected{NoSmile::no_time};
     collect();
+    solve_vols();
     if (terms_.style == ExerciseStyle::american) {
       if (!chain_.underlying_price || *chain_.underlying_price <= Price{}) {
         return tl::unexpected{NoSmile::no_spot};
       }
       take_early_exercise_off();
     }
-    drop_without_vol();
-    const auto first_call = std::ranges::find(quotes_, Right::call, &FitQuote::right);
-    if (quotes_.size() < fewest_quotes || first_call == quotes_.begin() ||
-        first_call == quotes_.end()) {
+    if (quotes_.size() < fewest_quotes || quotes_.front().right != Right::put ||
+        quotes_.back().right != Right::call) {
       return tl::unexpected{NoSmile::too_few_quotes};
     }
-    guess();
     place_components();
-    price_components();
+    price_everything();
     smile_.forward_ = parity_.forward;
     smile_.discount_factor_ = parity_.discount_factor;
     smile_.years_ = terms_.years_to_expiry;
-    if (!fit_weights()) return tl::unexpected{NoSmile::no_arbitrage_free_fit};
+    if (!fit()) return tl::unexpected{NoSmile::no_arbitrage_free_fit};
     judge();
+    if (smile_.quality_.rmse_spreads > worst_rmse_spreads) {
+      return tl::unexpected{NoSmile::no_arbitrage_free_fit};
+    }
     return std::move(smile_);
   }
 
  private:
+  // ---- quotes
+
   void collect() {
     const double unit = parity_.forward * parity_.discount_factor;
+    std::int64_t tick = 0;  // the largest that all prices are multiples of
     for (const auto& row : chain_.rows) {
       if (row.strike <= Price{}) continue;
       const double strike = row.strike.value();
@@ -213,6 +314,7 @@ class SmileFit {
         ++dropped_;
         continue;
       }
+      tick = std::gcd(tick, std::gcd(side->bid->units(), side->ask->units()));
       quotes_.push_back({.right = right,
                          .strike = strike,
                          .k = std::log(strike / parity_.forward),
@@ -222,221 +324,227 @@ class SmileFit {
                          .vega = 0.0,
                          .tolerance = 0.0});
     }
+    tick_ = Price::from_units(tick).value() / unit;
+  }
+
+  void solve_vols() {
+    std::vector<double> prices;
+    for (const auto& quote : quotes_) prices.push_back(quote.price);
+    ImpliedVolColumns solved;
+    implied_vols(contracts(), {1.0, 1.0, 1.0}, prices, solved);
+    for (std::size_t i = 0; i < quotes_.size(); ++i) {
+      FitQuote& quote = quotes_[i];
+      quote.deviation = solved.refusal[i] ? 0.0 : solved.vol[i];
+      if (quote.deviation <= 0.0) continue;
+      quote.vega = normal_density(-quote.k / quote.deviation + 0.5 * quote.deviation);
+      // A locked market is not infinitely good: half a tick, or a hundredth of a vol point.
+      quote.tolerance = std::max(
+          {0.5 * quote.spread, 0.5 * tick_, 1e-4 * std::sqrt(terms_.years_to_expiry) * quote.vega});
+    }
+    const auto before = quotes_.size();
+    std::erase_if(quotes_, [](const FitQuote& quote) { return quote.deviation <= 0.0; });
+    dropped_ += static_cast<int>(before - quotes_.size());
   }
 
   void take_early_exercise_off() {}
 
-  void drop_without_vol() {
-    const std::size_t before = quotes_.size();
-    std::erase_if(quotes_, [](FitQuote& quote) {
-      const auto deviation = implied_vol(quote.right, {.price = quote.price,
-                                                       .forward = 1.0,
-                                                       .strike = std::exp(quote.k),
-                                                       .years_to_expiry = 1.0,
-                                                       .discount_factor = 1.0});
-      if (!deviation) return true;
-      quote.deviation = *deviation;
-      const double d1 = -quote.k / *deviation + 0.5 * *deviation;
-      quote.vega = normal_density(d1);
-      quote.tolerance = std::max(0.5 * quote.spread, 1e-4 * quote.vega);
-      return false;
-    });
-    dropped_ += static_cast<int>(before - quotes_.size());
-  }
-
-  // ---- a rough smile, which says where components are needed and how heavy about
-
-  struct Rough {
-    double variance;
-    double slope;
-  };
-
-  double smoothed(double k) const {
-    const double width = 0.5 * scale_ * (1.0 + 0.25 * std::abs(k) / scale_);
-    double sum = 0.0;
-    double total = 0.0;
-    for (const auto& quote : quotes_) {
-      const double z = (quote.k - k) / width;
-      const double error = quote.tolerance / quote.vega / quote.deviation;
-      const double weight =
-          (std::exp(-0.5 * z * z) + 1e-9 / (1.0 + z * z)) / (error * error + 1e-4);
-      sum += weight * quote.deviation * quote.deviation;
-      total += weight;
-    }
-    return sum / total;
-  }
-
-  void guess() {
-    const auto nearest = std::ranges::min_element(
-        quotes_, {}, [](const FitQuote& quote) { return std::abs(quote.k); });
-    scale_ = nearest->deviation;
-    scale_ = std::sqrt(smoothed(0.0));
-    lowest_ = quotes_.front().k;
-    highest_ = quotes_.back().k;
-    const double below = scale_ + 0.25 * std::abs(lowest_);
-    const double above = scale_ + 0.25 * std::abs(highest_);
-    low_edge_ = smoothed(lowest_);
-    low_slope_ = std::clamp((low_edge_ - smoothed(lowest_ + below)) / below, 0.0, 1.0);
-    high_edge_ = smoothed(highest_);
-    high_slope_ = std::clamp((high_edge_ - smoothed(highest_ - above)) / above, 0.0, 1.0);
-  }
-
-  double rough_variance(double k) const {
-    double w = 0.0;
-    if (k < lowest_) {
-      w = low_edge_ + low_slope_ * (lowest_ - k);
-    } else if (k > highest_) {
-      w = high_edge_ + high_slope_ * (k - highest_);
-    } else {
-      w = smoothed(k);
-    }
-    return w;
-  }
-
-  /// Density in k that the rough vol alone would give.
-  double rough_density(double k) const {
-    const double deviation = std::sqrt(rough_variance(k));
-    return normal_density(k / deviation + 0.5 * deviation) / deviation;
-  }
-
-  // ---- components
-
-  void place_components() {
-    const auto outward = [&](double sign, double quoted) {
-      std::vector<LognormalComponent> placed;
-      double k = 0.0;
-      for (int i = 0; i < 60; ++i) {
-        const double step = spacing * (scale_ + growth * std::abs(k));
-        k += sign * step;
-        const double density = rough_density(k) * scale_;
-        if (sign * (k - quoted) > 2.0 * step && density < 1e-9) break;
-        placed.push_back({.weight = std::max(density, 1e-12) * step / scale_,
-                          .mean = std::exp(k),
-                          .deviation = step});
-      }
-      return placed;
-    };
-    auto below = outward(-1.0, lowest_);
-    const auto above = outward(1.0, highest_);
-    std::ranges::reverse(below);
-    components_ = std::move(below);
-    components_.push_back({rough_density(0.0) * spacing * scale_, 1.0, spacing * scale_});
-    components_.insert(components_.end(), above.begin(), above.end());
-    double total = 0.0;
-    for (const auto& component : components_) total += component.weight;
-    for (auto& component : components_) component.weight /= total;
-  }
-
-  void price_components() {
+  ContractColumns contracts() const {
     std::vector<double> moneyness;
     std::vector<Right> rights;
     for (const auto& quote : quotes_) {
       moneyness.push_back(std::exp(quote.k));
       rights.push_back(quote.right);
     }
-    const ContractColumns contracts{moneyness, rights};
-    // One row a component: its prices of the quotes, in units of each quote's tolerance, at its
-    // rough weight.
-    prices_ = {quotes_.size(), {}};
-    prices_.values.reserve(components_.size() * quotes_.size());
-    ValuationColumns out;
-    std::vector<double> vols(quotes_.size());
-    for (const auto& component : components_) {
-      std::ranges::fill(vols, component.deviation);
-      price_chain(contracts, {component.mean, 1.0, 1.0}, vols, out);
-      for (std::size_t i = 0; i < quotes_.size(); ++i) {
-        prices_.values.push_back(component.weight * out.price[i] / quotes_[i].tolerance);
+    return {moneyness, rights};
+  }
+
+  // ---- components
+
+  /// Outward from the forward, a share of the local deviation apart and as wide as that, each with
+  /// the weight that the rough smile's density has there (Gatheral's formula).
+  void place_components() {
+    const RoughSmile rough(quotes_, earlier_);
+    struct Node {
+      double k;
+      double variance;
+    };
+    const auto outward = [&](double sign, double quoted) {
+      std::vector<Node> nodes;
+      Node at{0.0, rough.variance(0.0)};
+      for (int i = 0; i < 80; ++i) {
+        const double step = spacing * std::sqrt(at.variance);
+        at.k += sign * step;
+        at.variance = rough.variance(at.k);
+        nodes.push_back(at);
+        const double d2 = at.k / std::sqrt(at.variance) + 0.5 * std::sqrt(at.variance);
+        if (sign * (at.k - quoted) > 2.0 * step && d2 * d2 > 40.0) break;
       }
+      return nodes;
+    };
+    auto nodes = outward(-1.0, quotes_.front().k);
+    std::ranges::reverse(nodes);
+    nodes.push_back({0.0, rough.variance(0.0)});
+    const auto above = outward(1.0, quotes_.back().k);
+    nodes.insert(nodes.end(), above.begin(), above.end());
+
+    double total = 0.0;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const auto [k, w] = nodes[i];
+      const double deviation = std::sqrt(w);
+      double g = edge_g;
+      if (i > 0 && i + 1 < nodes.size()) {
+        const double down = nodes[i].k - nodes[i - 1].k;
+        const double up = nodes[i + 1].k - nodes[i].k;
+        const double left = (w - nodes[i - 1].variance) / down;
+        const double right = (nodes[i + 1].variance - w) / up;
+        const double slope = (left * up + right * down) / (up + down);
+        const double first = 1.0 - 0.5 * k * slope / w;
+        g = first * first - 0.25 * slope * slope * (1.0 / w + 0.25) + (right - left) / (up + down);
+      }
+      const double width = spacing * deviation;
+      const double weight = std::clamp(g, 0.1, 4.0) * spacing *
+                            std::max(normal_density(k / deviation + 0.5 * deviation), 1e-12);
+      components_.push_back({.weight = weight, .mean = std::exp(k), .deviation = width});
+      total += weight;
+    }
+    for (auto& component : components_) component.weight /= total;
+  }
+
+  /// Prices of all components: of the quotes, and of options all along the axis on which arbitrage
+  /// is looked for.
+  void price_everything() {
+    quote_prices_ = component_prices(components_, contracts());
+    const double low = std::log(components_.front().mean);
+    std::vector<double> moneyness;
+    std::vector<Right> rights;
+    const auto look_at = [&](double k) {
+      grid_.push_back(k);
+      moneyness.push_back(std::exp(k));
+      rights.push_back(k < 0.0 ? Right::put : Right::call);
+    };
+    look_at(low);
+    for (std::size_t i = 1; i < components_.size(); ++i) {
+      const double from = std::log(components_[i - 1].mean);
+      const double to = std::log(components_[i].mean);
+      for (int part = 1; part <= grid_parts; ++part) {
+        look_at(from + (to - from) * part / grid_parts);
+      }
+    }
+    const ContractColumns along{moneyness, rights};
+    grid_prices_ = component_prices(components_, along);
+    if (!earlier_) return;
+    const auto before = component_prices(earlier_->components_, along);
+    earlier_prices_.assign(grid_.size(), 0.0);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const double weight = earlier_->components_[i].weight;
+      for (std::size_t p = 0; p < grid_.size(); ++p) earlier_prices_[p] += weight * before[i][p];
     }
   }
 
-  QuadraticProgram program(std::span<const double> quote_weights) const {
+  // ---- the program: weights as multiples u of the rough ones
+
+  std::optional<QuadraticProgram> program(std::span<const double> quote_weights) const {
     const std::size_t n = components_.size();
-    QuadraticProgram qp;
-    qp.g = {n, std::vector<double>(n * n, 0.0)};
-    qp.a.assign(n, 0.0);
-    std::vector<double> weighted(quotes_.size());
+    DenseRows scaled{quotes_.size(), std::vector<double>(n * quotes_.size())};
+    std::vector<double> target(quotes_.size());
+    for (std::size_t q = 0; q < quotes_.size(); ++q) {
+      target[q] = std::sqrt(quote_weights[q]) * quotes_[q].price / quotes_[q].tolerance;
+    }
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t q = 0; q < quotes_.size(); ++q) {
-        weighted[q] = prices_[i][q] * quote_weights[q];
-        qp.a[i] += weighted[q] * quotes_[q].price / quotes_[q].tolerance;
-      }
-      for (std::size_t j = 0; j <= i; ++j) {
-        double sum = 0.0;
-        for (std::size_t q = 0; q < quotes_.size(); ++q) sum += weighted[q] * prices_[j][q];
-        qp.g[i][j] += sum;
+        scaled[i][q] = components_[i].weight * quote_prices_[i][q] * std::sqrt(quote_weights[q]) /
+                       quotes_[q].tolerance;
       }
     }
+    DenseRows g{n, std::vector<double>(n * n, 0.0)};
+    std::vector<double> a(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      a[i] = dot(scaled[i], target) + anchor;
+      for (std::size_t j = 0; j <= i; ++j) g[i][j] = dot(scaled[i], scaled[j]);
+      g[i][i] += anchor;
+    }
     for (std::size_t i = 0; i + 2 < n; ++i) {
-      const double second[3] = {1.0, -2.0, 1.0};
+      constexpr double second[3] = {1.0, -2.0, 1.0};
       for (std::size_t x = 0; x < 3; ++x) {
         for (std::size_t y = 0; y <= x; ++y) {
-          qp.g[i + x][i + y] += smoothness * second[x] * second[y];
+          g[i + x][i + y] += smoothness * second[x] * second[y];
         }
       }
     }
+    for (std::size_t i = 0; i + 1 < n; ++i) {
+      const double k = 0.5 * std::log(components_[i].mean * components_[i + 1].mean);
+      const bool quoted = k > quotes_.front().k && k < quotes_.back().k;
+      const double stiffness = quoted ? 0.1 * smoothness : 10.0 * smoothness;
+      g[i][i] += stiffness;
+      g[i + 1][i + 1] += stiffness;
+      g[i + 1][i] -= stiffness;
+    }
+    auto created = QuadraticProgram::create(std::move(g), a);
+    if (!created) return std::nullopt;
+    std::vector<double> mass(n);
+    std::vector<double> shift(n);
     for (std::size_t i = 0; i < n; ++i) {
-      qp.g[i][i] += anchor;
-      qp.a[i] += anchor;
-      for (std::size_t j = 0; j < i; ++j) qp.g[j][i] = qp.g[i][j];
+      mass[i] = components_[i].weight;
+      shift[i] = components_[i].weight * (components_[i].mean - 1.0);
     }
-    qp.equalities = {n, {}};
-    for (const auto& component : components_) qp.equalities.values.push_back(component.weight);
-    for (const auto& component : components_) {
-      qp.equalities.values.push_back(component.weight * (component.mean - 1.0));
-    }
-    qp.targets = {1.0, 0.0};
-    return qp;
+    if (!created->require(mass, 1.0) || !created->require(shift, 0.0)) return std::nullopt;
+    return created;
   }
 
-  bool fit_weights() {
+  bool fit() {
     std::vector<double> quote_weights(quotes_.size(), 1.0);
-    for (int round = 0; round < 2; ++round) {
+    for (int round = 0; round < 3; ++round) {
       auto qp = program(quote_weights);
-      if (earlier_) add_calendar_rows(qp);
-      auto solution = solve(qp);
-      steps_ += solution.steps;
-      if (solution.outcome != QuadraticOutcome::solved) return false;
-      smile_.components_.clear();
-      for (std::size_t i = 0; i < components_.size(); ++i) {
-        if (solution.x[i] <= 0.0) continue;
-        smile_.components_.push_back(components_[i]);
-        smile_.components_.back().weight *= solution.x[i];
-      }
+      if (!qp || !solve_in_time_order(*qp)) return false;
+      u_.assign(qp->x().begin(), qp->x().end());
+      model_prices_ = combined(quote_prices_);
+      bool reweighted = false;
       for (std::size_t q = 0; q < quotes_.size(); ++q) {
-        double price = 0.0;
-        for (std::size_t i = 0; i < components_.size(); ++i) price += prices_[i][q] * solution.x[i];
-        const double error = std::abs(price - quotes_[q].price / quotes_[q].tolerance);
-        quote_weights[q] = error > 3.0 ? 3.0 / error : 1.0;
+        const double error = std::abs(model_prices_[q] - quotes_[q].price) / quotes_[q].tolerance;
+        const double weight = error > far_off ? far_off / error : 1.0;
+        reweighted |= std::abs(weight - quote_weights[q]) > 0.1;
+        quote_weights[q] = weight;
       }
+      if (!reweighted) break;
+    }
+    for (std::size_t i = 0; i < components_.size(); ++i) {
+      if (u_[i] <= 0.0) continue;
+      smile_.components_.push_back(components_[i]);
+      smile_.components_.back().weight *= u_[i];
     }
     return true;
   }
 
-  void add_calendar_rows(QuadraticProgram& qp) const {
-    qp.inequalities = {components_.size(), {}};
-    for (const double k : calendar_points()) {
-      const Right right = k < 0.0 ? Right::put : Right::call;
-      const double strike = earlier_->forward() * std::exp(k);
-      const double floor = (right == Right::put ? earlier_->put(strike) : earlier_->call(strike)) /
-                           earlier_->forward();
-      if (floor < 1e-9) continue;
-      for (const auto& component : components_) {
-        qp.inequalities.values.push_back(
-            component.weight * option_on_component(right, component, std::exp(k)) / floor);
+  /// Calendar arbitrage is looked for after each solution, and forbidden where it is.
+  bool solve_in_time_order(QuadraticProgram& qp) {
+    std::vector<double> row(components_.size());
+    for (int round = 0; round < 20; ++round) {
+      if (qp.solve() != QuadraticOutcome::solved) return false;
+      if (!earlier_) return true;
+      u_.assign(qp.x().begin(), qp.x().end());
+      const auto prices = combined(grid_prices_);
+      bool violated = false;
+      for (std::size_t p = 0; p < grid_.size(); ++p) {
+        const double floor = earlier_prices_[p];
+        if (floor < worthless || prices[p] >= floor) continue;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+          row[i] = components_[i].weight * grid_prices_[i][p] / floor;
+        }
+        qp.limit(row, 1.0 + calendar_margin);
+        violated = true;
       }
-      qp.floors.push_back(1.0 + 1e-7);
+      if (!violated) return true;
     }
+    return true;
   }
 
-  std::vector<double> calendar_points() const {
-    std::vector<double> points;
-    for (const auto& component : components_) {
-      const double k = std::log(component.mean);
-      points.push_back(k);
-      points.push_back(k + 0.5 * component.deviation);
+  std::vector<double> combined(const DenseRows& prices) const {
+    std::vector<double> sum(prices.columns, 0.0);
+    for (std::size_t i = 0; i < components_.size(); ++i) {
+      const double weight = components_[i].weight * u_[i];
+      for (std::size_t p = 0; p < sum.size(); ++p) sum[p] += weight * prices[i][p];
     }
-    return points;
+    return sum;
   }
 
   // ---- quality
@@ -445,26 +553,26 @@ class SmileFit {
     SmileQuality& quality = smile_.quality_;
     quality.quotes = static_cast<int>(quotes_.size());
     quality.dropped = dropped_;
+    ImpliedVolColumns model;
+    implied_vols(contracts(), {1.0, 1.0, 1.0}, model_prices_, model);
     double vol_errors = 0.0;
     double spread_errors = 0.0;
-    double total = 0.0;
+    double vegas = 0.0;
     int within = 0;
     const double root_years = std::sqrt(terms_.years_to_expiry);
-    for (const auto& quote : quotes_) {
-      const double price =
-          (quote.right == Right::put ? smile_.put(quote.strike) : smile_.call(quote.strike)) /
-          parity_.forward;
-      const double deviation = std::sqrt(smile_.total_variance(quote.k));
-      const double vol_error = (deviation - quote.deviation) / root_years;
-      const double error = price - quote.price;
+    for (std::size_t q = 0; q < quotes_.size(); ++q) {
+      const auto& quote = quotes_[q];
+      const double error = std::abs(model_prices_[q] - quote.price);
+      const double vol_error =
+          std::abs(model.refusal[q] ? error / quote.vega : model.vol[q] - quote.deviation) /
+          root_years;
       vol_errors += quote.vega * vol_error * vol_error;
-      total += quote.vega;
-      const double spread = 2.0 * quote.tolerance;
-      spread_errors += error * error / (spread * spread);
-      within += std::abs(error) <= quote.tolerance ? 1 : 0;
-      quality.worst_vol = std::max(quality.worst_vol, std::abs(vol_error));
+      vegas += quote.vega;
+      spread_errors += 0.25 * error * error / (quote.tolerance * quote.tolerance);
+      within += error <= quote.tolerance ? 1 : 0;
+      quality.worst_vol = std::max(quality.worst_vol, vol_error);
     }
-    quality.rmse_vol = std::sqrt(vol_errors / total);
+    quality.rmse_vol = std::sqrt(vol_errors / vegas);
     quality.rmse_spreads = std::sqrt(spread_errors / quality.quotes);
     quality.within_spread = static_cast<double>(within) / quality.quotes;
     quality.lowest_quoted = quotes_.front().strike;
@@ -472,45 +580,44 @@ class SmileFit {
     quality.mass_outside_quotes = smile_.probability_below(quality.lowest_quoted) +
                                   smile_.probability_above(quality.highest_quoted);
     quality.least_g = std::numeric_limits<double>::infinity();
-    const double from = std::log(components_.front().mean) - 2.0 * components_.front().deviation;
-    const double to = std::log(components_.back().mean) + 2.0 * components_.back().deviation;
-    constexpr int points = 200;
-    for (int i = 0; i <= points; ++i) {
-      const double k = from + (to - from) * i / points;
-      quality.least_g = std::min(quality.least_g, smile_.g(k));
+    for (std::size_t p = 0; p < grid_.size(); p += grid_parts) {
+      quality.least_g = std::min(quality.least_g, smile_.g(grid_[p]));
     }
     quality.butterfly_free = quality.least_g >= 0.0;
     quality.calendar_free = true;
     if (!earlier_) return;
-    for (int i = 0; i <= points; ++i) {
-      const double k = from + (to - from) * i / points;
-      if (smile_.total_variance(k) < earlier_->total_variance(k) * (1.0 - 1e-9)) {
+    const auto prices = combined(grid_prices_);
+    for (std::size_t p = 0; p < grid_.size(); ++p) {
+      if (earlier_prices_[p] >= worthless && prices[p] < earlier_prices_[p]) {
         quality.calendar_free = false;
       }
     }
   }
 
   static constexpr double spacing = 0.25;
-  static constexpr double growth = 0.25;
-  static constexpr double smoothness = 1e-1;
+  static constexpr double edge_g = 1.0;
+  static constexpr double smoothness = 0.1;
   static constexpr double anchor = 1e-4;
+  static constexpr double far_off = 3.0;  // tolerances, from where on a quote counts less
+  static constexpr double worst_rmse_spreads = 2.0;
+  static constexpr double worthless = 1e-9;        // of the forward
+  static constexpr double calendar_margin = 1e-5;  // of the earlier option's price
+  static constexpr int grid_parts = 2;
 
   const ExpiryChain& chain_;
   const ForwardDiscount& parity_;
   const SmileTerms& terms_;
   const Smile* earlier_;
   std::vector<FitQuote> quotes_;
+  double tick_ = 0.0;
   int dropped_ = 0;
-  int steps_ = 0;
-  double scale_ = 0.0;  // the deviation at the forward
-  double lowest_ = 0.0;
-  double highest_ = 0.0;
-  double low_edge_ = 0.0;
-  double low_slope_ = 0.0;
-  double high_edge_ = 0.0;
-  double high_slope_ = 0.0;
   std::vector<LognormalComponent> components_;  // weights: the rough ones
-  DenseRows prices_;
+  DenseRows quote_prices_;
+  std::vector<double> grid_;
+  DenseRows grid_prices_;
+  std::vector<double> earlier_prices_;
+  std::vector<double> u_;
+  std::vector<double> model_prices_;
   Smile smile_;
 };
 
