@@ -55,10 +55,30 @@ TreeResult walk(Right right, const SpotInputs& in, std::span<const CashDividend>
   for (int step = steps - 1; step >= 0; --step) {
     highest /= up;
     const double cash = dividends_after(dividends, step * dt, in.rate, in.years_to_expiry);
+    // Exercise pays best just before a call's share goes ex and just after a put's does. That moment
+    // falls between two steps: seen from the one before, the strike is due later by so much.
+    double strike = in.strike;
+    double held = cash;
+    for (const auto& ex : dividends) {
+      const double wait = ex.years_to_ex_date - step * dt;
+      if (wait < 0.0 || wait > dt || ex.years_to_ex_date > in.years_to_expiry) continue;
+      double gone = 0.0;  // seen from the step, what a put's holder waits for to be paid
+      for (const auto& other : dividends) {
+        if (right == Right::put && other.years_to_ex_date >= step * dt &&
+            other.years_to_ex_date <= ex.years_to_ex_date) {
+          gone += other.amount * std::exp(-in.rate * (other.years_to_ex_date - step * dt));
+        }
+      }
+      const double later_strike = in.strike * std::exp(-in.rate * wait);
+      if (sign * (cash - gone - later_strike) > sign * (held - strike)) {
+        strike = later_strike;
+        held = cash - gone;
+      }
+    }
     spot = highest;
     for (std::size_t i = 0; i <= static_cast<std::size_t>(step); ++i) {
       const double keep = discount * (probability * value[i] + (1.0 - probability) * value[i + 1]);
-      const double now = sign * (spot + cash - in.strike);
+      const double now = sign * (spot + held - strike);
       if (step == 0) result.exercised = now >= keep && now > 0.0;
       value[i] = std::max(keep, now);
       spot *= ratio;

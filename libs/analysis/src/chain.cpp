@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 
 #include "bifrost/analysis/chain_pricing.hpp"
 
@@ -19,19 +20,32 @@ struct Pair {
   double spread;      // of both together
 };
 
+/// The value below which half of the weight lies; between two values, their middle.
 double weighted_median(std::vector<std::pair<double, double>> value_weight) {
-  std::sort(value_weight.begin(), value_weight.end());
   double total = 0.0;
   for (const auto& [value, weight] : value_weight) total += weight;
+  const auto by_value = [](const auto& a, const auto& b) { return a.first < b.first; };
+  // Halves the range that holds the median until it is one value.
+  auto first = value_weight.begin();
+  auto last = value_weight.end();
   double below = 0.0;
-  for (std::size_t i = 0; i < value_weight.size(); ++i) {
-    below += value_weight[i].second;
-    if (below > 0.5 * total) return value_weight[i].first;
-    if (below == 0.5 * total && i + 1 < value_weight.size()) {
-      return 0.5 * (value_weight[i].first + value_weight[i + 1].first);
+  while (last - first > 1) {
+    const auto middle = first + (last - first) / 2;
+    std::nth_element(first, middle, last, by_value);
+    double left = 0.0;
+    for (auto at = first; at != middle; ++at) left += at->second;
+    if (below + left > 0.5 * total) {
+      last = middle;
+    } else {
+      below += left;
+      first = middle;
     }
   }
-  return value_weight.back().first;
+  if (below == 0.5 * total && first != value_weight.begin()) {
+    const auto before = std::max_element(value_weight.begin(), first, by_value);
+    return 0.5 * (before->first + first->first);
+  }
+  return first->first;
 }
 
 std::vector<Pair> usable_pairs(const ExpiryChain& chain) {
@@ -109,51 +123,96 @@ std::optional<double> fitted_discount(const std::vector<Pair>& pairs, double yea
   return discount;
 }
 
-/// Vols and greeks of all options in `rows` at once.
-void analyse(std::vector<StrikeAnalytics>& rows, const ForwardDiscount& parity, double years,
-             double ratio) {
-  std::vector<OptionAnalytics*> options;
-  std::vector<const OptionAnalytics*> others;  // the other right on the same strike, or nullptr
+/// The rows of a chain, each two-sided option with its middle and nothing more yet.
+std::vector<StrikeAnalytics> with_middles(const ExpiryChain& chain) {
+  std::vector<StrikeAnalytics> rows(chain.rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto& from = chain.rows[i];
+    rows[i].strike = from.strike;
+    const auto middle = [&](const std::optional<OptionSide>& side,
+                            std::optional<OptionAnalytics>& option) {
+      if (!side || !side->two_sided() || from.strike <= Price{}) return;
+      option.emplace().mid = 0.5 * (*side->bid + *side->ask).value();
+    };
+    middle(from.call, rows[i].call);
+    middle(from.put, rows[i].put);
+  }
+  return rows;
+}
+
+bool has_vol(const StrikeAnalytics& row) {
+  return (row.call && row.call->implied_vol) || (row.put && row.put->implied_vol);
+}
+
+/// Puts what was solved, call before put, into the rows. Where an option has no vol, that of the
+/// other right takes its place in `solved`, or 0 when there is none either.
+void lend_vols(std::span<StrikeAnalytics> rows, ImpliedVolColumns& solved) {
+  std::size_t i = 0;
+  for (auto& row : rows) {
+    const std::size_t call = i;
+    for (auto* option : {&row.call, &row.put}) {
+      if (!*option) continue;
+      if (solved.refusal[i]) {
+        (*option)->implied_vol = tl::unexpected{*solved.refusal[i]};
+      } else {
+        (*option)->implied_vol = solved.vol[i];
+      }
+      ++i;
+    }
+    if (row.call && row.put) {
+      if (solved.refusal[call]) solved.vol[call] = row.put->implied_vol.value_or(0.0);
+      if (solved.refusal[call + 1]) solved.vol[call + 1] = row.call->implied_vol.value_or(0.0);
+    } else if (i > call && solved.refusal[call]) {
+      solved.vol[call] = 0.0;
+    }
+  }
+}
+
+/// The columns of some rows, kept from one lot to the next.
+struct Columns {
   std::vector<double> strikes;
   std::vector<Right> rights;
   std::vector<double> prices;
-  for (auto& row : rows) {
-    const auto add = [&](Right right, std::optional<OptionAnalytics>& option,
-                         const std::optional<OptionAnalytics>& other) {
+  ImpliedVolColumns solved;
+  ValuationColumns valued;
+};
+
+/// Vols and greeks of all options in `rows` at once.
+void analyse(std::span<StrikeAnalytics> rows, const ExpiryTerms& terms, double ratio,
+             Columns& columns) {
+  auto& [strikes, rights, prices, solved, valued] = columns;
+  strikes.clear();
+  rights.clear();
+  prices.clear();
+  for (const auto& row : rows) {
+    const auto add = [&](Right right, const std::optional<OptionAnalytics>& option) {
       if (!option) return;
-      options.push_back(&*option);
-      others.push_back(other ? &*other : nullptr);
       strikes.push_back(row.strike.value());
       rights.push_back(right);
       prices.push_back(option->mid);
     };
-    add(Right::call, row.call, row.put);
-    add(Right::put, row.put, row.call);
+    add(Right::call, row.call);
+    add(Right::put, row.put);
   }
   const ContractColumns contracts{strikes, rights};
-  const ExpiryTerms terms{parity.forward, parity.discount_factor, years};
-  ImpliedVolColumns solved;
   implied_vols(contracts, terms, prices, solved);
-  for (std::size_t i = 0; i < options.size(); ++i) {
-    if (solved.refusal[i]) {
-      options[i]->implied_vol = tl::unexpected{*solved.refusal[i]};
-    } else {
-      options[i]->implied_vol = solved.vol[i];
+  lend_vols(rows, solved);
+  price_chain(contracts, terms, solved.vol, valued);
+  std::size_t i = 0;
+  for (auto& row : rows) {
+    for (auto* option : {&row.call, &row.put}) {
+      if (!*option) continue;
+      if (has_vol(row)) {
+        auto& greeks = (*option)->greeks.emplace();
+        greeks.price = valued.price[i];
+        greeks.delta = valued.delta[i] * ratio;
+        greeks.gamma = valued.gamma[i] * ratio * ratio;
+        greeks.theta = valued.theta[i];
+        greeks.vega = valued.vega[i];
+        greeks.rho = valued.rho[i];
+      }
+      ++i;
     }
-  }
-  std::vector<double>& vols = solved.vol;
-  for (std::size_t i = 0; i < options.size(); ++i) {
-    if (!solved.refusal[i]) continue;
-    vols[i] = others[i] ? others[i]->implied_vol.value_or(0.0) : 0.0;
-  }
-  ValuationColumns valued;
-  price_chain(contracts, terms, vols, valued);
-  for (std::size_t i = 0; i < options.size(); ++i) {
-    if (solved.refusal[i] && !(others[i] && others[i]->implied_vol)) continue;
-    Valuation greeks = valued[i];
-    greeks.delta *= ratio;
-    greeks.gamma *= ratio * ratio;
-    options[i]->greeks = greeks;
   }
 }
 
@@ -265,13 +324,16 @@ tl::expected<ForwardDiscount, NoForward> forward_and_discount(const ExpiryChain&
   // All pairs say roughly where the forward is; those nearest to it say it best.
   const double about = median_forward(pairs);
   const std::size_t taken = std::min(pairs.size(), most_pairs);
-  std::partial_sort(pairs.begin(), pairs.begin() + static_cast<std::ptrdiff_t>(taken), pairs.end(),
-                    [&](const Pair& a, const Pair& b) {
-                      const double near_a = std::abs(a.strike - about);
-                      const double near_b = std::abs(b.strike - about);
-                      return near_a != near_b ? near_a < near_b : a.strike < b.strike;
-                    });
-  pairs.resize(taken);
+  // They ascend in strike, so the nearest are neighbours; of two as near, the lower.
+  auto begin = std::lower_bound(pairs.begin(), pairs.end(), about,
+                                [](const Pair& pair, double at) { return pair.strike < at; });
+  auto end = begin;
+  while (static_cast<std::size_t>(end - begin) < taken) {
+    const bool lower = end == pairs.end() || (begin != pairs.begin() &&
+                                              about - (begin - 1)->strike <= end->strike - about);
+    lower ? --begin : ++end;
+  }
+  pairs = std::vector<Pair>(begin, end);
   result.forward = median_forward(pairs);
   result.pairs = static_cast<int>(taken);
   std::vector<std::pair<double, double>> distances;
@@ -325,23 +387,15 @@ tl::expected<PricedChain, NoForward> refresh(ExpiryChain chain, double years_to_
                      .years_to_expiry = years_to_expiry,
                      .rows = {},
                      .atm_implied_vol = std::nullopt};
-  priced.rows.reserve(priced.chain.rows.size());
-  for (const auto& row : priced.chain.rows) {
-    StrikeAnalytics out{.strike = row.strike, .call = std::nullopt, .put = std::nullopt};
-    const auto priced_side = [&](const std::optional<OptionSide>& side) {
-      std::optional<OptionAnalytics> option;
-      if (side && side->two_sided() && row.strike > Price{}) {
-        option = OptionAnalytics{.mid = 0.5 * (*side->bid + *side->ask).value(),
-                                 .implied_vol = tl::unexpected{NoImpliedVol::not_finite},
-                                 .greeks = std::nullopt};
-      }
-      return option;
-    };
-    out.call = priced_side(row.call);
-    out.put = priced_side(row.put);
-    priced.rows.push_back(std::move(out));
+  priced.rows = with_middles(priced.chain);
+  // In lots whose columns stay in the cache.
+  constexpr std::size_t lot = 256;
+  Columns columns;
+  const ExpiryTerms terms{parity->forward, parity->discount_factor, years_to_expiry};
+  for (std::size_t first = 0; first < priced.rows.size(); first += lot) {
+    const std::size_t count = std::min(lot, priced.rows.size() - first);
+    analyse(std::span{priced.rows}.subspan(first, count), terms, ratio, columns);
   }
-  analyse(priced.rows, *parity, years_to_expiry, ratio);
   priced.atm_implied_vol = atm_implied_vol(priced.rows, parity->forward);
   return priced;
 }

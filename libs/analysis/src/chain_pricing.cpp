@@ -97,10 +97,16 @@ const kernels::Set& kernels::current() {
 ContractColumns::ContractColumns(std::span<const double> strikes, std::span<const Right> rights)
     : strike_(strikes.begin(), strikes.end()) {
   if (strikes.size() != rights.size()) core::panic("strikes and rights are not parallel");
-  for (std::size_t i = 0; i < strikes.size(); ++i) {
-    log_strike_.push_back(std::log(strikes[i]));
-    root_strike_.push_back(std::sqrt(strikes[i]));
-    sign_.push_back(rights[i] == Right::call ? 1.0 : -1.0);
+  const std::size_t n = strikes.size();
+  log_strike_.resize(n);
+  root_strike_.resize(n);
+  sign_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    // In chains a call and a put of one strike are neighbours.
+    const bool again = i > 0 && strikes[i] == strikes[i - 1];
+    log_strike_[i] = again ? log_strike_[i - 1] : std::log(strikes[i]);
+    root_strike_[i] = again ? root_strike_[i - 1] : std::sqrt(strikes[i]);
+    sign_[i] = rights[i] == Right::call ? 1.0 : -1.0;
   }
 }
 
