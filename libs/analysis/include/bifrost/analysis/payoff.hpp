@@ -27,6 +27,8 @@ struct Leg {
   Price strike;           // unused for stock
   Price entry_price;      // per share, as traded: positive whether bought or sold
   int multiplier = 100;   // shares per contract; unused for stock
+
+  friend bool operator==(const Leg&, const Leg&) = default;
 };
 
 /// Profit if the underlying settles at `spot`, entry prices included; fees, interest, dividends and

@@ -53,8 +53,9 @@ constexpr int rung_count(const StrategyShape& shape) {
 /// How many different expiries, at least 1.
 constexpr int expiry_count(const StrategyShape& shape) {
   int highest = 0;
-  for (const auto& leg : shape.legs)
+  for (const auto& leg : shape.legs) {
     highest = leg.expiry_rung > highest ? leg.expiry_rung : highest;
+  }
   return highest + 1;
 }
 

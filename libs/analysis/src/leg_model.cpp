@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "leg_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "bifrost/analysis/american.hpp"
+
+namespace bifrost::analysis {
+namespace {
+
+constexpr double vol_step = 1e-3;
+constexpr double rate_step = 1e-4;
+
+}  // namespace
+
+core::Result<OptionCurve> OptionCurve::make(const Terms& terms) {
+  OptionCurve curve(terms);
+  if (terms.style == ExerciseStyle::european || terms.years <= 0.0) return curve;
+  // Whether there is a price at all does not depend on spot.
+  if (const auto price = american_price(terms.right, curve.inputs(terms.strike)); !price) {
+    return core::fail(core::Errc::unavailable,
+                      "no American price: " + std::string{to_string(price.error())});
+  }
+  // A call is a put with spot and strike, rate and yield exchanged.
+  const bool put = terms.right == Right::put;
+  const double rate = put ? terms.rate : terms.yield;
+  const double yield = put ? terms.yield : terms.rate;
+  if (rate > 0.0 && terms.vol * std::sqrt(terms.years) >= 1e-8) {
+    curve.boundary_.emplace(terms.years, rate, yield, terms.vol);
+  }
+  return curve;
+}
+
+// Where spot is nothing, so close to nothing that no digit of a price tells.
+double OptionCurve::positive(double spot) const {
+  return std::max(spot, 1e-12 * terms_.strike);
+}
+
+double OptionCurve::intrinsic(double spot) const {
+  return std::max(terms_.right == Right::call ? spot - terms_.strike : terms_.strike - spot, 0.0);
+}
+
+SpotInputs OptionCurve::inputs(double spot) const {
+  return {spot, terms_.strike, terms_.years, terms_.rate, terms_.yield, terms_.vol};
+}
+
+double OptionCurve::price(double spot) const {
+  if (terms_.years <= 0.0) return intrinsic(spot);
+  const double european = black_scholes_price(terms_.right, inputs(positive(spot)));
+  return terms_.style == ExerciseStyle::european ? european : european + premium(spot);
+}
+
+double OptionCurve::premium(double spot) const {
+  if (terms_.style == ExerciseStyle::european || terms_.years <= 0.0) return 0.0;
+  const double at = positive(spot);
+  const double least = intrinsic(at) - black_scholes_price(terms_.right, inputs(at));
+  if (!boundary_) return std::max(least, 0.0);
+  const bool put = terms_.right == Right::put;
+  const double unit = put ? terms_.strike : at;
+  const double moneyness = (put ? at : terms_.strike) / unit;
+  if (moneyness <= boundary_->at_start()) return least;
+  return std::max({unit * boundary_->premium(moneyness), least, 0.0});
+}
+
+Valuation OptionCurve::valuation(double spot) const {
+  const double at = positive(spot);
+  Valuation out = black_scholes(terms_.right, inputs(at));
+  if (terms_.style == ExerciseStyle::european || terms_.years <= 0.0) return out;
+  const double here = premium(at);
+  // The premium is smooth on the scale of the deviation, and good to about a ten-millionth of the
+  // strike, which the step must not blow up.
+  const double step = at * std::clamp(0.05 * terms_.vol * std::sqrt(terms_.years), 1e-3, 1e-2);
+  const double up = premium(at + step);
+  const double down = premium(at - step);
+  out.price += here;
+  out.delta += (up - down) / (2.0 * step);
+  out.gamma += (up - 2.0 * here + down) / (step * step);
+  if (out.price <= intrinsic(at)) {
+    // Exercised at once.
+    out = {.price = intrinsic(at),
+           .delta = terms_.right == Right::call ? 1.0 : -1.0,
+           .gamma = 0.0,
+           .theta = 0.0,
+           .vega = 0.0,
+           .rho = 0.0};
+    return out;
+  }
+  // By the Black-Scholes equation, which holds wherever the option is kept.
+  out.theta = (terms_.rate * out.price - (terms_.rate - terms_.yield) * at * out.delta -
+               0.5 * terms_.vol * terms_.vol * at * at * out.gamma) /
+              365.0;
+  return out;
+}
+
+LegModel::LegModel(const Leg& leg)
+    : leg_(&leg),
+      size_(static_cast<double>(leg.quantity) *
+            (leg.kind == LegKind::stock ? 1.0 : static_cast<double>(leg.multiplier))) {}
+
+core::Result<LegModel> LegModel::make(const Leg& leg, const LegMarket& market, double spot_now,
+                                      double days_forward, double vol_shift, Want want) {
+  LegModel model(leg);
+  if (leg.kind == LegKind::stock) return model;
+  double left = market.years_to_expiry - days_forward / 365.0;
+  if (left < -same_moment) {
+    return core::fail(core::Errc::invalid_input,
+                      "a book cannot be valued after one of its options has expired");
+  }
+  if (left < same_moment) left = 0.0;
+  OptionCurve::Terms terms{.right = leg.kind == LegKind::call ? Right::call : Right::put,
+                           .strike = leg.strike.value(),
+                           .years = left,
+                           .rate = 0.0,
+                           .yield = 0.0,
+                           .vol = market.implied_vol + vol_shift,
+                           .style = market.style};
+  if (!(terms.vol >= 0.0)) {
+    return core::fail(core::Errc::invalid_input, "a shift of vol leaves a vol below zero");
+  }
+  if (left > 0.0) {
+    terms.rate = -std::log(market.discount_factor) / market.years_to_expiry;
+    terms.yield = terms.rate - std::log(market.forward / spot_now) / market.years_to_expiry;
+  }
+  BF_TRY(auto curve, OptionCurve::make(terms));
+  model.curve_ = std::move(curve);
+  if (want == Want::greeks && market.style == ExerciseStyle::american && left > 0.0) {
+    for (const auto& [vol, rate] : {std::pair{-std::min(vol_step, terms.vol), 0.0},
+                                    {vol_step, 0.0},
+                                    {0.0, -rate_step},
+                                    {0.0, rate_step}}) {
+      auto moved = terms;
+      moved.vol += vol;
+      moved.rate += rate;
+      BF_TRY(auto other, OptionCurve::make(moved));
+      model.moved_.push_back(std::move(other));
+    }
+  }
+  return model;
+}
+
+double LegModel::value(double spot) const {
+  return size_ * (curve_ ? curve_->price(spot) : spot);
+}
+
+void LegModel::add_to(BookValue& total, double spot) const {
+  Valuation at{.price = spot, .delta = 1.0, .gamma = 0.0, .theta = 0.0, .vega = 0.0, .rho = 0.0};
+  if (curve_) {
+    at = curve_->valuation(spot);
+    if (!moved_.empty() && at.theta != 0.0) {
+      const auto slope = [&](std::size_t low, double width) {
+        return (moved_[low + 1].premium(spot) - moved_[low].premium(spot)) / width;
+      };
+      at.vega += slope(0, moved_[1].terms().vol - moved_[0].terms().vol);
+      at.rho += slope(2, 2.0 * rate_step);
+    }
+  }
+  total.value += size_ * at.price;
+  total.profit += size_ * (at.price - leg_->entry_price.value());
+  total.greeks.delta += size_ * at.delta;
+  total.greeks.gamma += size_ * at.gamma;
+  total.greeks.theta += size_ * at.theta;
+  total.greeks.vega += size_ * at.vega;
+  total.greeks.rho += size_ * at.rho;
+}
+
+core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,
+                              double spot) {
+  const auto refuse = [](const char* what) { return core::fail(core::Errc::invalid_input, what); };
+  const auto positive = [](double value) { return std::isfinite(value) && value > 0.0; };
+  if (book.empty()) return refuse("the value of no legs at all");
+  if (book.size() != markets.size()) return refuse("legs and their markets differ in number");
+  if (!positive(spot)) return refuse("the price of the underlying is not positive");
+  for (std::size_t i = 0; i < book.size(); ++i) {
+    const Leg& leg = book[i].leg;
+    if (leg.kind == LegKind::stock) continue;
+    const auto& market = markets[i];
+    if (leg.strike <= Price{}) return refuse("an option with a strike that is not positive");
+    if (leg.multiplier <= 0) return refuse("an option with no multiplier");
+    if (!std::isfinite(market.years_to_expiry) || market.years_to_expiry < 0.0) {
+      return refuse("an option that has expired");
+    }
+    if (!positive(market.forward) || !positive(market.discount_factor)) {
+      return refuse("a forward or a discount factor that is not positive");
+    }
+    if (!std::isfinite(market.implied_vol) || market.implied_vol < 0.0) {
+      return refuse("a vol that is negative or not finite");
+    }
+  }
+  return {};
+}
+
+}  // namespace bifrost::analysis

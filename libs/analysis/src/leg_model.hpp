@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "bifrost/analysis/black_scholes.hpp"
+#include "bifrost/analysis/book.hpp"
+#include "exercise_boundary.hpp"
+
+namespace bifrost::analysis {
+
+/// One option at one moment, as a function of spot. An exercise boundary is solved once and serves
+/// every spot.
+class OptionCurve {
+ public:
+  struct Terms {
+    Right right;
+    double strike;
+    double years;  // that are left
+    double rate;
+    double yield;
+    double vol;
+    ExerciseStyle style;
+  };
+  static core::Result<OptionCurve> make(const Terms& terms);
+
+  const Terms& terms() const { return terms_; }
+  /// Per share; `spot` may be 0.
+  double price(double spot) const;
+  /// Price, and all greeks but those of the exercise premium in vol and rate.
+  Valuation valuation(double spot) const;
+  /// What the exercise premium adds to the European price.
+  double premium(double spot) const;
+
+ private:
+  explicit OptionCurve(const Terms& terms) : terms_(terms) {}
+  double positive(double spot) const;
+  double intrinsic(double spot) const;
+  SpotInputs inputs(double spot) const;
+
+  Terms terms_;
+  std::optional<ExerciseBoundary> boundary_;
+};
+
+/// One leg at one moment: what all of it is worth, and its greeks.
+class LegModel {
+ public:
+  enum class Want { value, greeks };
+  /// `leg` must outlive it.
+  static core::Result<LegModel> make(const Leg& leg, const LegMarket& market, double spot_now,
+                                     double days_forward, double vol_shift, Want want);
+
+  double value(double spot) const;
+  void add_to(BookValue& total, double spot) const;
+
+ private:
+  explicit LegModel(const Leg& leg);
+
+  const Leg* leg_;
+  double size_;  // shares
+  std::optional<OptionCurve> curve_;
+  // The same option with vol and rate moved down and up, for premiums that have no closed greeks.
+  std::vector<OptionCurve> moved_;
+};
+
+/// Refuses what value_book() says that it refuses.
+core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,
+                              double spot);
+
+/// Options that expire this close to each other, in years, expire together: clocks are not kept to
+/// fractions of a second.
+inline constexpr double same_moment = 1e-8;
+
+}  // namespace bifrost::analysis
