@@ -51,16 +51,6 @@ double theta_while_kept(const Valuation& at, const SpotInputs& in) {
 
 }  // namespace
 
-std::string_view to_string(ExerciseStyle style) {
-  switch (style) {
-    case ExerciseStyle::european:
-      return "european";
-    case ExerciseStyle::american:
-      return "american";
-  }
-  return "unknown";
-}
-
 std::string_view to_string(NoAmericanPrice why) {
   switch (why) {
     case NoAmericanPrice::two_boundaries:

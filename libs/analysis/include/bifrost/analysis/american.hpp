@@ -12,14 +12,12 @@
 
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/analysis/chain_pricing.hpp"
+#include "bifrost/analysis/exercise.hpp"
 
 // American exercise. With a continuous yield: the exercise boundary solved by spectral collocation
 // (Andersen, Lake and Offengenden, "High-performance American option pricing", 2016), exact to
 // about a ten-millionth of the strike. With discrete dividends: a tree.
 namespace bifrost::analysis {
-
-enum class ExerciseStyle : std::uint8_t { european, american };
-std::string_view to_string(ExerciseStyle style);
 
 /// What all contracts of one expiry share besides the strike. Rates continuously compounded,
 /// annual.

@@ -32,12 +32,12 @@ BF_DESCRIBE(FitQuery, "The smile of every expiry of a chain in the history.",
 
 struct SmileComponent {
   double weight;
-  double mean;
+  double log_mean;
   double deviation;
 };
 BF_DESCRIBE(SmileComponent, "One lognormal of the mixture that is the smile.",
             (weight, .doc = "probability"),
-            (mean, .doc = "of the settlement, as a multiple of the forward"),
+            (log_mean, .doc = "logarithm of its mean over the forward"),
             (deviation, .doc = "of the logarithm of the settlement, until expiry"))
 
 struct FitQuality {
