@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/api/finds.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <memory>
+
+#include "bifrost/analysis/certificate.hpp"
+#include "bifrost/analysis/density.hpp"
+#include "bifrost/analysis/finder.hpp"
+#include "bifrost/analysis/smile.hpp"
+#include "bifrost/core/calendar.hpp"
+#include "structures.hpp"
+
+namespace bifrost::api {
+namespace {
+
+using core::Errc;
+using core::Result;
+
+constexpr std::string_view default_objective = "expected_profit_on_max_loss";
+constexpr std::size_t default_limit = 20;
+
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto end = text.find(at);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+Result<std::vector<analysis::WeightedObjective>> parse_objectives(std::string_view text) {
+  std::vector<analysis::WeightedObjective> objectives;
+  for (const auto part : split(text, ',')) {
+    const auto colon = part.find(':');
+    const auto objective = analysis::parse_objective(part.substr(0, colon));
+    if (!objective) {
+      return core::fail(Errc::invalid_input, fmt::format("objective '{}' is none of the finder's",
+                                                         part.substr(0, colon)));
+    }
+    double weight = 1.0;
+    if (colon != std::string_view::npos) {
+      const auto number = part.substr(colon + 1);
+      const auto [end, error] =
+          std::from_chars(number.data(), number.data() + number.size(), weight);
+      if (error != std::errc{} || end != number.data() + number.size()) {
+        return core::fail(Errc::invalid_input,
+                          fmt::format("objective: weight '{}' is not a number", number));
+      }
+    }
+    objectives.push_back({*objective, weight});
+  }
+  return objectives;
+}
+
+std::optional<analysis::Window> window(std::optional<double> low, std::optional<double> high,
+                                       double lowest, double highest) {
+  if (!low && !high) return std::nullopt;
+  return analysis::Window{low.value_or(lowest), high.value_or(highest)};
+}
+
+Result<analysis::SearchRequest> to_request(const FindQuery& query,
+                                           const analysis::StrategyShape& shape) {
+  analysis::SearchRequest request{.strategy = shape};
+  BF_TRY(request.objective,
+         parse_objectives(query.objective.value_or(std::string{default_objective})));
+  auto& limits = request.constraints;
+  limits.short_delta = window(query.min_short_delta, query.max_short_delta, 0.0, 1.0);
+  limits.long_delta = window(query.min_long_delta, query.max_long_delta, 0.0, 1.0);
+  limits.sell_out_of_the_money =
+      query.short_strikes.value_or(ShortStrikes::out_of_the_money) == ShortStrikes::out_of_the_money;
+  limits.max_spread_share = query.max_spread_share;
+  if (query.min_open_interest) limits.min_open_interest = *query.min_open_interest;
+  if (query.min_size) limits.min_size = *query.min_size;
+  constexpr double widest = 1e9;
+  if (const auto width = window(query.min_width, query.max_width, 0.0, widest)) {
+    const auto gaps = analysis::wing_gaps(shape);
+    if (gaps.empty()) {
+      return core::fail(Errc::invalid_input,
+                        fmt::format("{} has no wing to limit the width of", shape.name));
+    }
+    for (const int gap : gaps) limits.widths.push_back({gap, *width});
+  }
+  if (query.min_credit) limits.min_credit = Price::from_double(*query.min_credit);
+  limits.max_loss = query.max_loss;
+  if (query.breakeven_percent && query.breakeven_sigmas) {
+    return core::fail(Errc::invalid_input, "give breakeven_percent or breakeven_sigmas, not both");
+  }
+  using Distance = analysis::BreakevenDistance;
+  if (query.breakeven_percent) {
+    limits.breakevens = Distance{*query.breakeven_percent, Distance::Unit::percent};
+  } else if (query.breakeven_sigmas) {
+    limits.breakevens = Distance{*query.breakeven_sigmas, Distance::Unit::sigmas};
+  }
+  limits.min_pop = query.min_pop.value_or(0.0);
+  limits.min_days_to_expiry = query.min_days;
+  limits.max_days_to_expiry = query.max_days;
+  request.fill = {query.fill_position.value_or(1.0)};
+  request.fee_per_contract = analysis::Money::from_double(query.fee_per_contract.value_or(0.0));
+  request.keep = query.limit ? static_cast<std::size_t>(*query.limit) : default_limit;
+  request.exhaustive = query.exhaustive.value_or(false);
+  request.certificate = query.certificate.value_or(false);
+  return request;
+}
+
+// ---- which expiries take part
+
+bool wanted(const FindQuery& query, const analysis::StrategyShape& shape,
+            const analysis::ListedExpiry& listed, int days) {
+  if (query.min_days && days < *query.min_days) return false;
+  if (query.max_days && days > *query.max_days) return false;
+  const bool front = !query.expiry || listed.expiry == *query.expiry;
+  if (analysis::expiry_count(shape) == 1) {
+    return front && (!query.trading_class || listed.trading_class == *query.trading_class);
+  }
+  if (query.trading_class && listed.trading_class != *query.trading_class) return false;
+  if (!query.expiry) return true;
+  if (query.later_expiry) return front || listed.expiry == *query.later_expiry;
+  return listed.expiry >= *query.expiry;
+}
+
+/// What the search needs of an expiry, kept alive while it runs.
+struct Searched {
+  MarketOfExpiry market;
+  int days;
+};
+
+Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shape,
+                     const std::vector<Searched>& markets, Found reply, const OnSearch& on_search) {
+  BF_TRY(auto request, to_request(query, shape));
+  std::vector<analysis::SearchExpiry> expiries;
+  for (const auto& each : markets) {
+    expiries.push_back({&each.market.priced, each.market.density.get(), each.days});
+  }
+  const auto on_progress = [&](const analysis::SearchProgress& progress) {
+    return !on_search || on_search(progress.share);
+  };
+  // With the first expiry fixed and the later one free, each pair is a search of its own.
+  const bool pairs = analysis::expiry_count(shape) > 1 && query.expiry && !query.later_expiry &&
+                     expiries.size() > 2;
+  if (pairs && (request.certificate || query.why_not)) {
+    return core::fail(Errc::invalid_input,
+                      "a certificate or why_not of two expiries needs later_expiry");
+  }
+  std::vector<std::pair<analysis::Candidate, std::vector<std::size_t>>> best;
+  std::optional<analysis::Census> census;
+  for (std::size_t later = pairs ? 1 : 0; later < (pairs ? expiries.size() : 1); ++later) {
+    std::vector<analysis::SearchExpiry> these;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < expiries.size(); ++i) {
+      if (pairs && i != 0 && i != later) continue;
+      these.push_back(expiries[i]);
+      places.push_back(i);
+    }
+    BF_TRY(auto found, analysis::find_best(request, these, on_progress));
+    reply.combinations += found.combinations;
+    reply.visited += found.visited;
+    reply.pruned += found.pruned;
+    if (found.census) {
+      if (!census) census.emplace();
+      census->combinations += found.census->combinations;
+      census->qualified += found.census->qualified;
+      for (std::size_t i = 0; i < census->unfit.size(); ++i)
+        census->unfit[i] += found.census->unfit[i];
+    }
+    if (found.certificate) {
+      reply.certificate = judge(request, these, found);
+    }
+    for (auto& candidate : found.candidates) best.emplace_back(std::move(candidate), places);
+  }
+  std::ranges::stable_sort(best, [](const auto& a, const auto& b) {
+    return std::pair{-a.first.score, -a.first.pop} < std::pair{-b.first.score, -b.first.pop};
+  });
+  if (best.size() > request.keep) best.resize(request.keep);
+
+  std::vector<const MarketOfExpiry*> of;
+  for (const auto& each : markets) of.push_back(&each.market);
+  for (auto& [candidate, places] : best) {
+    for (auto& expiry : candidate.expiries) expiry = places[expiry];
+    reply.candidates.push_back(
+        to_candidate(candidate, static_cast<int>(reply.candidates.size()) + 1, of));
+  }
+  if (census) {
+    reply.qualified = census->qualified;
+    for (std::size_t i = 0; i < census->unfit.size(); ++i) {
+      if (census->unfit[i] == 0) continue;
+      reply.unfit.push_back({std::string{to_string(static_cast<analysis::Unfit>(i))},
+                             census->unfit[i]});
+    }
+  }
+  if (query.why_not) {
+    BF_TRY(reply.why_not, standing_of(request, shape, expiries, *query.why_not, of, on_progress));
+  }
+  return reply;
+}
+
+}  // namespace
+
+Catalogue catalogue() {
+  Catalogue all;
+  for (const auto& shape : analysis::catalogue) {
+    CatalogueEntry entry{};
+    entry.name = shape.name;
+    entry.strikes = analysis::rung_count(shape);
+    entry.expiries = analysis::expiry_count(shape);
+    int calls_and_shares = 0;
+    for (const auto& leg : shape.legs) {
+      const bool stock = leg.kind == analysis::LegKind::stock;
+      entry.legs.push_back({to_leg_kind(leg.kind), leg.quantity,
+                            stock ? std::nullopt : std::optional{leg.rung}, leg.expiry_rung});
+      if (leg.kind != analysis::LegKind::put) calls_and_shares += leg.quantity;
+    }
+    // Below, a price ends at zero: only the rise of the underlying has no end.
+    entry.loss_is_bounded = calls_and_shares >= 0;
+    entry.profit_is_bounded = calls_and_shares <= 0;
+    all.strategies.push_back(std::move(entry));
+  }
+  return all;
+}
+
+Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& query,
+                      const OnSearch& on_search) {
+  const auto shape = analysis::find_strategy(query.strategy);
+  if (!shape) {
+    return core::fail(Errc::not_found, fmt::format("no strategy is called '{}'; /api/catalogue and "
+                                                   "`bifrost find --list` have all names",
+                                                   query.strategy));
+  }
+  if (query.why_not && !query.expiry) {
+    return core::fail(Errc::invalid_input, "why_not needs the expiry of the structure");
+  }
+  Found reply{};
+  reply.symbol = snapshot.underlying;
+  reply.strategy = query.strategy;
+  reply.objective = query.objective.value_or(std::string{default_objective});
+  reply.as_of = snapshot.as_of;
+  reply.source = snapshot.source;
+  reply.underlying_price = snapshot.underlying_price;
+  reply.style = query.style.value_or(exercise_style_of(snapshot.underlying));
+  reply.fill_position = query.fill_position.value_or(1.0);
+  reply.fee_per_contract = query.fee_per_contract.value_or(0.0);
+  reply.short_strikes = query.short_strikes.value_or(ShortStrikes::out_of_the_money);
+
+  bool listed_at_all = false;
+  const auto kind = query.density.value_or(DensityKind::market_implied);
+  std::vector<Searched> markets;
+  for (auto& market : markets_of(snapshot, reply.style, kind, [&](const auto& listed) {
+         const bool take = wanted(query, *shape, listed, days_between(snapshot.as_of, listed.expiry));
+         listed_at_all = listed_at_all || take;
+         return take;
+       })) {
+    if (!market.market) {
+      reply.left_out.push_back(
+          {market.listed.expiry, market.listed.trading_class, market.market.error()});
+      continue;
+    }
+    const int days = days_between(snapshot.as_of, market.listed.expiry);
+    reply.expiries.push_back(describe(*market.market, days));
+    markets.push_back({*std::move(market.market), days});
+  }
+  if (!listed_at_all) {
+    return core::fail(Errc::not_found,
+                      fmt::format("{} lists no such expiry as of {}", snapshot.underlying,
+                                  core::to_iso(snapshot.as_of)));
+  }
+  if (query.expiry && query.trading_class == std::nullopt &&
+      analysis::expiry_count(*shape) == 1 && markets.size() > 1) {
+    return core::fail(
+        Errc::invalid_input,
+        fmt::format("{} lists several classes on {}; name one with trading_class: {}, {}",
+                    snapshot.underlying, core::to_iso_date(*query.expiry),
+                    reply.expiries[0].trading_class, reply.expiries[1].trading_class));
+  }
+  if (markets.size() < static_cast<std::size_t>(analysis::expiry_count(*shape))) {
+    return core::fail(Errc::unavailable,
+                      fmt::format("too few expiries can take part{}",
+                                  reply.left_out.empty()
+                                      ? std::string{}
+                                      : ": " + core::to_iso_date(reply.left_out[0].expiry) + " " +
+                                            reply.left_out[0].reason));
+  }
+  return search(query, *shape, markets, std::move(reply), on_search);
+}
+
+}  // namespace bifrost::api

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "structures.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "bifrost/analysis/book.hpp"
+#include "bifrost/core/calendar.hpp"
+
+namespace bifrost::api {
+namespace {
+
+constexpr int standard_multiplier = 100;
+
+/// Without contracts of another deliverable that share class, date and strike with standard ones.
+core::ChainSnapshot without_adjusted(const core::ChainSnapshot& snapshot) {
+  std::map<analysis::ListedExpiry, bool> has_standard;
+  for (const auto& option : snapshot.quotes) {
+    auto& standard = has_standard[{option.contract.expiry, option.contract.trading_class}];
+    standard = standard || option.contract.multiplier == standard_multiplier;
+  }
+  core::ChainSnapshot kept = snapshot;
+  std::erase_if(kept.quotes, [&](const core::OptionQuote& option) {
+    return option.contract.multiplier != standard_multiplier &&
+           has_standard[{option.contract.expiry, option.contract.trading_class}];
+  });
+  return kept;
+}
+
+tl::expected<MarketOfExpiry, std::string> market_of(const core::ChainSnapshot& snapshot,
+                                                    const analysis::FittedExpiry& fitted,
+                                                    analysis::ExerciseStyle style,
+                                                    DensityKind kind) {
+  const auto refused = [](std::string_view why) { return tl::unexpected{std::string{why}}; };
+  if (fitted.years_to_expiry <= 0.0) return refused("no_time");
+  auto chain = analysis::select_expiry(snapshot, fitted.which);
+  if (!chain) return refused("inconsistent_chain");
+  auto priced = analysis::refresh(*std::move(chain), fitted.years_to_expiry, std::nullopt);
+  if (!priced) return refused(analysis::to_string(priced.error()));
+  MarketOfExpiry market{fitted.which, style, *std::move(priced), std::nullopt, nullptr};
+  if (fitted.smile) market.smile = *fitted.smile;
+  if (kind == DensityKind::market_implied) {
+    if (!fitted.smile) return refused(analysis::to_string(fitted.smile.error()));
+    auto density = analysis::implied_density(*market.smile);
+    if (!density) return refused(analysis::to_string(density.error()));
+    market.density = *std::move(density);
+  } else {
+    const auto flat = analysis::atm_density(market.priced);
+    if (!flat) return refused("no_atm_vol");
+    market.density = analysis::lognormal_density(*flat);
+  }
+  return market;
+}
+
+/// The profit line of a structure whose later legs outlive the first expiry.
+std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
+                                     std::span<const MarketOfExpiry* const> markets) {
+  const auto& front = *markets[found.expiries.front()];
+  if (!front.priced.chain.underlying_price) return {};
+  std::vector<analysis::BookLeg> book;
+  std::vector<analysis::LegMarket> values;
+  for (const auto& leg : found.legs) {
+    const auto& of = *markets[found.expiries[static_cast<std::size_t>(leg.expiry_rung)]];
+    const bool stock = leg.leg.kind == analysis::LegKind::stock;
+    book.push_back({leg.leg, stock ? std::nullopt : std::optional{of.listed.expiry},
+                    stock ? std::string{} : of.listed.trading_class});
+    values.push_back(leg_market(of, leg.leg.strike));
+  }
+  const auto payoff = analysis::payoff_at_front_expiry(
+      book, values, front.priced.chain.underlying_price->value(), 0.0, found.fees);
+  std::vector<PayoffPoint> points;
+  if (payoff) {
+    for (const auto& point : payoff->curve) points.push_back({point.spot, point.profit});
+  }
+  return points;
+}
+
+}  // namespace
+
+double MarketOfExpiry::vol(Price strike) const {
+  if (smile) return smile->vol(strike.value());
+  const auto row = std::ranges::lower_bound(priced.rows, strike, {}, &analysis::StrikeAnalytics::strike);
+  if (row != priced.rows.end() && row->strike == strike) {
+    for (const auto* option : {&row->call, &row->put}) {
+      if (*option && (*option)->implied_vol) return *(*option)->implied_vol;
+    }
+  }
+  return *priced.atm_implied_vol;
+}
+
+analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike) {
+  return {.years_to_expiry = market.priced.years_to_expiry,
+          .forward = market.priced.parity.forward,
+          .discount_factor = market.priced.parity.discount_factor,
+          .implied_vol = market.vol(strike),
+          .style = market.style};
+}
+
+std::vector<ListedMarket> markets_of(const core::ChainSnapshot& snapshot, ExerciseStyle style,
+                                     DensityKind kind,
+                                     const std::function<bool(const analysis::ListedExpiry&)>& take) {
+  const auto kept = without_adjusted(snapshot);
+  const auto surface = analysis::fit_surface(kept, {to_analysis(style), std::nullopt});
+  std::vector<ListedMarket> markets;
+  for (const auto& fitted : surface.expiries) {
+    if (!take(fitted.which)) continue;
+    markets.push_back({fitted.which, market_of(kept, fitted, to_analysis(style), kind)});
+  }
+  return markets;
+}
+
+int days_between(Instant from, Date to) {
+  return static_cast<int>((to - core::exchange_time(from).date).count());
+}
+
+LegKind to_leg_kind(analysis::LegKind kind) {
+  switch (kind) {
+    case analysis::LegKind::call:
+      return LegKind::call;
+    case analysis::LegKind::put:
+      return LegKind::put;
+    case analysis::LegKind::stock:
+      return LegKind::stock;
+  }
+  return LegKind::stock;
+}
+
+DensityLabel describe(const analysis::Density& density) {
+  const auto& label = density.label();
+  return {std::string{analysis::to_string(label.kind)},
+          label.method,
+          std::string{analysis::to_string(label.anchor)},
+          std::string{analysis::to_string(label.day_count)},
+          label.years_to_expiry,
+          density.mean(),
+          label.observations,
+          label.independent_observations,
+          label.mass_outside_quotes};
+}
+
+SearchedExpiry describe(const MarketOfExpiry& market, int days) {
+  const auto& parity = market.priced.parity;
+  return {market.listed.expiry,
+          market.listed.trading_class,
+          days,
+          parity.forward,
+          parity.discount_factor,
+          std::string{analysis::to_string(parity.discount_source)},
+          market.priced.atm_implied_vol,
+          describe(*market.density)};
+}
+
+StrategyCandidate to_candidate(const analysis::Candidate& found, int rank,
+                               std::span<const MarketOfExpiry* const> markets) {
+  StrategyCandidate candidate{};
+  candidate.rank = rank;
+  candidate.score = found.score;
+  int multiplier = 1;
+  for (const auto& leg : found.legs) {
+    const bool stock = leg.leg.kind == analysis::LegKind::stock;
+    const auto& listed = markets[found.expiries[static_cast<std::size_t>(leg.expiry_rung)]]->listed;
+    if (!stock) multiplier = leg.leg.multiplier;
+    candidate.legs.push_back({to_leg_kind(leg.leg.kind), leg.leg.quantity,
+                              stock ? std::nullopt : std::optional{listed.expiry},
+                              stock ? std::nullopt : std::optional{listed.trading_class},
+                              stock ? std::nullopt : std::optional{leg.leg.strike},
+                              leg.leg.entry_price, leg.implied_vol, leg.delta});
+  }
+  candidate.credit = found.credit.value();
+  candidate.fees = found.fees.value();
+  candidate.model_dependent = found.model_dependent;
+  if (found.max_profit) candidate.max_profit = found.max_profit->value();
+  if (found.max_loss) candidate.max_loss = found.max_loss->value();
+  candidate.breakevens = found.breakevens;
+  if (found.greeks) {
+    candidate.delta = found.greeks->delta * multiplier;
+    candidate.gamma = found.greeks->gamma * multiplier;
+    candidate.theta = found.greeks->theta * multiplier;
+    candidate.vega = found.greeks->vega * multiplier;
+  }
+  candidate.pop = found.pop;
+  candidate.expected_profit = found.expected_profit;
+  candidate.return_on_risk = found.return_on_risk;
+  if (found.simple_margin) candidate.margin = found.simple_margin->value();
+  candidate.annualised_return = found.annualised_return_simple;
+  if (found.payoff) {
+    for (const auto& point : analysis::drawing_points(*found.payoff))
+      candidate.payoff.push_back({point.spot, point.profit});
+  } else {
+    candidate.payoff = front_curve(found, markets);
+  }
+  return candidate;
+}
+
+}  // namespace bifrost::api

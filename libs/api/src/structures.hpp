@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "bifrost/analysis/book.hpp"
+#include "bifrost/analysis/density.hpp"
+#include "bifrost/analysis/finder.hpp"
+#include "bifrost/analysis/smile.hpp"
+#include "bifrost/api/finds.hpp"
+
+// What `finds.cpp` and `positions.cpp` share: a snapshot's expiries made ready for analysis, and
+// results as the API says them.
+namespace bifrost::api {
+
+/// One expiry with all that values a structure on it.
+struct MarketOfExpiry {
+  analysis::ListedExpiry listed;
+  analysis::ExerciseStyle style;
+  analysis::PricedChain priced;
+  std::optional<analysis::Smile> smile;  // nothing where only a flat vol was asked for
+  analysis::DensityPtr density;
+
+  /// The vol of a strike: the smile's, else that of its own quotes or of the money.
+  double vol(Price strike) const;
+};
+struct ListedMarket {
+  analysis::ListedExpiry listed;
+  tl::expected<MarketOfExpiry, std::string> market;  // or why it cannot take part
+};
+/// The expiries that `take` wants, in order of settlement. Contracts with an adjusted deliverable
+/// beside standard ones are left out.
+std::vector<ListedMarket> markets_of(
+    const core::ChainSnapshot& snapshot, ExerciseStyle style, DensityKind kind,
+    const std::function<bool(const analysis::ListedExpiry&)>& take);
+
+/// What values an option of that strike.
+analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike);
+
+/// Calendar days in New York from a moment to a date.
+int days_between(Instant from, Date to);
+
+LegKind to_leg_kind(analysis::LegKind kind);
+DensityLabel describe(const analysis::Density& density);
+SearchedExpiry describe(const MarketOfExpiry& market, int days);
+StrategyCandidate to_candidate(const analysis::Candidate& found, int rank,
+                               std::span<const MarketOfExpiry* const> markets);
+
+}  // namespace bifrost::api
