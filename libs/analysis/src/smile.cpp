@@ -8,7 +8,7 @@
 
 #include "bifrost/analysis/chain_pricing.hpp"
 #include "bifrost/core/calendar.hpp"
-#include "exercise_boundary.hpp"
+#include "early_exercise.hpp"
 #include "quadratic_program.hpp"
 
 namespace bifrost::analysis {
@@ -34,6 +34,8 @@ std::string_view to_string(NoSmile why) {
       return "no_forward";
     case NoSmile::no_spot:
       return "no_spot";
+    case NoSmile::no_american_price:
+      return "no_american_price";
     case NoSmile::inconsistent_chain:
       return "inconsistent_chain";
     case NoSmile::too_few_quotes:
@@ -359,7 +361,7 @@ class SmileFit {
       if (!chain_.underlying_price || *chain_.underlying_price <= Price{}) {
         return tl::unexpected{NoSmile::no_spot};
       }
-      take_early_exercise_off();
+      if (!take_early_exercise_off()) return tl::unexpected{NoSmile::no_american_price};
     }
     if (quotes_.size() < fewest_quotes || quotes_.front().right != Right::put ||
         quotes_.back().right != Right::call) {
@@ -426,7 +428,40 @@ class SmileFit {
     dropped_ += static_cast<int>(before - quotes_.size());
   }
 
-  void take_early_exercise_off() {}
+  /// The vol at which the American price is the quoted one, and its European price instead. False:
+  /// there are none (two exercise boundaries).
+  bool take_early_exercise_off() {
+    if (quotes_.empty()) return true;
+    const double years = terms_.years_to_expiry;
+    const double spot = chain_.underlying_price->value();
+    const auto exercise_at = exercise_terms(spot, years, parity_.forward, parity_.discount_factor);
+    const auto [lowest, highest] = std::ranges::minmax(quotes_, {}, &FitQuote::deviation);
+    std::optional<EarlyExercise> exercise[2];
+    for (const Right right : {Right::call, Right::put}) {
+      exercise[static_cast<int>(right)] =
+          EarlyExercise::create(right, exercise_at, 0.8 * lowest.deviation / std::sqrt(years),
+                                highest.deviation / std::sqrt(years));
+      if (!exercise[static_cast<int>(right)]) return false;
+    }
+    const auto quoted = quotes_;
+    for (int round = 0; round < 3; ++round) {
+      for (std::size_t i = 0; i < quotes_.size(); ++i) {
+        auto& quote = quotes_[i];
+        const double share = exercise[static_cast<int>(quote.right)]->share(
+            quote.strike, quote.deviation / std::sqrt(years));
+        quote.price = quoted[i].price / (1.0 + share);
+        quote.spread = quoted[i].spread / (1.0 + share);
+        const auto deviation = implied_vol(quote.right, {.price = quote.price,
+                                                         .forward = 1.0,
+                                                         .strike = std::exp(quote.k),
+                                                         .years_to_expiry = 1.0,
+                                                         .discount_factor = 1.0});
+        if (deviation) quote.deviation = *deviation;
+      }
+    }
+    solve_vols();
+    return true;
+  }
 
   ContractColumns contracts() const {
     std::vector<double> moneyness;
@@ -748,6 +783,23 @@ std::optional<double> Surface::total_variance(double k, double years) const {
   return std::nullopt;
 }
 
+namespace {
+
+NoSmile reason_of(NoForward why) {
+  switch (why) {
+    case NoForward::too_few_pairs:
+    case NoForward::not_positive:
+      return NoSmile::no_forward;
+    case NoForward::no_spot:
+      return NoSmile::no_spot;
+    case NoForward::no_american_price:
+      return NoSmile::no_american_price;
+  }
+  return NoSmile::no_forward;
+}
+
+}  // namespace
+
 Surface fit_surface(const core::ChainSnapshot& snapshot, const SurfaceTerms& terms) {
   struct Timed {
     ListedExpiry which;
@@ -769,8 +821,8 @@ Surface fit_surface(const core::ChainSnapshot& snapshot, const SurfaceTerms& ter
       if (!(years > 0.0)) return tl::unexpected{NoSmile::no_time};
       const auto chain = select_expiry(snapshot, which);
       if (!chain) return tl::unexpected{NoSmile::inconsistent_chain};
-      const auto parity = forward_and_discount(*chain, years, terms.rate);
-      if (!parity) return tl::unexpected{NoSmile::no_forward};
+      const auto parity = forward_and_discount(*chain, years, terms.rate, terms.style);
+      if (!parity) return tl::unexpected{reason_of(parity.error())};
       return fit_smile(*chain, *parity, {years, terms.style}, earlier);
     };
     surface.expiries.push_back({which, years, fitted()});
