@@ -10,7 +10,9 @@ AmericanTerms exercise_terms(double spot, double years, double forward, double d
   const double rate = -std::log(discount_factor) / years;
   const double carry = std::log(forward / spot) / years;
   if (years < 7.0 / 365 && std::abs(carry) > 0.2) return {forward, years, 0.0, 0.0};
-  return {spot, years, rate, rate - carry};
+  // All carry read as interest leaves no yield, up to rounding.
+  const double yield = std::abs(rate - carry) < 1e-12 ? 0.0 : rate - carry;
+  return {spot, years, rate, yield};
 }
 
 std::optional<EarlyExercise> EarlyExercise::create(Right right, const AmericanTerms& terms,
