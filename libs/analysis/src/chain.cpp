@@ -8,6 +8,7 @@
 #include <span>
 
 #include "bifrost/analysis/chain_pricing.hpp"
+#include "early_exercise.hpp"
 
 namespace bifrost::analysis {
 namespace {
@@ -16,6 +17,8 @@ constexpr std::size_t most_pairs = 11;
 
 struct Pair {
   double strike;
+  double call;
+  double put;
   double difference;  // call - put
   double spread;      // of both together
 };
@@ -55,7 +58,11 @@ std::vector<Pair> usable_pairs(const ExpiryChain& chain) {
     const Price spread = (*row.call->ask - *row.call->bid) + (*row.put->ask - *row.put->bid);
     // Mids from the sums, so that a half unit survives.
     const Price twice = (*row.call->ask + *row.call->bid) - (*row.put->ask + *row.put->bid);
-    pairs.push_back({row.strike.value(), 0.5 * twice.value(), spread.value()});
+    pairs.push_back({.strike = row.strike.value(),
+                     .call = 0.5 * (*row.call->ask + *row.call->bid).value(),
+                     .put = 0.5 * (*row.put->ask + *row.put->bid).value(),
+                     .difference = 0.5 * twice.value(),
+                     .spread = spread.value()});
   }
   return pairs;
 }
@@ -63,6 +70,33 @@ std::vector<Pair> usable_pairs(const ExpiryChain& chain) {
 // A locked market is not infinitely good: nothing counts for more than a spread of one cent.
 double weight_of(const Pair& pair) {
   return 1.0 / std::max(pair.spread, 0.01);
+}
+
+double middle(std::vector<double> values) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+// The pairs that lie within their spread of a line through the medians, which stale ones cannot
+// tilt: slopes from each strike to the one half the chain further on.
+std::vector<Pair> on_one_line(const std::vector<Pair>& pairs) {
+  const std::size_t half = pairs.size() / 2;
+  std::vector<double> slopes;
+  for (std::size_t i = 0; i + half < pairs.size(); ++i) {
+    slopes.push_back((pairs[i + half].difference - pairs[i].difference) /
+                     (pairs[i + half].strike - pairs[i].strike));
+  }
+  const double slope = middle(std::move(slopes));
+  std::vector<double> levels;
+  for (const auto& pair : pairs) levels.push_back(pair.difference - slope * pair.strike);
+  const double level = middle(std::move(levels));
+  std::vector<Pair> kept;
+  for (const auto& pair : pairs) {
+    const double off = std::abs(pair.difference - slope * pair.strike - level);
+    if (off <= std::max(pair.spread, 0.02)) kept.push_back(pair);
+  }
+  return kept;
 }
 
 struct Line {
@@ -73,6 +107,8 @@ struct Line {
 // Weighted least squares of call - put on strike, then once more without the pairs that lie off the
 // line.
 std::optional<Line> parity_line(std::vector<Pair> pairs) {
+  if (pairs.size() < 8) return std::nullopt;
+  pairs = on_one_line(pairs);
   std::optional<Line> line;
   for (int round = 0; round < 2; ++round) {
     if (pairs.size() < 8) return std::nullopt;
@@ -121,6 +157,38 @@ std::optional<double> fitted_discount(const std::vector<Pair>& pairs, double yea
   // Rates outside are American exercise or bad quotes read as a rate.
   if (rate_error > 0.0025 || rate < -0.02 || rate > 0.20) return std::nullopt;
   return discount;
+}
+
+/// Takes out of call - put what early exercise adds to the one and to the other, at the vol that
+/// the pairs say together. False: there is no American price (two exercise boundaries).
+bool take_early_exercise_off(std::vector<Pair>& pairs, const std::vector<Pair>& quoted,
+                             const AmericanTerms& terms, double forward) {
+  const double discount = std::exp(-terms.rate * terms.years_to_expiry);
+  std::vector<double> vols;
+  for (const auto& pair : quoted) {
+    const Right right = pair.strike < forward ? Right::put : Right::call;
+    const auto vol = implied_vol(right, {.price = right == Right::put ? pair.put : pair.call,
+                                         .forward = forward,
+                                         .strike = pair.strike,
+                                         .years_to_expiry = terms.years_to_expiry,
+                                         .discount_factor = discount});
+    if (vol) vols.push_back(*vol);
+  }
+  if (vols.empty()) return true;
+  const double vol = middle(std::move(vols));
+  const auto calls = EarlyExercise::create(Right::call, terms, vol, vol);
+  const auto puts = EarlyExercise::create(Right::put, terms, vol, vol);
+  if (!calls || !puts) return false;
+  const auto added = [&](Right right, const EarlyExercise& exercise, double strike) {
+    return exercise.share(strike, vol) *
+           black_scholes_price(right, SpotInputs{terms.spot, strike, terms.years_to_expiry,
+                                                 terms.rate, terms.dividend_yield, vol});
+  };
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i].difference = quoted[i].difference - added(Right::call, *calls, quoted[i].strike) +
+                          added(Right::put, *puts, quoted[i].strike);
+  }
+  return true;
 }
 
 /// The rows of a chain, each two-sided option with its middle and nothing more yet.
@@ -278,6 +346,10 @@ std::string_view to_string(NoForward why) {
       return "too_few_pairs";
     case NoForward::not_positive:
       return "not_positive";
+    case NoForward::no_spot:
+      return "no_spot";
+    case NoForward::no_american_price:
+      return "no_american_price";
   }
   return "unknown";
 }
@@ -290,13 +362,16 @@ std::string_view to_string(DiscountSource source) {
       return "fitted";
     case DiscountSource::assumed_zero:
       return "assumed_zero";
+    case DiscountSource::carry:
+      return "carry";
   }
   return "unknown";
 }
 
 tl::expected<ForwardDiscount, NoForward> forward_and_discount(const ExpiryChain& chain,
                                                               double years_to_expiry,
-                                                              std::optional<double> rate) {
+                                                              std::optional<double> rate,
+                                                              ExerciseStyle style) {
   auto pairs = usable_pairs(chain);
   if (pairs.size() < 2) return tl::unexpected{NoForward::too_few_pairs};
 
@@ -308,7 +383,9 @@ tl::expected<ForwardDiscount, NoForward> forward_and_discount(const ExpiryChain&
   if (rate) {
     result.discount_factor = std::exp(-*rate * years_to_expiry);
     result.discount_source = DiscountSource::given;
-  } else if (const auto fitted = fitted_discount(pairs, years_to_expiry)) {
+  } else if (const auto fitted = style == ExerciseStyle::european
+                                     ? fitted_discount(pairs, years_to_expiry)
+                                     : std::nullopt) {
     result.discount_factor = *fitted;
     result.discount_source = DiscountSource::fitted;
   }
@@ -336,13 +413,45 @@ tl::expected<ForwardDiscount, NoForward> forward_and_discount(const ExpiryChain&
   pairs = std::vector<Pair>(begin, end);
   result.forward = median_forward(pairs);
   result.pairs = static_cast<int>(taken);
+  if (!(result.forward > 0.0)) return tl::unexpected{NoForward::not_positive};
+  if (style == ExerciseStyle::american && years_to_expiry > 0.0) {
+    if (!chain.underlying_price || *chain.underlying_price <= Price{}) {
+      return tl::unexpected{NoForward::no_spot};
+    }
+    const double spot = chain.underlying_price->value();
+    const auto quoted = pairs;
+    // Each round takes off what the last forward says; the third moves it by less than a
+    // thousandth of what the first did.
+    for (int round = 0; round < 3; ++round) {
+      if (!rate && result.forward > spot) {
+        result.discount_factor = spot / result.forward;
+        result.discount_source = DiscountSource::carry;
+      } else if (!rate) {
+        result.discount_factor = 1.0;
+        result.discount_source = DiscountSource::assumed_zero;
+      }
+      const auto terms =
+          exercise_terms(spot, years_to_expiry, result.forward, result.discount_factor);
+      if (!take_early_exercise_off(pairs, quoted, terms, result.forward)) {
+        return tl::unexpected{NoForward::no_american_price};
+      }
+      result.forward = median_forward(pairs);
+      if (!(result.forward > 0.0)) return tl::unexpected{NoForward::not_positive};
+    }
+  }
   std::vector<std::pair<double, double>> distances;
   for (const auto& pair : pairs) {
     distances.emplace_back(std::abs(single_forward(pair) - result.forward), 1.0);
   }
   result.deviation = weighted_median(std::move(distances));
-  if (!(result.forward > 0.0)) return tl::unexpected{NoForward::not_positive};
   return result;
+}
+
+ImpliedCarry implied_carry(const ForwardDiscount& parity, double spot, double years_to_expiry) {
+  const double rate = -std::log(parity.discount_factor) / years_to_expiry;
+  return {.rate = rate,
+          .dividend_yield = rate - std::log(parity.forward / spot) / years_to_expiry,
+          .dividends = spot - parity.forward * parity.discount_factor};
 }
 
 std::optional<double> atm_implied_vol(const std::vector<StrikeAnalytics>& rows, double forward) {

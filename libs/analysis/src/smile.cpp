@@ -8,7 +8,7 @@
 
 #include "bifrost/analysis/chain_pricing.hpp"
 #include "bifrost/core/calendar.hpp"
-#include "exercise_boundary.hpp"
+#include "early_exercise.hpp"
 #include "quadratic_program.hpp"
 
 namespace bifrost::analysis {
@@ -34,6 +34,8 @@ std::string_view to_string(NoSmile why) {
       return "no_forward";
     case NoSmile::no_spot:
       return "no_spot";
+    case NoSmile::no_american_price:
+      return "no_american_price";
     case NoSmile::inconsistent_chain:
       return "inconsistent_chain";
     case NoSmile::too_few_quotes:
@@ -64,15 +66,14 @@ double option_on_mixture(Right right, std::span<const LognormalComponent> compon
   const double reach = std::sqrt(nearest * nearest + 160.0);
   double sum = 0.0;
   for (const auto& component : components) {
-    const double mean = std::exp(component.log_mean);
     const bool decides = std::abs(above_median(component, k)) < reach;
     sum += component.weight *
-           (decides ? black_scholes_price(right, ForwardInputs{.forward = mean,
+           (decides ? black_scholes_price(right, ForwardInputs{.forward = component.mean,
                                                                .strike = moneyness,
                                                                .years_to_expiry = 1.0,
                                                                .discount_factor = 1.0,
                                                                .vol = component.deviation})
-                    : std::max(sign * (mean - moneyness), 0.0));
+                    : std::max(sign * (component.mean - moneyness), 0.0));
   }
   return sum;
 }
@@ -215,7 +216,6 @@ DenseRows component_prices(std::span<const LognormalComponent> components, const
   ValuationColumns out;
   for (std::size_t c = 0; c < components.size(); ++c) {
     const auto& component = components[c];
-    const double mean = std::exp(component.log_mean);
     const double reach = 9.0 * component.deviation + component.deviation * component.deviation;
     const auto row = rows[c];
     const auto position = [&](double k) {
@@ -225,7 +225,7 @@ DenseRows component_prices(std::span<const LognormalComponent> components, const
     const std::size_t last = position(component.log_mean + reach);
     const auto intrinsic = [&](std::size_t i) {
       const double sign = rights[i] == Right::put ? -1.0 : 1.0;
-      row[i] = std::max(sign * (mean - options.moneyness[i]), 0.0);
+      row[i] = std::max(sign * (component.mean - options.moneyness[i]), 0.0);
     };
     for (std::size_t i = 0; i < first; ++i) intrinsic(i);
     for (std::size_t i = last; i < options.size(); ++i) intrinsic(i);
@@ -234,7 +234,7 @@ DenseRows component_prices(std::span<const LognormalComponent> components, const
     deviations.assign(near, component.deviation);
     price_chain(
         {std::span{options.moneyness}.subspan(first, near), std::span{rights}.subspan(first, near)},
-        {mean, 1.0, 1.0}, deviations, out);
+        {component.mean, 1.0, 1.0}, deviations, out);
     std::ranges::copy(out.price, row.begin() + static_cast<std::ptrdiff_t>(first));
   }
   return rows;
@@ -359,7 +359,7 @@ class SmileFit {
       if (!chain_.underlying_price || *chain_.underlying_price <= Price{}) {
         return tl::unexpected{NoSmile::no_spot};
       }
-      take_early_exercise_off();
+      if (!take_early_exercise_off()) return tl::unexpected{NoSmile::no_american_price};
     }
     if (quotes_.size() < fewest_quotes || quotes_.front().right != Right::put ||
         quotes_.back().right != Right::call) {
@@ -372,7 +372,7 @@ class SmileFit {
     smile_.years_ = terms_.years_to_expiry;
     if (!fit()) return tl::unexpected{NoSmile::no_arbitrage_free_fit};
     judge();
-    if (smile_.quality_.rmse_spreads > worst_rmse_spreads) {
+    if (middle_error() > worst_middle_error) {
       return tl::unexpected{NoSmile::no_arbitrage_free_fit};
     }
     return std::move(smile_);
@@ -426,7 +426,40 @@ class SmileFit {
     dropped_ += static_cast<int>(before - quotes_.size());
   }
 
-  void take_early_exercise_off() {}
+  /// The vol at which the American price is the quoted one, and its European price instead. False:
+  /// there are none (two exercise boundaries).
+  bool take_early_exercise_off() {
+    if (quotes_.empty()) return true;
+    const double years = terms_.years_to_expiry;
+    const double spot = chain_.underlying_price->value();
+    const auto exercise_at = exercise_terms(spot, years, parity_.forward, parity_.discount_factor);
+    const auto [lowest, highest] = std::ranges::minmax(quotes_, {}, &FitQuote::deviation);
+    std::optional<EarlyExercise> exercise[2];
+    for (const Right right : {Right::call, Right::put}) {
+      exercise[static_cast<int>(right)] =
+          EarlyExercise::create(right, exercise_at, 0.8 * lowest.deviation / std::sqrt(years),
+                                highest.deviation / std::sqrt(years));
+      if (!exercise[static_cast<int>(right)]) return false;
+    }
+    const auto quoted = quotes_;
+    for (int round = 0; round < 3; ++round) {
+      for (std::size_t i = 0; i < quotes_.size(); ++i) {
+        auto& quote = quotes_[i];
+        const double share = exercise[static_cast<int>(quote.right)]->share(
+            quote.strike, quote.deviation / std::sqrt(years));
+        quote.price = quoted[i].price / (1.0 + share);
+        quote.spread = quoted[i].spread / (1.0 + share);
+        const auto deviation = implied_vol(quote.right, {.price = quote.price,
+                                                         .forward = 1.0,
+                                                         .strike = std::exp(quote.k),
+                                                         .years_to_expiry = 1.0,
+                                                         .discount_factor = 1.0});
+        if (deviation) quote.deviation = *deviation;
+      }
+    }
+    solve_vols();
+    return true;
+  }
 
   ContractColumns contracts() const {
     std::vector<double> moneyness;
@@ -485,7 +518,8 @@ class SmileFit {
       const double width = component_spacing * deviation;
       const double weight = std::clamp(g, 0.1, 4.0) * component_spacing *
                             std::max(normal_density(k / deviation + 0.5 * deviation), 1e-12);
-      components_.push_back({.weight = weight, .log_mean = k, .deviation = width});
+      components_.push_back(
+          {.weight = weight, .mean = std::exp(k), .log_mean = k, .deviation = width});
       total += weight;
     }
     for (auto& component : components_) component.weight /= total;
@@ -575,7 +609,7 @@ class SmileFit {
     std::vector<double> shift(n);
     for (std::size_t i = 0; i < n; ++i) {
       mass[i] = components_[i].weight;
-      shift[i] = components_[i].weight * std::expm1(components_[i].log_mean);
+      shift[i] = components_[i].weight * (components_[i].mean - 1.0);
     }
     if (!created->require(mass, 1.0) || !created->require(shift, 0.0)) return std::nullopt;
     return created;
@@ -639,6 +673,17 @@ class SmileFit {
 
   // ---- quality
 
+  /// In spreads.
+  double middle_error() const {
+    std::vector<double> errors;
+    for (std::size_t q = 0; q < quotes_.size(); ++q) {
+      errors.push_back(0.5 * std::abs(model_prices_[q] - quotes_[q].price) / quotes_[q].tolerance);
+    }
+    const auto at = errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2);
+    std::nth_element(errors.begin(), at, errors.end());
+    return *at;
+  }
+
   void judge() {
     SmileQuality& quality = smile_.quality_;
     quality.quotes = static_cast<int>(quotes_.size());
@@ -701,10 +746,10 @@ class SmileFit {
   static constexpr double anchor = 1e-4;
   static constexpr double negligible = 1e-9;  // tolerances
   static constexpr double far_off = 3.0;      // tolerances, from where on a quote counts less
-  static constexpr double worst_rmse_spreads = 2.0;
+  static constexpr double worst_middle_error = 2.0;
   static constexpr double worthless = 1e-9;        // of the forward
-  static constexpr double calendar_margin = 1e-5;  // of the earlier option's price
-  static constexpr std::size_t grid_parts = 2;
+  static constexpr double calendar_margin = 1e-4;  // of the earlier option's price
+  static constexpr std::size_t grid_parts = 3;
 
   const ExpiryChain& chain_;
   const ForwardDiscount& parity_;
@@ -748,6 +793,23 @@ std::optional<double> Surface::total_variance(double k, double years) const {
   return std::nullopt;
 }
 
+namespace {
+
+NoSmile reason_of(NoForward why) {
+  switch (why) {
+    case NoForward::too_few_pairs:
+    case NoForward::not_positive:
+      return NoSmile::no_forward;
+    case NoForward::no_spot:
+      return NoSmile::no_spot;
+    case NoForward::no_american_price:
+      return NoSmile::no_american_price;
+  }
+  return NoSmile::no_forward;
+}
+
+}  // namespace
+
 Surface fit_surface(const core::ChainSnapshot& snapshot, const SurfaceTerms& terms) {
   struct Timed {
     ListedExpiry which;
@@ -769,8 +831,8 @@ Surface fit_surface(const core::ChainSnapshot& snapshot, const SurfaceTerms& ter
       if (!(years > 0.0)) return tl::unexpected{NoSmile::no_time};
       const auto chain = select_expiry(snapshot, which);
       if (!chain) return tl::unexpected{NoSmile::inconsistent_chain};
-      const auto parity = forward_and_discount(*chain, years, terms.rate);
-      if (!parity) return tl::unexpected{NoSmile::no_forward};
+      const auto parity = forward_and_discount(*chain, years, terms.rate, terms.style);
+      if (!parity) return tl::unexpected{reason_of(parity.error())};
       return fit_smile(*chain, *parity, {years, terms.style}, earlier);
     };
     surface.expiries.push_back({which, years, fitted()});

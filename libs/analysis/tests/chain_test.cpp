@@ -162,6 +162,109 @@ TEST(ForwardAndDiscount, FitsTheRateWithoutAStaleQuote) {
   EXPECT_NEAR(-std::log(found->discount_factor), market.rate, 5e-4);
 }
 
+TEST(ForwardAndDiscount, FitsTheRateAmongQuotesThatAreFarOff) {
+  SyntheticMarket market;
+  market.years = 1.0;
+  auto chain = market.chain(50, 160, 2.5);
+  // Six stale quotes on one end would tilt a line through all of them.
+  for (std::size_t i = 36; i < 42; ++i) {
+    for (auto* quote : {&chain.rows[i].put->bid, &chain.rows[i].put->ask}) {
+      *quote = **quote + at(20.0);
+    }
+  }
+  const auto found = forward_and_discount(chain, market.years, std::nullopt);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->discount_source, DiscountSource::fitted);
+  EXPECT_NEAR(-std::log(found->discount_factor), market.rate, 5e-4);
+  EXPECT_NEAR(found->forward, market.forward, 0.02);
+}
+
+TEST(ForwardAndDiscount, IsNotMovedByStaleQuotesNextToTheForward) {
+  const SyntheticMarket market;
+  auto chain = market.chain(70, 130, 1);
+  for (const std::size_t i : {27u, 30u, 31u, 33u}) {  // four of the eleven that count
+    for (auto* quote : {&chain.rows[i].call->bid, &chain.rows[i].call->ask}) {
+      *quote = **quote + at(3.0);
+    }
+  }
+  const auto found = forward_and_discount(chain, market.years, market.rate);
+  ASSERT_TRUE(found);
+  EXPECT_NEAR(found->forward, market.forward, 0.03);
+}
+
+// American options of one expiry on a share that pays a yield, at the prices of american_price().
+struct AmericanMarket {
+  double spot = 100.0;
+  double rate = 0.06;
+  double yield = 0.02;
+  double years = 1.0;
+  double vol = 0.3;
+
+  double forward() const { return spot * std::exp((rate - yield) * years); }
+  ExpiryChain chain() const {
+    ExpiryChain out{.underlying = "X",
+                    .trading_class = "X",
+                    .expiry = {},
+                    .multiplier = 100,
+                    .underlying_price = at(spot),
+                    .rows = {}};
+    for (double strike = 70; strike <= 140; strike += 2.5) {
+      const auto side = [&](Right right) {
+        const double fair = *american_price(right, {spot, strike, years, rate, yield, vol});
+        return OptionSide{at(fair - 0.02), at(fair + 0.02), 1, 1, {}};
+      };
+      out.rows.push_back({at(strike), side(Right::call), side(Right::put)});
+    }
+    return out;
+  }
+};
+
+TEST(ForwardAndDiscount, IsNotBiasedByEarlyExercise) {
+  for (const auto& [rate, yield] : {std::pair{0.06, 0.02}, {0.05, 0.0}, {0.02, 0.08}}) {
+    const AmericanMarket market{.rate = rate, .yield = yield};
+    const auto chain = market.chain();
+    const auto european = forward_and_discount(chain, market.years, rate);
+    const auto american = forward_and_discount(chain, market.years, rate, ExerciseStyle::american);
+    ASSERT_TRUE(european && american);
+    EXPECT_NEAR(american->forward, market.forward(), 0.015) << rate << ' ' << yield;
+    EXPECT_GT(std::abs(european->forward - market.forward()), 0.15) << rate << ' ' << yield;
+    EXPECT_EQ(american->discount_source, DiscountSource::given);
+    // The bounds that American parity leaves: S - D - K <= C - P <= S - K exp(-rT).
+    const auto carry = implied_carry(*american, market.spot, market.years);
+    EXPECT_NEAR(carry.dividend_yield, yield, 3e-4);
+    EXPECT_NEAR(carry.rate, rate, 1e-12);
+    EXPECT_NEAR(carry.dividends, market.spot * (1.0 - std::exp(-yield * market.years)), 0.02);
+    for (const auto& row : chain.rows) {
+      const double difference = (*row.call->mid()).value() - (*row.put->mid()).value();
+      const double strike = row.strike.value();
+      EXPECT_GE(difference, market.spot - carry.dividends - strike - 0.05);
+      EXPECT_LE(difference, market.spot - strike * american->discount_factor + 0.05);
+    }
+  }
+}
+
+TEST(ForwardAndDiscount, ReadsTheCarryOfAmericanOptionsAsInterestWhereNoRateIsGiven) {
+  const AmericanMarket market{.rate = 0.04, .yield = 0.0};
+  const auto found =
+      forward_and_discount(market.chain(), market.years, std::nullopt, ExerciseStyle::american);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->discount_source, DiscountSource::carry);
+  EXPECT_NEAR(found->forward, market.forward(), 0.05);
+  EXPECT_NEAR(-std::log(found->discount_factor), market.rate, 5e-4);
+  EXPECT_NEAR(implied_carry(*found, market.spot, market.years).dividend_yield, 0.0, 1e-4);
+}
+
+TEST(ForwardAndDiscount, NeedsTheSpotOfAmericanOptions) {
+  auto chain = AmericanMarket{}.chain();
+  chain.underlying_price.reset();
+  EXPECT_EQ(forward_and_discount(chain, 1.0, 0.06, ExerciseStyle::american).error(),
+            NoForward::no_spot);
+  chain.underlying_price = at(100);
+  // Yields below rates below zero: two exercise boundaries.
+  EXPECT_EQ(forward_and_discount(chain, 1.0, -0.01, ExerciseStyle::american).error(),
+            NoForward::no_american_price);
+}
+
 TEST(ForwardAndDiscount, RefusesFewerThanTwoPairs) {
   const SyntheticMarket market;
   auto chain = market.chain(99, 101, 1);

@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "bifrost/analysis/american.hpp"
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/core/quote.hpp"
 
@@ -64,8 +65,10 @@ core::Result<ExpiryChain> select_expiry(const core::ChainSnapshot& snapshot,
                                         const ListedExpiry& which);
 
 enum class NoForward : std::uint8_t {
-  too_few_pairs,  // fewer than two strikes have both call and put quoted on both sides
-  not_positive,   // the quotes imply a forward that is zero or negative
+  too_few_pairs,      // fewer than two strikes have both call and put quoted on both sides
+  not_positive,       // the quotes imply a forward that is zero or negative
+  no_spot,            // American options, and the chain does not say the underlying's price
+  no_american_price,  // American options between two exercise boundaries: rates below zero
 };
 std::string_view to_string(NoForward why);
 
@@ -74,6 +77,7 @@ enum class DiscountSource : std::uint8_t {
   given,         // the caller's rate
   fitted,        // the slope of put-call parity, where the quotes pin the rate to a quarter point
   assumed_zero,  // neither: rate 0
+  carry,         // American options only: that the forward exceeds spot is all read as interest
 };
 std::string_view to_string(DiscountSource source);
 
@@ -86,13 +90,26 @@ struct ForwardDiscount {
 };
 
 /// Forward and discount from put-call parity, call - put = discount * (forward - strike), on
-/// middles. The forward is the spread-weighted median over the strikes nearest to it (at most 11),
-/// so that one bad quote cannot move it; an error of the rate matters little there. `rate` is
-/// continuously compounded; without one the slope is used if it is stable, else 0. years_to_expiry
-/// is not negative.
-tl::expected<ForwardDiscount, NoForward> forward_and_discount(const ExpiryChain& chain,
-                                                              double years_to_expiry,
-                                                              std::optional<double> rate);
+/// middles of two-sided quotes that do not cross. The forward is the spread-weighted median over
+/// the strikes nearest to it (at most 11), so that stale quotes, as long as they are fewer, cannot
+/// move it; an error of the rate matters little there. `rate` is continuously compounded; without
+/// one the slope is used if it is stable, else 0. years_to_expiry is not negative.
+///
+/// American options obey parity only as bounds (spot - dividends - strike <= call - put <= spot -
+/// discounted strike), so what early exercise adds to either is taken off first, at the carry that
+/// the forward implies; their slope says nothing about the rate and is not used.
+tl::expected<ForwardDiscount, NoForward> forward_and_discount(
+    const ExpiryChain& chain, double years_to_expiry, std::optional<double> rate,
+    ExerciseStyle style = ExerciseStyle::european);
+
+/// What holding the underlying until expiry pays, as a forward and a rate imply it.
+struct ImpliedCarry {
+  double rate;            // continuously compounded, that of the discount factor
+  double dividend_yield;  // dividends and borrow fee together, continuous; negative where spot lags
+  double dividends;       // the same as present value, currency per share
+};
+/// spot and years_to_expiry are positive.
+ImpliedCarry implied_carry(const ForwardDiscount& parity, double spot, double years_to_expiry);
 
 /// One option, priced.
 struct OptionAnalytics {

@@ -42,18 +42,21 @@ struct SviParameters {
 
 struct LognormalComponent {
   double weight;     // probability
-  double log_mean;   // ln(mean of the settlement / forward)
+  double mean;       // of the settlement, as a multiple of the forward
+  double log_mean;   // ln(mean), kept because every evaluation asks for it
   double deviation;  // of the settlement's logarithm, until expiry
 };
 
 /// Why an expiry has no smile.
 enum class NoSmile : std::uint8_t {
-  no_time,                // settled already, or settles now
-  no_forward,             // put-call parity names none (NoForward)
-  no_spot,                // American options, and the snapshot does not say the underlying's price
-  inconsistent_chain,     // a contract comes twice, or multipliers differ
-  too_few_quotes,         // fewer than five usable out-of-the-money quotes, or none on one side
-  no_arbitrage_free_fit,  // no density comes near the quotes: they are worse than two spreads off
+  no_time,             // settled already, or settles now
+  no_forward,          // put-call parity names none (NoForward)
+  no_spot,             // American options, and the snapshot does not say the underlying's price
+  no_american_price,   // American options under rates below zero (NoAmericanPrice::two_boundaries)
+  inconsistent_chain,  // a contract comes twice, or multipliers differ
+  too_few_quotes,      // fewer than five usable out-of-the-money quotes, or none on one side
+  no_arbitrage_free_fit,  // no density comes near: half of the quotes are missed by over two
+                          // spreads
 };
 std::string_view to_string(NoSmile why);
 
