@@ -139,6 +139,7 @@ void AmericanSurface::Impl::fill() {
   constexpr int along = PremiumTable::along;
   constexpr int across = PremiumTable::across;
   table.root_years = std::sqrt(terms.years_to_expiry);
+  table.spot = terms.spot;
   table.log_spot = std::log(terms.spot);
   table.sign = right == Right::put ? -1.0 : 1.0;
   table.middle = 0.5 * (std::log(lowest_vol) + std::log(highest_vol));
@@ -166,18 +167,38 @@ void AmericanSurface::Impl::fill() {
     }
     table.log_boundary[k] = sum * (k == 0 ? 1.0 : 2.0) / along;
   }
+  // One direction after the other.
+  std::array<double, static_cast<std::size_t>(across * along)> half{};
   for (int j = 0; j < across; ++j) {
-    for (int k = 0; k < along; ++k) {
-      double sum = 0.0;
-      for (int x = 0; x < across; ++x) {
-        for (int a = 0; a < along; ++a) {
-          sum += values[static_cast<std::size_t>(x * along + a)] * std::cos(j * angle(x, across)) *
-                 std::cos(k * angle(a, along));
-        }
+    for (int x = 0; x < across; ++x) {
+      const double weight = std::cos(j * angle(x, across)) * (j == 0 ? 1.0 : 2.0) / across;
+      for (int a = 0; a < along; ++a) {
+        half[static_cast<std::size_t>(j * along + a)] +=
+            weight * values[static_cast<std::size_t>(x * along + a)];
       }
-      table.premium[k * across + j] =
-          sum * (j == 0 ? 1.0 : 2.0) * (k == 0 ? 1.0 : 2.0) / (across * along);
     }
+  }
+  for (int k = 0; k < along; ++k) {
+    for (int a = 0; a < along; ++a) {
+      const double weight = std::cos(k * angle(a, along)) * (k == 0 ? 1.0 : 2.0) / along;
+      for (int j = 0; j < across; ++j) {
+        table.premium[k * across + j] += weight * half[static_cast<std::size_t>(j * along + a)];
+      }
+    }
+  }
+  // Most of the series has died out long before its last terms: what is left out of a column sums
+  // to less than a 500 millionth of the strike.
+  for (int part = 0; part < PremiumTable::parts; ++part) table.used[part] = 1;
+  for (int j = 0; j < across; ++j) {
+    int used = along;
+    double left_out = 0.0;
+    while (used > 1) {
+      left_out += std::abs(table.premium[(used - 1) * across + j]);
+      if (left_out > 2e-9) break;
+      --used;
+    }
+    int& of_part = table.used[j / (across / PremiumTable::parts)];
+    of_part = std::max(of_part, used);
   }
 }
 
@@ -210,23 +231,18 @@ void AmericanSurface::prices(const ContractColumns& contracts, std::span<const d
                              std::span<double> out) const {
   impl_->check(contracts, vols.size());
   impl_->check(contracts, out.size());
-  const std::size_t n = contracts.size();
-  ValuationColumns european;
-  price_chain(contracts, impl_->european(), vols, european);
-  std::vector<double> premium(n, 0.0);
+  ValuationColumns valued;
+  price_chain(contracts, impl_->european(), vols, valued);
   if (impl_->exercise == Exercise::below_a_boundary) {
-    kernels::current().premium_values(impl_->table, ChainKernels::of(contracts), vols.data(),
-                                      {premium.data(), nullptr, nullptr, nullptr});
+    kernels::current().exercise_all(impl_->table, ChainKernels::of(contracts), vols.data(),
+                                    valued.price.data());
   }
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < contracts.size(); ++i) {
     const double strike = contracts.strike(i);
-    const double now = intrinsic_value(impl_->right, impl_->terms.spot, strike);
-    if (!impl_->covers(vols[i])) {
-      out[i] = impl_->careful(strike, vols[i]).price;
-    } else if (premium[i] < 0.0) {
-      out[i] = now;
+    if (impl_->exercise == Exercise::never_early) {
+      out[i] = std::max(valued.price[i], intrinsic_value(impl_->right, impl_->terms.spot, strike));
     } else {
-      out[i] = std::max(european.price[i] + impl_->unit(strike) * premium[i], now);
+      out[i] = impl_->covers(vols[i]) ? valued.price[i] : impl_->careful(strike, vols[i]).price;
     }
   }
 }
@@ -243,7 +259,7 @@ void AmericanSurface::valuations(const ContractColumns& contracts, std::span<con
   std::vector<double> bend(n, 0.0);
   std::vector<double> vol_slope(n, 0.0);
   if (impl_->exercise == Exercise::below_a_boundary) {
-    kernels::current().premium_with_slopes(
+    kernels::current().premium_all(
         impl_->table, ChainKernels::of(contracts), vols.data(),
         {value.data(), slope.data(), bend.data(), vol_slope.data()});
   }
@@ -340,9 +356,12 @@ void AmericanSurface::implied_vols(const ContractColumns& contracts, std::span<c
       }
       const double moved = std::abs(next - search.vol);
       search.vol = next;
-      // Newton's method: after a step of 1e-6 the next one would be noise.
-      if (gap == 0.0 || moved <= 1e-6 * next) {
-        out.vol[search.index] = gap == 0.0 ? vols[i] : next;
+      // Newton's method: after a step of 1e-6 the next one would be noise, and so is a gap that the
+      // price was rounded by.
+      const double noise =
+          2.0 * std::numeric_limits<double>::epsilon() * std::max(s, strikes[i]);
+      if (std::abs(gap) <= noise || moved <= 1e-6 * next) {
+        out.vol[search.index] = std::abs(gap) <= noise ? vols[i] : next;
       } else {
         searches[kept++] = search;
       }
