@@ -41,6 +41,90 @@ double intrinsic_value(Right right, double spot, double strike) {
   return std::max(right == Right::call ? spot - strike : strike - spot, 0.0);
 }
 
+/// The boundaries at the vols of a table's nodes.
+using Boundaries = std::vector<ExerciseBoundary>;
+
+/// `nearby`: the boundaries of a table whose rate is nearly the same, or nothing.
+Boundaries fill(PremiumTable& table, Right right, const AmericanTerms& terms,
+                const Boundaries& nearby) {
+  constexpr int along = PremiumTable::along;
+  constexpr int across = PremiumTable::across;
+  constexpr double lowest = AmericanSurface::lowest_vol;
+  constexpr double highest = AmericanSurface::highest_vol;
+  table = {};
+  table.root_years = std::sqrt(terms.years_to_expiry);
+  table.spot = terms.spot;
+  table.log_spot = std::log(terms.spot);
+  table.sign = right == Right::put ? -1.0 : 1.0;
+  table.middle = 0.5 * (std::log(lowest) + std::log(highest));
+  table.half_width = 0.5 * (std::log(highest) - std::log(lowest));
+  const auto put = as_put(right, terms.rate, terms.dividend_yield);
+  const auto angle = [](int i, int n) { return std::numbers::pi * (i + 0.5) / n; };
+  Boundaries boundaries;
+  std::array<double, along> log_boundary{};
+  std::array<double, static_cast<std::size_t>(across * along)> values{};
+  for (int a = 0; a < along; ++a) {
+    const double vol = std::exp(table.middle + table.half_width * std::cos(angle(a, along)));
+    const double years = terms.years_to_expiry;
+    const auto& boundary = nearby.empty()
+                               ? boundaries.emplace_back(years, put.rate, put.yield, vol)
+                               : boundaries.emplace_back(years, put.rate, put.yield, vol,
+                                                         nearby[static_cast<std::size_t>(a)]);
+    const double start = boundary.at_start();
+    log_boundary[static_cast<std::size_t>(a)] = std::log(start);
+    for (int x = 0; x < across; ++x) {
+      const double y = std::cos(angle(x, across));
+      const double xi = PremiumTable::scale * (1.0 + y) / (1.0 - y);
+      values[static_cast<std::size_t>(x * along + a)] =
+          xi > 40.0 ? 0.0 : boundary.premium(start * std::exp(xi * vol * table.root_years));
+    }
+  }
+  for (int k = 0; k < along; ++k) {
+    double sum = 0.0;
+    for (int a = 0; a < along; ++a) {
+      sum += log_boundary[static_cast<std::size_t>(a)] * std::cos(k * angle(a, along));
+    }
+    table.log_boundary[k] = sum * (k == 0 ? 1.0 : 2.0) / along;
+  }
+  // One direction after the other.
+  std::array<double, static_cast<std::size_t>(across * along)> half{};
+  for (int j = 0; j < across; ++j) {
+    for (int x = 0; x < across; ++x) {
+      const double weight = std::cos(j * angle(x, across)) * (j == 0 ? 1.0 : 2.0) / across;
+      for (int a = 0; a < along; ++a) {
+        half[static_cast<std::size_t>(j * along + a)] +=
+            weight * values[static_cast<std::size_t>(x * along + a)];
+      }
+    }
+  }
+  for (int k = 0; k < along; ++k) {
+    for (int a = 0; a < along; ++a) {
+      const double weight = std::cos(k * angle(a, along)) * (k == 0 ? 1.0 : 2.0) / along;
+      for (int j = 0; j < across; ++j) {
+        table.premium[k * across + j] += weight * half[static_cast<std::size_t>(j * along + a)];
+      }
+    }
+  }
+  // Most of the series has died out long before its last terms: what is left out of a column sums
+  // to less than a 500 millionth of the strike, or of a premium that is small itself.
+  double largest = 0.0;
+  for (const double c : table.premium) largest = std::max(largest, std::abs(c));
+  const double negligible = 2e-9 * std::min(1.0, 1e3 * largest);
+  for (int part = 0; part < PremiumTable::parts; ++part) table.used[part] = 1;
+  for (int j = 0; j < across; ++j) {
+    int used = along;
+    double left_out = 0.0;
+    while (used > 1) {
+      left_out += std::abs(table.premium[(used - 1) * across + j]);
+      if (left_out > negligible) break;
+      --used;
+    }
+    int& of_part = table.used[j / (across / PremiumTable::parts)];
+    of_part = std::max(of_part, used);
+  }
+  return boundaries;
+}
+
 }  // namespace
 
 std::string_view to_string(NoAmericanPrice why) {
@@ -85,15 +169,39 @@ struct AmericanSurface::Impl {
   Right right;
   Exercise exercise;
   PremiumTable table;
+  // The same at rates a little lower and higher, for rho.
+  double lower_rate;
+  double higher_rate;
+  PremiumTable lower_table;
+  PremiumTable higher_table;
 
   /// What 1 stands for in the table, whose put is on a strike of 1.
   double unit(double strike) const { return right == Right::put ? strike : terms.spot; }
-  ExpiryTerms european() const {
+  ExpiryTerms european() const { return european(terms.rate); }
+  ExpiryTerms european(double rate) const {
     const double t = terms.years_to_expiry;
-    return {terms.spot * std::exp((terms.rate - terms.dividend_yield) * t),
-            std::exp(-terms.rate * t), t};
+    return {terms.spot * std::exp((rate - terms.dividend_yield) * t), std::exp(-rate * t), t};
+  }
+  void move_to(double spot) {
+    terms.spot = spot;
+    for (auto* each : {&table, &lower_table, &higher_table}) {
+      each->spot = spot;
+      each->log_spot = std::log(spot);
+    }
   }
   void fill();
+  void rhos(const ContractColumns& contracts, std::span<const double> vols,
+            std::vector<double>& out) const;
+  double careful_rho(double strike, double vol) const {
+    const auto price = [&](double rate) {
+      return american_price(right, {terms.spot, strike, terms.years_to_expiry, rate,
+                                    terms.dividend_yield, vol})
+          .value_or(std::numeric_limits<double>::quiet_NaN());
+    };
+    return (price(higher_rate) - price(lower_rate)) / (higher_rate - lower_rate);
+  }
+  /// All but rho.
+  void value(const ContractColumns& contracts, std::span<const double> vols, Columns& out) const;
   void check(const ContractColumns& contracts, std::size_t others) const {
     if (contracts.size() != others) core::panic("contracts and columns are not parallel");
     for (std::size_t i = 0; i < contracts.size(); ++i) {
@@ -136,69 +244,28 @@ struct AmericanSurface::Impl {
 };
 
 void AmericanSurface::Impl::fill() {
-  constexpr int along = PremiumTable::along;
-  constexpr int across = PremiumTable::across;
-  table.root_years = std::sqrt(terms.years_to_expiry);
-  table.spot = terms.spot;
-  table.log_spot = std::log(terms.spot);
-  table.sign = right == Right::put ? -1.0 : 1.0;
-  table.middle = 0.5 * (std::log(lowest_vol) + std::log(highest_vol));
-  table.half_width = 0.5 * (std::log(highest_vol) - std::log(lowest_vol));
-  const auto put = as_put(right, terms.rate, terms.dividend_yield);
-  const auto angle = [](int i, int n) { return std::numbers::pi * (i + 0.5) / n; };
-  std::array<double, along> log_boundary{};
-  std::array<double, static_cast<std::size_t>(across * along)> values{};
-  for (int a = 0; a < along; ++a) {
-    const double vol = std::exp(table.middle + table.half_width * std::cos(angle(a, along)));
-    const ExerciseBoundary boundary(terms.years_to_expiry, put.rate, put.yield, vol);
-    const double start = boundary.at_start();
-    log_boundary[static_cast<std::size_t>(a)] = std::log(start);
-    for (int x = 0; x < across; ++x) {
-      const double y = std::cos(angle(x, across));
-      const double xi = PremiumTable::scale * (1.0 + y) / (1.0 - y);
-      values[static_cast<std::size_t>(x * along + a)] =
-          xi > 40.0 ? 0.0 : boundary.premium(start * std::exp(xi * vol * table.root_years));
-    }
+  const auto boundaries = analysis::fill(table, right, terms, {});
+  AmericanTerms other = terms;
+  other.rate = higher_rate;
+  analysis::fill(higher_table, right, other, boundaries);
+  other.rate = lower_rate;
+  analysis::fill(lower_table, right, other, boundaries);
+}
+
+void AmericanSurface::Impl::rhos(const ContractColumns& contracts, std::span<const double> vols,
+                                 std::vector<double>& out) const {
+  ValuationColumns low;
+  ValuationColumns high;
+  price_chain(contracts, european(lower_rate), vols, low);
+  price_chain(contracts, european(higher_rate), vols, high);
+  if (exercise == Exercise::below_a_boundary) {
+    const auto columns = ChainKernels::of(contracts);
+    kernels::current().exercise_all(lower_table, columns, vols.data(), low.price.data());
+    kernels::current().exercise_all(higher_table, columns, vols.data(), high.price.data());
   }
-  for (int k = 0; k < along; ++k) {
-    double sum = 0.0;
-    for (int a = 0; a < along; ++a) {
-      sum += log_boundary[static_cast<std::size_t>(a)] * std::cos(k * angle(a, along));
-    }
-    table.log_boundary[k] = sum * (k == 0 ? 1.0 : 2.0) / along;
-  }
-  // One direction after the other.
-  std::array<double, static_cast<std::size_t>(across * along)> half{};
-  for (int j = 0; j < across; ++j) {
-    for (int x = 0; x < across; ++x) {
-      const double weight = std::cos(j * angle(x, across)) * (j == 0 ? 1.0 : 2.0) / across;
-      for (int a = 0; a < along; ++a) {
-        half[static_cast<std::size_t>(j * along + a)] +=
-            weight * values[static_cast<std::size_t>(x * along + a)];
-      }
-    }
-  }
-  for (int k = 0; k < along; ++k) {
-    for (int a = 0; a < along; ++a) {
-      const double weight = std::cos(k * angle(a, along)) * (k == 0 ? 1.0 : 2.0) / along;
-      for (int j = 0; j < across; ++j) {
-        table.premium[k * across + j] += weight * half[static_cast<std::size_t>(j * along + a)];
-      }
-    }
-  }
-  // Most of the series has died out long before its last terms: what is left out of a column sums
-  // to less than a 500 millionth of the strike.
-  for (int part = 0; part < PremiumTable::parts; ++part) table.used[part] = 1;
-  for (int j = 0; j < across; ++j) {
-    int used = along;
-    double left_out = 0.0;
-    while (used > 1) {
-      left_out += std::abs(table.premium[(used - 1) * across + j]);
-      if (left_out > 2e-9) break;
-      --used;
-    }
-    int& of_part = table.used[j / (across / PremiumTable::parts)];
-    of_part = std::max(of_part, used);
+  out.resize(contracts.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = (high.price[i] - low.price[i]) / (higher_rate - lower_rate);
   }
 }
 
@@ -215,9 +282,26 @@ tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right righ
   }
   const auto exercise = exercise_of(as_put(right, terms.rate, terms.dividend_yield));
   if (!exercise) return tl::unexpected{exercise.error()};
-  auto impl = std::make_unique<Impl>(Impl{terms, right, *exercise, {}});
+  // A put's rate stays positive.
+  const double rate_step =
+      right == Right::put && terms.rate > 0.0 ? std::min(1e-3, 0.5 * terms.rate) : 1e-3;
+  auto impl = std::make_unique<Impl>(Impl{.terms = terms,
+                                          .right = right,
+                                          .exercise = *exercise,
+                                          .table = {},
+                                          .lower_rate = terms.rate - rate_step,
+                                          .higher_rate = terms.rate + rate_step,
+                                          .lower_table = {},
+                                          .higher_table = {}});
   if (*exercise == Exercise::below_a_boundary) impl->fill();
   return AmericanSurface{std::move(impl)};
+}
+
+AmericanSurface AmericanSurface::at_spot(double spot) const {
+  if (!positive(spot)) core::panic("a surface needs a positive spot");
+  auto moved = std::make_unique<Impl>(*impl_);
+  moved->move_to(spot);
+  return AmericanSurface{std::move(moved)};
 }
 
 const AmericanTerms& AmericanSurface::terms() const {
@@ -247,21 +331,18 @@ void AmericanSurface::prices(const ContractColumns& contracts, std::span<const d
   }
 }
 
-void AmericanSurface::valuations(const ContractColumns& contracts, std::span<const double> vols,
-                                 Columns& out) const {
-  impl_->check(contracts, vols.size());
-  const auto& terms = impl_->terms;
+void AmericanSurface::Impl::value(const ContractColumns& contracts, std::span<const double> vols,
+                                  Columns& out) const {
   const std::size_t n = contracts.size();
   ValuationColumns european;
-  price_chain(contracts, impl_->european(), vols, european);
-  std::vector<double> value(n, 0.0);
+  price_chain(contracts, this->european(), vols, european);
+  std::vector<double> premium(n, 0.0);
   std::vector<double> slope(n, 0.0);
   std::vector<double> bend(n, 0.0);
   std::vector<double> vol_slope(n, 0.0);
-  if (impl_->exercise == Exercise::below_a_boundary) {
-    kernels::current().premium_all(
-        impl_->table, ChainKernels::of(contracts), vols.data(),
-        {value.data(), slope.data(), bend.data(), vol_slope.data()});
+  if (exercise == Exercise::below_a_boundary) {
+    kernels::current().premium_all(table, ChainKernels::of(contracts), vols.data(),
+                                   {premium.data(), slope.data(), bend.data(), vol_slope.data()});
   }
   for (auto* column : {&out.price, &out.delta, &out.gamma, &out.theta, &out.vega})
     column->resize(n);
@@ -269,22 +350,22 @@ void AmericanSurface::valuations(const ContractColumns& contracts, std::span<con
   const double s = terms.spot;
   for (std::size_t i = 0; i < n; ++i) {
     const double strike = contracts.strike(i);
-    const double now = intrinsic_value(impl_->right, s, strike);
-    const double unit = impl_->unit(strike);
+    const double now = intrinsic_value(right, s, strike);
+    const double unit = this->unit(strike);
     Valuation at{
-        .price = european.price[i] + unit * value[i],
+        .price = european.price[i] + unit * premium[i],
         .delta = european.delta[i] * growth,
         .gamma = european.gamma[i] * growth * growth + unit * (bend[i] - slope[i]) / (s * s),
         .theta = 0.0,
         .vega = european.vega[i] + unit * vol_slope[i],
         .rho = 0.0};
-    at.delta += impl_->right == Right::put ? unit * slope[i] / s : value[i] - slope[i];
-    at.theta = impl_->theta(at, vols[i]);
-    if (!impl_->covers(vols[i])) {
-      at = impl_->careful(strike, vols[i]);
-    } else if (value[i] < 0.0 || (at.price <= now && now > 0.0)) {
+    at.delta += right == Right::put ? unit * slope[i] / s : premium[i] - slope[i];
+    at.theta = theta(at, vols[i]);
+    if (!covers(vols[i])) {
+      at = careful(strike, vols[i]);
+    } else if (premium[i] < 0.0 || (at.price <= now && now > 0.0)) {
       at = {.price = now,
-            .delta = impl_->right == Right::call ? 1.0 : -1.0,
+            .delta = right == Right::call ? 1.0 : -1.0,
             .gamma = 0.0,
             .theta = 0.0,
             .vega = 0.0,
@@ -295,6 +376,20 @@ void AmericanSurface::valuations(const ContractColumns& contracts, std::span<con
     out.gamma[i] = at.gamma;
     out.theta[i] = at.theta;
     out.vega[i] = at.vega;
+  }
+}
+
+void AmericanSurface::valuations(const ContractColumns& contracts, std::span<const double> vols,
+                                 Columns& out) const {
+  impl_->check(contracts, vols.size());
+  impl_->value(contracts, vols, out);
+  impl_->rhos(contracts, vols, out.rho);
+  for (std::size_t i = 0; i < contracts.size(); ++i) {
+    if (!impl_->covers(vols[i])) {
+      out.rho[i] = impl_->careful_rho(contracts.strike(i), vols[i]);
+    } else if (out.vega[i] == 0.0) {
+      out.rho[i] = 0.0;  // exercised
+    }
   }
 }
 
@@ -337,14 +432,16 @@ void AmericanSurface::implied_vols(const ContractColumns& contracts, std::span<c
     }
   }
   Columns valued;
+  std::vector<std::size_t> left;
+  std::vector<double> vols;
   for (int round = 0; round < 100 && !searches.empty(); ++round) {
-    std::vector<double> strikes;
-    std::vector<double> vols;
+    left.clear();
+    vols.clear();
     for (const auto& search : searches) {
-      strikes.push_back(contracts.strike(search.index));
+      left.push_back(search.index);
       vols.push_back(search.vol);
     }
-    valuations(ContractColumns{strikes, impl_->right}, vols, valued);
+    impl_->value(contracts.some(left), vols, valued);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < vols.size(); ++i) {
       auto search = searches[i];
@@ -358,8 +455,8 @@ void AmericanSurface::implied_vols(const ContractColumns& contracts, std::span<c
       search.vol = next;
       // Newton's method: after a step of 1e-6 the next one would be noise, and so is a gap that the
       // price was rounded by.
-      const double noise =
-          2.0 * std::numeric_limits<double>::epsilon() * std::max(s, strikes[i]);
+      const double noise = 2.0 * std::numeric_limits<double>::epsilon() *
+                           std::max(s, contracts.strike(search.index));
       if (std::abs(gap) <= noise || moved <= 1e-6 * next) {
         out.vol[search.index] = std::abs(gap) <= noise ? vols[i] : next;
       } else {
