@@ -41,12 +41,88 @@ double intrinsic_value(Right right, double spot, double strike) {
   return std::max(right == Right::call ? spot - strike : strike - spot, 0.0);
 }
 
-/// By the Black-Scholes equation, which holds wherever the option is kept. Per calendar day.
-double theta_while_kept(const Valuation& at, const SpotInputs& in) {
-  const double s = in.spot;
-  return (in.rate * at.price - (in.rate - in.dividend_yield) * s * at.delta -
-          0.5 * in.vol * in.vol * s * s * at.gamma) /
-         365.0;
+/// The boundaries at the vols of a table's nodes.
+using Boundaries = std::vector<ExerciseBoundary>;
+
+/// `nearby`: the boundaries of a table whose rate is nearly the same, or nothing.
+Boundaries fill(PremiumTable& table, Right right, const AmericanTerms& terms,
+                const Boundaries& nearby) {
+  constexpr int along = PremiumTable::along;
+  constexpr int across = PremiumTable::across;
+  constexpr double lowest = AmericanSurface::lowest_vol;
+  constexpr double highest = AmericanSurface::highest_vol;
+  table = {};
+  table.root_years = std::sqrt(terms.years_to_expiry);
+  table.spot = terms.spot;
+  table.log_spot = std::log(terms.spot);
+  table.sign = right == Right::put ? -1.0 : 1.0;
+  table.middle = 0.5 * (std::log(lowest) + std::log(highest));
+  table.half_width = 0.5 * (std::log(highest) - std::log(lowest));
+  const auto put = as_put(right, terms.rate, terms.dividend_yield);
+  const auto angle = [](int i, int n) { return std::numbers::pi * (i + 0.5) / n; };
+  Boundaries boundaries;
+  std::array<double, along> log_boundary{};
+  std::array<double, static_cast<std::size_t>(across * along)> values{};
+  for (int a = 0; a < along; ++a) {
+    const double vol = std::exp(table.middle + table.half_width * std::cos(angle(a, along)));
+    const double years = terms.years_to_expiry;
+    const auto& boundary = nearby.empty()
+                               ? boundaries.emplace_back(years, put.rate, put.yield, vol)
+                               : boundaries.emplace_back(years, put.rate, put.yield, vol,
+                                                         nearby[static_cast<std::size_t>(a)]);
+    const double start = boundary.at_start();
+    log_boundary[static_cast<std::size_t>(a)] = std::log(start);
+    for (int x = 0; x < across; ++x) {
+      const double y = std::cos(angle(x, across));
+      const double xi = PremiumTable::scale * (1.0 + y) / (1.0 - y);
+      values[static_cast<std::size_t>(x * along + a)] =
+          xi > 40.0 ? 0.0 : boundary.premium(start * std::exp(xi * vol * table.root_years));
+    }
+  }
+  for (int k = 0; k < along; ++k) {
+    double sum = 0.0;
+    for (int a = 0; a < along; ++a) {
+      sum += log_boundary[static_cast<std::size_t>(a)] * std::cos(k * angle(a, along));
+    }
+    table.log_boundary[k] = sum * (k == 0 ? 1.0 : 2.0) / along;
+  }
+  // One direction after the other.
+  std::array<double, static_cast<std::size_t>(across * along)> half{};
+  for (int j = 0; j < across; ++j) {
+    for (int x = 0; x < across; ++x) {
+      const double weight = std::cos(j * angle(x, across)) * (j == 0 ? 1.0 : 2.0) / across;
+      for (int a = 0; a < along; ++a) {
+        half[static_cast<std::size_t>(j * along + a)] +=
+            weight * values[static_cast<std::size_t>(x * along + a)];
+      }
+    }
+  }
+  for (int k = 0; k < along; ++k) {
+    for (int a = 0; a < along; ++a) {
+      const double weight = std::cos(k * angle(a, along)) * (k == 0 ? 1.0 : 2.0) / along;
+      for (int j = 0; j < across; ++j) {
+        table.premium[k * across + j] += weight * half[static_cast<std::size_t>(j * along + a)];
+      }
+    }
+  }
+  // Most of the series has died out long before its last terms: what is left out of a column sums
+  // to less than a 500 millionth of the strike, or of a premium that is small itself.
+  double largest = 0.0;
+  for (const double c : table.premium) largest = std::max(largest, std::abs(c));
+  const double negligible = 2e-9 * std::min(1.0, 1e3 * largest);
+  for (int part = 0; part < PremiumTable::parts; ++part) table.used[part] = 1;
+  for (int j = 0; j < across; ++j) {
+    int used = along;
+    double left_out = 0.0;
+    while (used > 1) {
+      left_out += std::abs(table.premium[(used - 1) * across + j]);
+      if (left_out > negligible) break;
+      --used;
+    }
+    int& of_part = table.used[j / (across / PremiumTable::parts)];
+    of_part = std::max(of_part, used);
+  }
+  return boundaries;
 }
 
 }  // namespace
@@ -82,83 +158,6 @@ tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInpu
   return std::max(european + unit * boundary.premium(spot), now);
 }
 
-tl::expected<double, NoAmericanPrice> american_rho(Right right, const SpotInputs& in) {
-  const double step = 1e-4;
-  const auto at = [&](double rate) {
-    SpotInputs moved = in;
-    moved.rate = rate;
-    return american_price(right, moved);
-  };
-  const auto dear = at(in.rate + step);
-  // At rate zero the lower rate may be one that has two boundaries.
-  const auto cheap = at(in.rate - step);
-  const auto low = cheap ? cheap : at(in.rate);
-  if (!dear || !low) return tl::unexpected{NoAmericanPrice::two_boundaries};
-  return (*dear - *low) / (cheap ? 2.0 * step : step);
-}
-
-tl::expected<Valuation, NoAmericanPrice> american_valuation(Right right, const SpotInputs& in) {
-  const auto mid = american_price(right, in);
-  if (!mid) return tl::unexpected{mid.error()};
-  const auto price = [&](double SpotInputs::* input, double value) {
-    SpotInputs moved = in;
-    moved.*input = value;
-    return american_price(right, moved);
-  };
-  const double ds = 1e-3 * in.spot;
-  const double dv = 1e-3 * std::max(in.vol, 1e-3);
-  const double low_vol = std::max(in.vol - dv, 0.0);
-  const auto up = price(&SpotInputs::spot, in.spot + ds);
-  const auto down = price(&SpotInputs::spot, in.spot - ds);
-  const auto more = price(&SpotInputs::vol, in.vol + dv);
-  const auto less = price(&SpotInputs::vol, low_vol);
-  const auto rho = american_rho(right, in);
-  for (const auto* each : {&up, &down, &more, &less, &rho}) {
-    if (!*each) return tl::unexpected{each->error()};
-  }
-  Valuation at{.price = *mid,
-               .delta = (*up - *down) / (2.0 * ds),
-               .gamma = (*up - 2.0 * *mid + *down) / (ds * ds),
-               .theta = 0.0,
-               .vega = (*more - *less) / (in.vol + dv - low_vol),
-               .rho = *rho};
-  if (at.price > intrinsic_value(right, in.spot, in.strike)) at.theta = theta_while_kept(at, in);
-  return at;
-}
-
-tl::expected<double, NoImpliedVol> american_implied_vol(Right right, double price, SpotInputs in) {
-  in.vol = 0.0;
-  const auto still = american_price(right, in);
-  if (!still || !std::isfinite(price)) return tl::unexpected{NoImpliedVol::not_finite};
-  if (in.years_to_expiry == 0.0) return tl::unexpected{NoImpliedVol::expired};
-  const double noise = 8.0 * std::numeric_limits<double>::epsilon() * std::max(in.spot, in.strike);
-  if (price < *still - noise) return tl::unexpected{NoImpliedVol::below_intrinsic};
-  if (price <= *still + noise) return tl::unexpected{NoImpliedVol::no_time_value};
-  if (price >= (right == Right::call ? in.spot : in.strike)) {
-    return tl::unexpected{NoImpliedVol::above_bound};
-  }
-  double low = 0.0;
-  double high = std::numeric_limits<double>::infinity();
-  const auto gap_at = [&](double vol) {
-    in.vol = vol;
-    return american_price(right, in).value_or(std::numeric_limits<double>::quiet_NaN()) - price;
-  };
-  double vol = 0.3;
-  // Halving alone would take sixty rounds.
-  for (int round = 0; round < 100; ++round) {
-    const double gap = gap_at(vol);
-    if (gap == 0.0) return vol;
-    (gap < 0.0 ? low : high) = vol;
-    const double step = 1e-4 * vol;
-    double next = vol - gap * step / (gap_at(vol + step) - gap);
-    if (!(next > low && next < high)) next = std::isinf(high) ? 2.0 * vol : 0.5 * (low + high);
-    const double moved = std::abs(next - vol);
-    vol = next;
-    if (moved <= 1e-9 * next) break;
-  }
-  return vol;
-}
-
 bool assignment_is_likely(double dividend, double time_value) {
   return dividend > time_value;
 }
@@ -170,27 +169,74 @@ struct AmericanSurface::Impl {
   Right right;
   Exercise exercise;
   PremiumTable table;
+  // The same at rates a little lower and higher, for rho.
+  double lower_rate;
+  double higher_rate;
+  PremiumTable lower_table;
+  PremiumTable higher_table;
 
   /// What 1 stands for in the table, whose put is on a strike of 1.
   double unit(double strike) const { return right == Right::put ? strike : terms.spot; }
-  ExpiryTerms european() const {
+  ExpiryTerms european() const { return european(terms.rate); }
+  ExpiryTerms european(double rate) const {
     const double t = terms.years_to_expiry;
-    return {terms.spot * std::exp((terms.rate - terms.dividend_yield) * t),
-            std::exp(-terms.rate * t), t};
+    return {terms.spot * std::exp((rate - terms.dividend_yield) * t), std::exp(-rate * t), t};
+  }
+  void move_to(double spot) {
+    terms.spot = spot;
+    for (auto* each : {&table, &lower_table, &higher_table}) {
+      each->spot = spot;
+      each->log_spot = std::log(spot);
+    }
   }
   void fill();
+  void rhos(const ContractColumns& contracts, std::span<const double> vols,
+            std::vector<double>& out) const;
+  double careful_rho(double strike, double vol) const {
+    const auto price = [&](double rate) {
+      return american_price(right, {terms.spot, strike, terms.years_to_expiry, rate,
+                                    terms.dividend_yield, vol})
+          .value_or(std::numeric_limits<double>::quiet_NaN());
+    };
+    return (price(higher_rate) - price(lower_rate)) / (higher_rate - lower_rate);
+  }
+  /// All but rho.
+  void value(const ContractColumns& contracts, std::span<const double> vols, Columns& out) const;
   void check(const ContractColumns& contracts, std::size_t others) const {
     if (contracts.size() != others) core::panic("contracts and columns are not parallel");
     for (std::size_t i = 0; i < contracts.size(); ++i) {
       if (contracts.right(i) != right) core::panic("a contract of the other right");
     }
   }
-  /// Beyond the table.
+  /// By the Black-Scholes equation, which holds wherever the option is kept.
+  double theta(const Valuation& at, double vol) const {
+    const double s = terms.spot;
+    return (terms.rate * at.price - (terms.rate - terms.dividend_yield) * s * at.delta -
+            0.5 * vol * vol * s * s * at.gamma) /
+           365.0;
+  }
+  /// Beyond the table: from first principles, greeks by differences.
   Valuation careful(double strike, double vol) const {
-    const auto at = american_valuation(
-        right, {terms.spot, strike, terms.years_to_expiry, terms.rate, terms.dividend_yield, vol});
-    if (!at) core::panic("a table was built where no option has a price");
-    return *at;
+    const double s = terms.spot;
+    const auto price = [&](double spot, double at_vol) {
+      return american_price(right, {spot, strike, terms.years_to_expiry, terms.rate,
+                                    terms.dividend_yield, at_vol})
+          .value_or(std::numeric_limits<double>::quiet_NaN());
+    };
+    const double ds = 1e-3 * s;
+    const double dv = 1e-3 * std::max(vol, 1e-3);
+    const double low_vol = std::max(vol - dv, 0.0);
+    const double up = price(s + ds, vol);
+    const double down = price(s - ds, vol);
+    Valuation at{.price = price(s, vol),
+                 .delta = (up - down) / (2.0 * ds),
+                 .gamma = 0.0,
+                 .theta = 0.0,
+                 .vega = (price(s, vol + dv) - price(s, low_vol)) / (vol + dv - low_vol),
+                 .rho = 0.0};
+    at.gamma = (up - 2.0 * at.price + down) / (ds * ds);
+    if (at.price > intrinsic_value(right, s, strike)) at.theta = theta(at, vol);
+    return at;
   }
   bool covers(double vol) const {
     return exercise == Exercise::never_early || (vol >= lowest_vol && vol <= highest_vol);
@@ -198,48 +244,28 @@ struct AmericanSurface::Impl {
 };
 
 void AmericanSurface::Impl::fill() {
-  constexpr int along = PremiumTable::along;
-  constexpr int across = PremiumTable::across;
-  table.root_years = std::sqrt(terms.years_to_expiry);
-  table.log_spot = std::log(terms.spot);
-  table.sign = right == Right::put ? -1.0 : 1.0;
-  table.middle = 0.5 * (std::log(lowest_vol) + std::log(highest_vol));
-  table.half_width = 0.5 * (std::log(highest_vol) - std::log(lowest_vol));
-  const auto put = as_put(right, terms.rate, terms.dividend_yield);
-  const auto angle = [](int i, int n) { return std::numbers::pi * (i + 0.5) / n; };
-  std::array<double, along> log_boundary{};
-  std::array<double, static_cast<std::size_t>(across * along)> values{};
-  for (int a = 0; a < along; ++a) {
-    const double vol = std::exp(table.middle + table.half_width * std::cos(angle(a, along)));
-    const ExerciseBoundary boundary(terms.years_to_expiry, put.rate, put.yield, vol);
-    const double start = boundary.at_start();
-    log_boundary[static_cast<std::size_t>(a)] = std::log(start);
-    for (int x = 0; x < across; ++x) {
-      const double y = std::cos(angle(x, across));
-      const double xi = PremiumTable::scale * (1.0 + y) / (1.0 - y);
-      values[static_cast<std::size_t>(x * along + a)] =
-          xi > 40.0 ? 0.0 : boundary.premium(start * std::exp(xi * vol * table.root_years));
-    }
+  const auto boundaries = analysis::fill(table, right, terms, {});
+  AmericanTerms other = terms;
+  other.rate = higher_rate;
+  analysis::fill(higher_table, right, other, boundaries);
+  other.rate = lower_rate;
+  analysis::fill(lower_table, right, other, boundaries);
+}
+
+void AmericanSurface::Impl::rhos(const ContractColumns& contracts, std::span<const double> vols,
+                                 std::vector<double>& out) const {
+  ValuationColumns low;
+  ValuationColumns high;
+  price_chain(contracts, european(lower_rate), vols, low);
+  price_chain(contracts, european(higher_rate), vols, high);
+  if (exercise == Exercise::below_a_boundary) {
+    const auto columns = ChainKernels::of(contracts);
+    kernels::current().exercise_all(lower_table, columns, vols.data(), low.price.data());
+    kernels::current().exercise_all(higher_table, columns, vols.data(), high.price.data());
   }
-  for (int k = 0; k < along; ++k) {
-    double sum = 0.0;
-    for (int a = 0; a < along; ++a) {
-      sum += log_boundary[static_cast<std::size_t>(a)] * std::cos(k * angle(a, along));
-    }
-    table.log_boundary[k] = sum * (k == 0 ? 1.0 : 2.0) / along;
-  }
-  for (int j = 0; j < across; ++j) {
-    for (int k = 0; k < along; ++k) {
-      double sum = 0.0;
-      for (int x = 0; x < across; ++x) {
-        for (int a = 0; a < along; ++a) {
-          sum += values[static_cast<std::size_t>(x * along + a)] * std::cos(j * angle(x, across)) *
-                 std::cos(k * angle(a, along));
-        }
-      }
-      table.premium[k * across + j] =
-          sum * (j == 0 ? 1.0 : 2.0) * (k == 0 ? 1.0 : 2.0) / (across * along);
-    }
+  out.resize(contracts.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = (high.price[i] - low.price[i]) / (higher_rate - lower_rate);
   }
 }
 
@@ -256,9 +282,26 @@ tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right righ
   }
   const auto exercise = exercise_of(as_put(right, terms.rate, terms.dividend_yield));
   if (!exercise) return tl::unexpected{exercise.error()};
-  auto impl = std::make_unique<Impl>(Impl{terms, right, *exercise, {}});
+  // A put's rate stays positive.
+  const double rate_step =
+      right == Right::put && terms.rate > 0.0 ? std::min(1e-3, 0.5 * terms.rate) : 1e-3;
+  auto impl = std::make_unique<Impl>(Impl{.terms = terms,
+                                          .right = right,
+                                          .exercise = *exercise,
+                                          .table = {},
+                                          .lower_rate = terms.rate - rate_step,
+                                          .higher_rate = terms.rate + rate_step,
+                                          .lower_table = {},
+                                          .higher_table = {}});
   if (*exercise == Exercise::below_a_boundary) impl->fill();
   return AmericanSurface{std::move(impl)};
+}
+
+AmericanSurface AmericanSurface::at_spot(double spot) const {
+  if (!positive(spot)) core::panic("a surface needs a positive spot");
+  auto moved = std::make_unique<Impl>(*impl_);
+  moved->move_to(spot);
+  return AmericanSurface{std::move(moved)};
 }
 
 const AmericanTerms& AmericanSurface::terms() const {
@@ -272,42 +315,34 @@ void AmericanSurface::prices(const ContractColumns& contracts, std::span<const d
                              std::span<double> out) const {
   impl_->check(contracts, vols.size());
   impl_->check(contracts, out.size());
-  const std::size_t n = contracts.size();
-  ValuationColumns european;
-  price_chain(contracts, impl_->european(), vols, european);
-  std::vector<double> premium(n, 0.0);
+  ValuationColumns valued;
+  price_chain(contracts, impl_->european(), vols, valued);
   if (impl_->exercise == Exercise::below_a_boundary) {
-    kernels::current().premium_values(impl_->table, ChainKernels::of(contracts), vols.data(),
-                                      {premium.data(), nullptr, nullptr, nullptr});
+    kernels::current().exercise_all(impl_->table, ChainKernels::of(contracts), vols.data(),
+                                    valued.price.data());
   }
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < contracts.size(); ++i) {
     const double strike = contracts.strike(i);
-    const double now = intrinsic_value(impl_->right, impl_->terms.spot, strike);
-    if (!impl_->covers(vols[i])) {
-      out[i] = impl_->careful(strike, vols[i]).price;
-    } else if (premium[i] < 0.0) {
-      out[i] = now;
+    if (impl_->exercise == Exercise::never_early) {
+      out[i] = std::max(valued.price[i], intrinsic_value(impl_->right, impl_->terms.spot, strike));
     } else {
-      out[i] = std::max(european.price[i] + impl_->unit(strike) * premium[i], now);
+      out[i] = impl_->covers(vols[i]) ? valued.price[i] : impl_->careful(strike, vols[i]).price;
     }
   }
 }
 
-void AmericanSurface::valuations(const ContractColumns& contracts, std::span<const double> vols,
-                                 Columns& out) const {
-  impl_->check(contracts, vols.size());
-  const auto& terms = impl_->terms;
+void AmericanSurface::Impl::value(const ContractColumns& contracts, std::span<const double> vols,
+                                  Columns& out) const {
   const std::size_t n = contracts.size();
   ValuationColumns european;
-  price_chain(contracts, impl_->european(), vols, european);
-  std::vector<double> value(n, 0.0);
+  price_chain(contracts, this->european(), vols, european);
+  std::vector<double> premium(n, 0.0);
   std::vector<double> slope(n, 0.0);
   std::vector<double> bend(n, 0.0);
   std::vector<double> vol_slope(n, 0.0);
-  if (impl_->exercise == Exercise::below_a_boundary) {
-    kernels::current().premium_with_slopes(
-        impl_->table, ChainKernels::of(contracts), vols.data(),
-        {value.data(), slope.data(), bend.data(), vol_slope.data()});
+  if (exercise == Exercise::below_a_boundary) {
+    kernels::current().premium_all(table, ChainKernels::of(contracts), vols.data(),
+                                   {premium.data(), slope.data(), bend.data(), vol_slope.data()});
   }
   for (auto* column : {&out.price, &out.delta, &out.gamma, &out.theta, &out.vega})
     column->resize(n);
@@ -315,23 +350,22 @@ void AmericanSurface::valuations(const ContractColumns& contracts, std::span<con
   const double s = terms.spot;
   for (std::size_t i = 0; i < n; ++i) {
     const double strike = contracts.strike(i);
-    const double now = intrinsic_value(impl_->right, s, strike);
-    const double unit = impl_->unit(strike);
+    const double now = intrinsic_value(right, s, strike);
+    const double unit = this->unit(strike);
     Valuation at{
-        .price = european.price[i] + unit * value[i],
+        .price = european.price[i] + unit * premium[i],
         .delta = european.delta[i] * growth,
         .gamma = european.gamma[i] * growth * growth + unit * (bend[i] - slope[i]) / (s * s),
         .theta = 0.0,
         .vega = european.vega[i] + unit * vol_slope[i],
         .rho = 0.0};
-    at.delta += impl_->right == Right::put ? unit * slope[i] / s : value[i] - slope[i];
-    at.theta = theta_while_kept(
-        at, {s, strike, terms.years_to_expiry, terms.rate, terms.dividend_yield, vols[i]});
-    if (!impl_->covers(vols[i])) {
-      at = impl_->careful(strike, vols[i]);
-    } else if (value[i] < 0.0 || (at.price <= now && now > 0.0)) {
+    at.delta += right == Right::put ? unit * slope[i] / s : premium[i] - slope[i];
+    at.theta = theta(at, vols[i]);
+    if (!covers(vols[i])) {
+      at = careful(strike, vols[i]);
+    } else if (premium[i] < 0.0 || (at.price <= now && now > 0.0)) {
       at = {.price = now,
-            .delta = impl_->right == Right::call ? 1.0 : -1.0,
+            .delta = right == Right::call ? 1.0 : -1.0,
             .gamma = 0.0,
             .theta = 0.0,
             .vega = 0.0,
@@ -342,6 +376,20 @@ void AmericanSurface::valuations(const ContractColumns& contracts, std::span<con
     out.gamma[i] = at.gamma;
     out.theta[i] = at.theta;
     out.vega[i] = at.vega;
+  }
+}
+
+void AmericanSurface::valuations(const ContractColumns& contracts, std::span<const double> vols,
+                                 Columns& out) const {
+  impl_->check(contracts, vols.size());
+  impl_->value(contracts, vols, out);
+  impl_->rhos(contracts, vols, out.rho);
+  for (std::size_t i = 0; i < contracts.size(); ++i) {
+    if (!impl_->covers(vols[i])) {
+      out.rho[i] = impl_->careful_rho(contracts.strike(i), vols[i]);
+    } else if (out.vega[i] == 0.0) {
+      out.rho[i] = 0.0;  // exercised
+    }
   }
 }
 
@@ -384,14 +432,16 @@ void AmericanSurface::implied_vols(const ContractColumns& contracts, std::span<c
     }
   }
   Columns valued;
+  std::vector<std::size_t> left;
+  std::vector<double> vols;
   for (int round = 0; round < 100 && !searches.empty(); ++round) {
-    std::vector<double> strikes;
-    std::vector<double> vols;
+    left.clear();
+    vols.clear();
     for (const auto& search : searches) {
-      strikes.push_back(contracts.strike(search.index));
+      left.push_back(search.index);
       vols.push_back(search.vol);
     }
-    valuations(ContractColumns{strikes, impl_->right}, vols, valued);
+    impl_->value(contracts.some(left), vols, valued);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < vols.size(); ++i) {
       auto search = searches[i];
@@ -403,9 +453,12 @@ void AmericanSurface::implied_vols(const ContractColumns& contracts, std::span<c
       }
       const double moved = std::abs(next - search.vol);
       search.vol = next;
-      // Newton's method: after a step of 1e-6 the next one would be noise.
-      if (gap == 0.0 || moved <= 1e-6 * next) {
-        out.vol[search.index] = gap == 0.0 ? vols[i] : next;
+      // Newton's method: after a step of 1e-6 the next one would be noise, and so is a gap that the
+      // price was rounded by.
+      const double noise = 2.0 * std::numeric_limits<double>::epsilon() *
+                           std::max(s, contracts.strike(search.index));
+      if (std::abs(gap) <= noise || moved <= 1e-6 * next) {
+        out.vol[search.index] = std::abs(gap) <= noise ? vols[i] : next;
       } else {
         searches[kept++] = search;
       }

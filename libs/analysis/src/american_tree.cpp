@@ -55,8 +55,8 @@ TreeResult walk(Right right, const SpotInputs& in, std::span<const CashDividend>
   for (int step = steps - 1; step >= 0; --step) {
     highest /= up;
     const double cash = dividends_after(dividends, step * dt, in.rate, in.years_to_expiry);
-    // Exercise pays best just before a call's share goes ex and just after a put's does. That moment
-    // falls between two steps: seen from the one before, the strike is due later by so much.
+    // Exercise pays best just before a call's share goes ex and just after a put's does. That
+    // moment falls between two steps: seen from the one before, the strike is due later by so much.
     double strike = in.strike;
     double held = cash;
     for (const auto& ex : dividends) {

@@ -113,6 +113,19 @@ ContractColumns::ContractColumns(std::span<const double> strikes, std::span<cons
 ContractColumns::ContractColumns(std::span<const double> strikes, Right right)
     : ContractColumns(strikes, std::vector<Right>(strikes.size(), right)) {}
 
+ContractColumns ContractColumns::some(std::span<const std::size_t> places) const {
+  ContractColumns picked;
+  const auto pick = [&](const std::vector<double>& from, std::vector<double>& to) {
+    to.reserve(places.size());
+    for (const std::size_t place : places) to.push_back(from[place]);
+  };
+  pick(strike_, picked.strike_);
+  pick(log_strike_, picked.log_strike_);
+  pick(root_strike_, picked.root_strike_);
+  pick(sign_, picked.sign_);
+  return picked;
+}
+
 void ValuationColumns::resize(std::size_t n) {
   for (auto* column : {&price, &delta, &gamma, &theta, &vega, &rho}) column->resize(n);
 }

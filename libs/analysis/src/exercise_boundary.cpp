@@ -84,6 +84,20 @@ const GaussLegendre<48>& gauss_legendre_48() {
   return rule;
 }
 
+ExerciseBoundary::ExerciseBoundary(double years, double rate, double dividend_yield, double vol,
+                                   const ExerciseBoundary& nearby)
+    : root_years_(std::sqrt(years)),
+      rate_(rate),
+      yield_(dividend_yield),
+      vol_(vol),
+      limit_(dividend_yield > rate ? rate / dividend_yield : 1.0),
+      root_times_(nearby.root_times_),
+      values_(nearby.values_),
+      series_(nearby.series_) {
+  fix();
+  prepare();
+}
+
 ExerciseBoundary::ExerciseBoundary(double years, double rate, double dividend_yield, double vol)
     : root_years_(std::sqrt(years)),
       rate_(rate),
@@ -104,6 +118,7 @@ ExerciseBoundary::ExerciseBoundary(double years, double rate, double dividend_yi
   root_times_[nodes] = 0.0;
   interpolate();
   fix();
+  prepare();
 }
 
 void ExerciseBoundary::interpolate() {
@@ -118,7 +133,11 @@ void ExerciseBoundary::interpolate() {
   series_[nodes] *= 0.5;
 }
 
-double ExerciseBoundary::boundary_at(double root_time) const {
+double ExerciseBoundary::at_start() const {
+  return limit_ * std::exp(log_ratio_at(root_years_));
+}
+
+double ExerciseBoundary::log_ratio_at(double root_time) const {
   const double z = 2.0 * root_time / root_years_ - 1.0;
   double b1 = 0.0;
   double b2 = 0.0;
@@ -127,8 +146,7 @@ double ExerciseBoundary::boundary_at(double root_time) const {
     b2 = b1;
     b1 = next;
   }
-  const double square = std::max(series_[0] + z * b1 - b2, 0.0);
-  return limit_ * std::exp(-std::sqrt(square));
+  return -std::sqrt(std::max(series_[0] + z * b1 - b2, 0.0));
 }
 
 /// The boundary as the fixed point of smooth pasting (their FP-A), or of value matching (FP-B)
@@ -136,6 +154,7 @@ double ExerciseBoundary::boundary_at(double root_time) const {
 void ExerciseBoundary::fix() {
   const auto& rule = gauss_legendre_32();
   const double carry = rate_ - yield_;
+  const double log_limit = std::log(limit_);
   // What does not move with the boundary: at every node, over the time u from expiry.
   struct Point {
     double root_left;
@@ -162,22 +181,20 @@ void ExerciseBoundary::fix() {
     std::array<double, nodes + 1> next = values_;
     for (std::size_t i = 0; i < nodes; ++i) {
       const double root = root_times_[i];
-      const double boundary = limit_ * std::exp(-std::sqrt(values_[i]));
+      const double before = -std::sqrt(values_[i]);
       double minus_integral = 0.0;
       double plus_integral = 0.0;
       for (const auto& point : points[i]) {
-        const auto d =
-            distances(std::log(boundary / boundary_at(point.root_u)), carry, vol_, point.root_left);
+        const auto d = distances(before - log_ratio_at(point.root_u), carry, vol_, point.root_left);
         minus_integral += point.minus_weight * normal_density(d.minus);
         plus_integral += point.plus_weight *
                          (normal_density(d.plus) + vol_ * point.root_left * normal_cdf(d.plus));
       }
-      const auto d = distances(std::log(boundary), carry, vol_, root);
+      const auto d = distances(log_limit + before, carry, vol_, root);
       const double numerator = rate_ * minus_integral + normal_density(d.minus) / (vol_ * root);
       const double denominator =
           yield_ * plus_integral + normal_density(d.plus) / (vol_ * root) + normal_cdf(d.plus);
       const double fixed = std::exp(-carry * root * root) * numerator / denominator;
-      const double before = -std::sqrt(values_[i]);
       const double wanted = std::log(std::clamp(fixed, 1e-12 * limit_, limit_) / limit_);
       const double log_ratio = before + share * (wanted - before);
       moved = std::max(moved, std::abs(wanted - before));
@@ -192,19 +209,29 @@ void ExerciseBoundary::fix() {
   }
 }
 
-double ExerciseBoundary::premium(double spot) const {
+void ExerciseBoundary::prepare() {
   const auto& rule = gauss_legendre_48();
-  const double carry = rate_ - yield_;
+  const double log_limit = std::log(limit_);
   const double time = root_years_ * root_years_;
-  double sum = 0.0;
-  for (std::size_t j = 0; j < rule.node.size(); ++j) {
+  for (std::size_t j = 0; j < moments_.size(); ++j) {
     const double root_left = 0.5 * root_years_ * (1.0 + rule.node[j]);
     const double left = root_left * root_left;
-    const auto d = distances(std::log(spot / boundary_at(std::sqrt(std::max(time - left, 0.0)))),
-                             carry, vol_, root_left);
-    sum += rule.weight[j] * root_years_ * root_left *
-           (rate_ * std::exp(-rate_ * left) * normal_cdf(-d.minus) -
-            yield_ * spot * std::exp(-yield_ * left) * normal_cdf(-d.plus));
+    const double measure = rule.weight[j] * root_years_ * root_left;
+    moments_[j] = {.root_left = root_left,
+                   .log_boundary = log_limit + log_ratio_at(std::sqrt(std::max(time - left, 0.0))),
+                   .strike_weight = measure * rate_ * std::exp(-rate_ * left),
+                   .spot_weight = measure * yield_ * std::exp(-yield_ * left)};
+  }
+}
+
+double ExerciseBoundary::premium(double spot) const {
+  const double log_spot = std::log(spot);
+  double sum = 0.0;
+  for (const auto& moment : moments_) {
+    const auto d =
+        distances(log_spot - moment.log_boundary, rate_ - yield_, vol_, moment.root_left);
+    sum += moment.strike_weight * normal_cdf(-d.minus);
+    if (yield_ != 0.0) sum -= moment.spot_weight * spot * normal_cdf(-d.plus);
   }
   return sum;
 }

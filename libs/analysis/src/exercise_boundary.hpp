@@ -12,16 +12,20 @@ namespace bifrost::analysis {
 class ExerciseBoundary {
  public:
   ExerciseBoundary(double years, double rate, double dividend_yield, double vol);
+  /// The same, found sooner from the boundary of nearly the same option.
+  ExerciseBoundary(double years, double rate, double dividend_yield, double vol,
+                   const ExerciseBoundary& nearby);
 
   /// Spot at or below which a put with all of `years` to go is exercised.
-  double at_start() const { return boundary_at(root_years_); }
+  double at_start() const;
 
   /// What early exercise is worth beyond the European put, for spots above the boundary.
   double premium(double spot) const;
 
  private:
   static constexpr int nodes = 12;  // of the boundary, in the root of the time to expiry
-  double boundary_at(double root_time) const;
+  /// ln(boundary / limit), so long before expiry.
+  double log_ratio_at(double root_time) const;
   void fix();
   void interpolate();
 
@@ -33,6 +37,16 @@ class ExerciseBoundary {
   std::array<double, nodes + 1> root_times_{};
   std::array<double, nodes + 1> values_{};  // ln(boundary / limit)^2 at the nodes
   std::array<double, nodes + 1> series_{};  // its Chebyshev coefficients
+
+  /// What the premium sums over, and what of it no spot changes.
+  struct Moment {
+    double root_left;
+    double log_boundary;
+    double strike_weight;
+    double spot_weight;
+  };
+  void prepare();
+  std::array<Moment, 48> moments_{};
 };
 
 /// Nodes and weights of Gauss and Legendre's rule on [-1, 1].

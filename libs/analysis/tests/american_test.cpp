@@ -325,6 +325,11 @@ TEST_P(AmericanSurfaceOn, GreeksAreTheSlopesOfThePrice) {
         EXPECT_NEAR(at.gamma[i], (up - 2 * moved(100, in.vol) + down) / 0.04, 2e-3);
         EXPECT_NEAR(at.vega[i], (moved(100, in.vol + 1e-3) - moved(100, in.vol - 1e-3)) / 2e-3,
                     0.02);
+        SpotInputs dearer = in;
+        SpotInputs cheaper = in;
+        dearer.rate += 1e-3;
+        cheaper.rate -= 1e-3;
+        EXPECT_NEAR(at.rho[i], (price_of(right, dearer) - price_of(right, cheaper)) / 2e-3, 0.02);
         SpotInputs later = in;
         later.years_to_expiry *= 0.999;
         EXPECT_NEAR(
@@ -334,6 +339,46 @@ TEST_P(AmericanSurfaceOn, GreeksAreTheSlopesOfThePrice) {
       }
     }
   }
+}
+
+TEST_P(AmericanSurfaceOn, ServesAnotherSpotAsOneBuiltForItDoes) {
+  for (const Right right : both) {
+    const AmericanTerms terms{100, 0.5, 0.04, 0.02};
+    const auto moved = AmericanSurface::build(right, terms)->at_spot(107.5);
+    const auto built = AmericanSurface::build(right, {107.5, 0.5, 0.04, 0.02});
+    EXPECT_EQ(moved.terms().spot, 107.5);
+    const auto some = sample(6, 50);
+    AmericanSurface::Columns one;
+    AmericanSurface::Columns other;
+    moved.valuations({some.strikes, right}, some.vols, one);
+    built->valuations({some.strikes, right}, some.vols, other);
+    for (std::size_t i = 0; i < 50; ++i) {
+      EXPECT_DOUBLE_EQ(one.price[i], other.price[i]);
+      EXPECT_DOUBLE_EQ(one.delta[i], other.delta[i]);
+      EXPECT_DOUBLE_EQ(one.rho[i], other.rho[i]);
+    }
+  }
+}
+
+// Beyond the table's vols, too, and where a put's rate leaves no room to lower it.
+TEST_P(AmericanSurfaceOn, RhoIsTheSlopeInTheRateEverywhere) {
+  for (const double rate : {1e-3, 0.05}) {
+    for (const double vol : {0.03, 0.2, 3.0}) {
+      const auto surface = AmericanSurface::build(Right::put, {100, 0.5, rate, 0.0});
+      AmericanSurface::Columns at;
+      surface->valuations({std::vector{102.0}, Right::put}, std::vector{vol}, at);
+      const auto price = [&](double r) { return price_of(Right::put, {100, 102, 0.5, r, 0, vol}); };
+      if (price(rate) <= 2.0) continue;
+      EXPECT_NEAR(at.rho[0], (price(rate + 5e-4) - price(rate - 5e-4)) / 1e-3, 0.1)
+          << rate << " " << vol;
+    }
+  }
+  // Where exercise never pays it is the European's.
+  const auto call = AmericanSurface::build(Right::call, {100, 0.5, 0.05, 0.0});
+  AmericanSurface::Columns at;
+  call->valuations({std::vector{102.0}, Right::call}, std::vector{0.3}, at);
+  EXPECT_NEAR(at.rho[0], black_scholes(Right::call, SpotInputs{100, 102, 0.5, 0.05, 0, 0.3}).rho,
+              1e-3);
 }
 
 TEST_P(AmericanSurfaceOn, VolsComeBackFromPrices) {

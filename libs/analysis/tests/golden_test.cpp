@@ -9,8 +9,8 @@
 #include "bifrost/analysis/chain_pricing.hpp"
 #include "golden_table.hpp"
 
-// Against QuantLib 1.29, run outside the build. golden/MANIFEST.md tells how, and why each tolerance
-// is what it is.
+// Against QuantLib 1.29, run outside the build. golden/MANIFEST.md tells how, and why each
+// tolerance is what it is.
 namespace bifrost::analysis {
 namespace {
 
@@ -21,15 +21,14 @@ TEST(QuantLibGolden, EuropeanPricesAndGreeksAgree) {
     const auto ours = black_scholes(table.right(i), in);
     // QuantLib subtracts two numbers of this size, we do not.
     const double t = in.years_to_expiry;
-    const double size = std::max(in.spot * std::exp(-in.dividend_yield * t),
-                                 in.strike * std::exp(-in.rate * t));
+    const double size =
+        std::max(in.spot * std::exp(-in.dividend_yield * t), in.strike * std::exp(-in.rate * t));
     const double d = (std::abs(std::log(in.spot / in.strike)) + 1.0) / (in.vol * std::sqrt(t));
     // Of the density n(d1), which QuantLib loses to this extent far from the strike.
     const double slack = 1e-13 + 2e-13 * d * d;
     EXPECT_NEAR(ours.price, table(i, "price"), 2e-14 * size) << table.text(i);
     EXPECT_NEAR(ours.delta, table(i, "delta"), 2e-15 * std::max(1.0, d)) << table.text(i);
-    EXPECT_NEAR(ours.gamma, table(i, "gamma"), slack * table(i, "gamma") + 1e-300)
-        << table.text(i);
+    EXPECT_NEAR(ours.gamma, table(i, "gamma"), slack * table(i, "gamma") + 1e-300) << table.text(i);
     EXPECT_NEAR(ours.vega, table(i, "vega"), slack * table(i, "vega") + 1e-300) << table.text(i);
     EXPECT_NEAR(ours.theta * 365, table(i, "theta_per_year"),
                 slack * std::abs(table(i, "theta_per_year")) + 2e-14 * size)
@@ -46,11 +45,10 @@ TEST(QuantLibGolden, EuropeanVolsComeBackFromItsPrices) {
     const auto in = table.inputs(i);
     const double t = in.years_to_expiry;
     const double forward = in.spot * std::exp((in.rate - in.dividend_yield) * t);
-    const auto found =
-        implied_vol(table.right(i), {table(i, "price"), forward, in.strike, t,
-                                     std::exp(-in.rate * t)});
-    const double size = std::max(in.spot * std::exp(-in.dividend_yield * t),
-                                 in.strike * std::exp(-in.rate * t));
+    const auto found = implied_vol(
+        table.right(i), {table(i, "price"), forward, in.strike, t, std::exp(-in.rate * t)});
+    const double size =
+        std::max(in.spot * std::exp(-in.dividend_yield * t), in.strike * std::exp(-in.rate * t));
     const double noise = 2e-14 * size / table(i, "vega");  // what the table's prices leave open
     if (!(noise < 1e-6)) continue;
     ASSERT_TRUE(found) << to_string(found.error()) << " " << table.text(i);
@@ -84,8 +82,8 @@ TEST(QuantLibGolden, AmericanSurfacesAgree) {
   for (std::size_t i = 0; i < 300; i += 3) {
     const auto in = table.inputs(i);
     const Right right = table.right(i);
-    const auto surface = AmericanSurface::build(
-        right, {in.spot, in.years_to_expiry, in.rate, in.dividend_yield});
+    const auto surface =
+        AmericanSurface::build(right, {in.spot, in.years_to_expiry, in.rate, in.dividend_yield});
     ASSERT_TRUE(surface);
     const ContractColumns contract{std::vector{in.strike}, right};
     double price = 0.0;
@@ -106,10 +104,11 @@ TEST(QuantLibGolden, AmericanSurfacesAgree) {
   RecordProperty("worst_error", std::to_string(worst));
 }
 
-// Finite differences, whose error the table's two grids show; our tree has its own of the same size.
+// Finite differences; our tree of a thousand steps is the less exact of the two where the first
+// dividend decides the exercise.
 TEST(QuantLibGolden, AmericanPricesWithDividendsAgree) {
   const GoldenTable table("american_with_dividends.csv");
-  double worst = 0.0;
+  double sum = 0.0;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const auto in = table.inputs(i);
     std::vector<CashDividend> dividends;
@@ -119,12 +118,12 @@ TEST(QuantLibGolden, AmericanPricesWithDividendsAgree) {
     }
     const auto ours = american_tree(table.right(i), in, dividends, 1000);
     ASSERT_TRUE(ours) << to_string(ours.error());
-    const double doubt = std::abs(table(i, "price") - table(i, "price_on_coarser_grid"));
-    EXPECT_NEAR(ours->price, table(i, "price"), 2e-3 + 2 * doubt) << table.text(i);
+    EXPECT_NEAR(ours->price, table(i, "price"), 5e-3) << table.text(i);
     EXPECT_NEAR(ours->delta, table(i, "delta"), 2e-3) << table.text(i);
-    EXPECT_NEAR(ours->gamma, table(i, "gamma"), 2e-3) << table.text(i);
-    worst = std::max(worst, std::abs(ours->price - table(i, "price")));
+    EXPECT_NEAR(ours->gamma, table(i, "gamma"), 6e-4) << table.text(i);
+    sum += std::abs(ours->price - table(i, "price"));
   }
+  EXPECT_LT(sum / static_cast<double>(table.size()), 1.3e-3);
 }
 
 }  // namespace

@@ -20,6 +20,6 @@ inline bool any_false(Mask m) {
 
 }  // namespace
 
-const Set baseline{"baseline", price_all, solve_all, premium_all<false>, premium_all<true>};
+const Set baseline{"baseline", price_all, solve_all, premium_all, exercise_all};
 
 }  // namespace bifrost::analysis::kernels

@@ -54,14 +54,17 @@ using SolveAll = void (*)(const Terms&, const Contracts&, const StartTable&, con
 struct PremiumTable {
   static constexpr int across = 28;  // in xi
   static constexpr int along = 24;   // in ln vol
+  static constexpr int parts = 4;    // of the columns, each as long in ln vol as it needs
   static constexpr double scale = 2.5;
   double middle;      // of ln vol ...
   double half_width;  // ... which runs so far to either side of it
   double root_years;
+  double spot;
   double log_spot;
   double sign;  // -1: moneyness is spot over strike (a put); 1: strike over spot (a call)
   double log_boundary[along];
   double premium[along * across];
+  int used[parts];  // terms in ln vol
 };
 
 /// Premium and its slopes in log moneyness, twice, and in vol. exercised: the premium is -1 and the
@@ -74,13 +77,16 @@ struct Premiums {
 };
 using PremiumAll = void (*)(const PremiumTable&, const Contracts&, const double* vol,
                             const Premiums& out);
+/// European prices become American ones.
+using ExerciseAll = void (*)(const PremiumTable&, const Contracts&, const double* vol,
+                             double* price);
 
 struct Set {
   const char* name;
   PriceAll price_all;
   SolveAll solve_all;
-  PremiumAll premium_values;  // fills `value` alone
-  PremiumAll premium_with_slopes;
+  PremiumAll premium_all;
+  ExerciseAll exercise_all;
 };
 
 extern const Set baseline;

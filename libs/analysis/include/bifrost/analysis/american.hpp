@@ -89,6 +89,10 @@ class AmericanSurface {
   AmericanSurface& operator=(AmericanSurface&&) noexcept;
   ~AmericanSurface();
 
+  /// The same table for another spot: nothing is built anew, as it depends on the time, the rate and
+  /// the yield alone. `spot` is positive.
+  AmericanSurface at_spot(double spot) const;
+
   const AmericanTerms& terms() const;
   Right right() const;
 
@@ -103,6 +107,7 @@ class AmericanSurface {
     std::vector<double> gamma;
     std::vector<double> theta;  // per calendar day, spot and yield still
     std::vector<double> vega;   // per 1.00 of vol
+    std::vector<double> rho;    // per 1.00 of rate, spot and yield still
   };
   void valuations(const ContractColumns& contracts, std::span<const double> vols,
                   Columns& out) const;

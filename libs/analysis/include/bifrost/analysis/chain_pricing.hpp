@@ -29,12 +29,16 @@ class ContractColumns {
   /// The same, of one right.
   ContractColumns(std::span<const double> strikes, Right right);
 
+  /// Those at the given places, in that order.
+  ContractColumns some(std::span<const std::size_t> places) const;
+
   std::size_t size() const { return strike_.size(); }
   double strike(std::size_t i) const { return strike_[i]; }
   Right right(std::size_t i) const { return sign_[i] > 0 ? Right::call : Right::put; }
 
  private:
   friend struct ChainKernels;
+  ContractColumns() = default;
   std::vector<double> strike_;
   std::vector<double> log_strike_;
   std::vector<double> root_strike_;
