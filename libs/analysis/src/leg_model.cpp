@@ -9,8 +9,10 @@
 namespace bifrost::analysis {
 namespace {
 
-constexpr double vol_step = 1e-3;
-constexpr double rate_step = 1e-4;
+// Neither so narrow that a premium, good to about a ten-millionth of the strike, shows its noise,
+// nor so wide that its curvature near the exercise boundary does.
+constexpr double vol_step = 2e-3;
+constexpr double rate_step = 5e-4;
 
 }  // namespace
 
@@ -66,6 +68,7 @@ double OptionCurve::premium(double spot) const {
 Valuation OptionCurve::valuation(double spot) const {
   const double at = positive(spot);
   Valuation out = black_scholes(terms_.right, inputs(at));
+  if (terms_.years <= 0.0) out.price = intrinsic(spot);
   if (terms_.style == ExerciseStyle::european || terms_.years <= 0.0) return out;
   const double here = premium(at);
   // The premium is smooth on the scale of the deviation, and good to about a ten-millionth of the

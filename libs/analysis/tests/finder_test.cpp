@@ -337,30 +337,5 @@ TEST(Finder, RefusesPricesBeyondExactMoneyAndFindsNothingInAnEmptyChain) {
   EXPECT_EQ(found->examined, 0);
 }
 
-TEST(EntryPrice, IsNeverBetterAtNaturalThanAtMid) {
-  std::mt19937 random(5);
-  std::uniform_int_distribution<int> units(0, 100'000);
-  for (int round = 0; round < 10'000; ++round) {
-    const OptionSide side{
-        Price::from_units(units(random)), Price::from_units(units(random)), {}, {}, {}};
-    const auto mid = entry_price(side, true, Fill::mid);
-    const auto buy = entry_price(side, true, Fill::natural);
-    const auto sell = entry_price(side, false, Fill::natural);
-    EXPECT_EQ(entry_price(side, false, Fill::mid), mid);
-    if (mid && buy) {
-      EXPECT_GE(*buy, *mid);
-    }
-    if (mid && sell) {
-      EXPECT_LE(*sell, *mid);
-    }
-  }
-  const OptionSide crossed{at(1.2), at(1.1), {}, {}, {}};
-  EXPECT_EQ(entry_price(crossed, true, Fill::natural), std::nullopt);
-  EXPECT_EQ(entry_price(crossed, false, Fill::natural), std::nullopt);
-  const OptionSide zero_bid{Price{}, at(0.05), {}, {}, {}};
-  EXPECT_EQ(entry_price(zero_bid, false, Fill::natural), std::nullopt);
-  EXPECT_EQ(entry_price(zero_bid, true, Fill::natural), at(0.05));
-}
-
 }  // namespace
 }  // namespace bifrost::analysis
