@@ -459,7 +459,7 @@ class Enumeration {
       if (!adjusted_class(item(o).trading_class).empty()) continue;
       const std::int64_t lots = item(o).shares / item(at).shares;
       const bool call = item(o).kind == LegKind::call;
-      if (item(o).bought != bought && call == bought) {
+      if (!item(o).bought && call == bought) {
         if (!cash || call) {
           add(call ? OffsetKind::covered_call : OffsetKind::covered_put, {{at, lots}, {o, 1}});
         }
