@@ -18,6 +18,8 @@ __extension__ using Wide = __int128;
 // share, a hundredth where a lot of stock is a hundred shares.
 constexpr std::int64_t price_denominator = 6000;
 
+constexpr std::size_t columns_at_once = 1000;
+
 /// "No more than `cap` of `piece`", what a branch adds.
 struct Cap {
   int piece;
@@ -57,6 +59,7 @@ class Search {
       if (!root_known_) {
         root_bound_ = relaxed->bound;
         root_known_ = true;
+        dive(node, *relaxed);
       }
       if (relaxed->bound >= best_cost_) continue;
       const auto split = improve(node, *relaxed);
@@ -157,6 +160,29 @@ class Search {
     return split;
   }
 
+  // A good solution early: takes the whole parts of the relaxation and its largest fraction, relaxes
+  // what is left, and so on. Proves nothing, saves most of the branching.
+  void dive(Node node, Relaxation relaxed) {
+    while (relaxed.bound < best_cost_ && improve(node, relaxed)) {
+      std::size_t largest = 0;
+      double fraction = 0.0;
+      for (std::size_t i = heap_.size(); i < pieces_.size(); ++i) {
+        const double whole = std::floor(relaxed.amounts[i] + 1e-6);
+        node.taken[i] += static_cast<std::int64_t>(whole);
+        if (relaxed.amounts[i] - whole > fraction) {
+          fraction = relaxed.amounts[i] - whole;
+          largest = i;
+        }
+      }
+      ++node.taken[largest];
+      const auto left = rest_of(node.taken);
+      if (std::any_of(left.begin(), left.end(), [](std::int64_t n) { return n < 0; })) return;
+      auto next = relax(node);
+      if (!next) return;
+      relaxed = *std::move(next);
+    }
+  }
+
   void branch(const Node& node, int piece, double amount, std::vector<Node>& open) const {
     const auto at = static_cast<std::size_t>(piece);
     const auto low = static_cast<std::int64_t>(std::floor(amount));
@@ -225,26 +251,33 @@ class Search {
     std::vector<double> price(rows);
     std::vector<double> step(rows);
     int degenerate_steps = 0;
+    std::size_t next_column = 0;
     while (true) {
-      work_left_ -= static_cast<std::int64_t>(columns + rows * rows);
       if (work_left_ < 0) return std::nullopt;
       for (std::size_t r = 0; r < rows; ++r) {
         price[r] = 0.0;
         for (std::size_t i = 0; i < rows; ++i) price[r] += cost(basis[i]) * inverse[i * rows + r];
       }
-      // Enter the column that saves most per lot; after many steps that changed nothing the first
-      // that saves at all, which cannot go round in circles (Bland 1977).
+      // Enter the column that saves most per lot among a thousand or so, the next thousand next time;
+      // after many steps that changed nothing the first of all that saves, which cannot go round in
+      // circles (Bland 1977).
       const bool first_found = degenerate_steps > 40;
       std::size_t entering = columns;
       double most_saved = tolerance;
-      for (std::size_t column = 0; column < columns; ++column) {
+      std::size_t column = first_found ? 0 : next_column;
+      std::size_t looked_at = 0;
+      for (; looked_at < columns; ++looked_at, ++column) {
+        if (column >= columns) column = 0;
         double saved = -cost(column);
         for_each_use(column, [&](std::size_t row, double lots) { saved += price[row] * lots; });
-        if (saved <= most_saved) continue;
-        entering = column;
-        most_saved = saved;
-        if (first_found) break;
+        if (saved > most_saved) {
+          entering = column;
+          most_saved = saved;
+        }
+        if (entering < columns && (first_found || looked_at >= columns_at_once)) break;
       }
+      next_column = column;
+      work_left_ -= static_cast<std::int64_t>(looked_at + rows * rows);
       if (entering == columns) break;
 
       std::fill(step.begin(), step.end(), 0.0);

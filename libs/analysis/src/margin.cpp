@@ -15,7 +15,7 @@ namespace bifrost::analysis {
 namespace {
 
 // Bounds of the exact search. Books of a few dozen series stay far below them.
-constexpr std::size_t highest_piece_count = 60'000;
+constexpr std::size_t highest_piece_count = 250'000;
 constexpr std::size_t highest_pair_count = 2'000'000;
 constexpr std::int64_t work_limit = 400'000'000;
 
