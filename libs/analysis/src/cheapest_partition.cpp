@@ -160,8 +160,8 @@ class Search {
     return split;
   }
 
-  // A good solution early: takes the whole parts of the relaxation and its largest fraction, relaxes
-  // what is left, and so on. Proves nothing, saves most of the branching.
+  // A good solution early: takes the whole parts of the relaxation and its largest fraction,
+  // relaxes what is left, and so on. Proves nothing, saves most of the branching.
   void dive(Node node, Relaxation relaxed) {
     while (relaxed.bound < best_cost_ && improve(node, relaxed)) {
       std::size_t largest = 0;
@@ -237,7 +237,8 @@ class Search {
       if (cap_row_[column] >= 0) visit(static_cast<std::size_t>(cap_row_[column]), 1.0);
     };
 
-    // Each item alone, each slack alone: a solution to start from. (Caps never lie on an item alone.)
+    // Each item alone, each slack alone: a solution to start from. (Caps never lie on an item
+    // alone.)
     std::vector<std::size_t> basis(rows);
     std::vector<double> inverse(rows * rows, 0.0);
     std::vector<double> level(rows);
@@ -258,9 +259,9 @@ class Search {
         price[r] = 0.0;
         for (std::size_t i = 0; i < rows; ++i) price[r] += cost(basis[i]) * inverse[i * rows + r];
       }
-      // Enter the column that saves most per lot among a thousand or so, the next thousand next time;
-      // after many steps that changed nothing the first of all that saves, which cannot go round in
-      // circles (Bland 1977).
+      // Enter the column that saves most per lot among a thousand or so, the next thousand next
+      // time; after many steps that changed nothing the first of all that saves, which cannot go
+      // round in circles (Bland 1977).
       const bool first_found = degenerate_steps > 40;
       std::size_t entering = columns;
       double most_saved = tolerance;

@@ -15,7 +15,7 @@ namespace bifrost::analysis {
 namespace {
 
 // Bounds of the exact search. Books of a few dozen series stay far below them.
-constexpr std::size_t highest_piece_count = 250'000;
+constexpr std::size_t highest_piece_count = 100'000;
 constexpr std::size_t highest_pair_count = 2'000'000;
 constexpr std::int64_t work_limit = 400'000'000;
 
@@ -42,8 +42,7 @@ std::string_view adjusted_class(std::string_view trading_class) {
 }
 
 bool same_deliverable(const Item& a, const Item& b) {
-  return a.shares == b.shares &&
-         adjusted_class(a.trading_class) == adjusted_class(b.trading_class);
+  return a.shares == b.shares && adjusted_class(a.trading_class) == adjusted_class(b.trading_class);
 }
 
 bool expire_together(const Item& a, const Item& b) {
@@ -139,9 +138,9 @@ core::Result<Inventory> take_stock(std::span<const BookLeg> book,
     const double size = std::abs(static_cast<double>(leg.quantity)) * leg.multiplier;
     shares += size;
     if (shares > 1e9) return refuse("more than a thousand million shares");
-    const std::int64_t highest = 2 * (std::max(leg.strike, spot).units() +
-                                      (need_marks ? marks[i]->units() : 0)) +
-                                 250 * Price::units_per_one;
+    const std::int64_t highest =
+        2 * (std::max(leg.strike, spot).units() + (need_marks ? marks[i]->units() : 0)) +
+        250 * Price::units_per_one;
     most += size * static_cast<double>(highest);
     stock_lot = std::gcd(stock_lot, leg.multiplier);
     Net& net = options[{leg.kind, *expiry, trading_class, leg.multiplier, leg.strike}];
@@ -184,19 +183,23 @@ class Charges {
 /// Charges every offset its own worst loss: what finds out which long covers which short.
 class LossCharges final : public Charges {
  public:
-  LossCharges(std::int64_t spot, std::int64_t unlimited) : spot_(spot), unlimited_(unlimited) {}
+  /// `groups`: with one settlement alone it does not matter which long covers which short, and
+  /// looking at fewer shapes takes less time.
+  LossCharges(std::int64_t spot, std::int64_t unlimited, SpreadGroups groups)
+      : spot_(spot), unlimited_(unlimited), groups_(groups) {}
 
   std::optional<std::int64_t> cost(OffsetKind, std::span<const Holding> legs) const override {
     const auto loss = joint_loss(legs, spot_);
     if (loss || legs.size() > 1) return loss;
     return unlimited_;
   }
-  SpreadGroups groups() const override { return SpreadGroups::maximum_loss; }
+  SpreadGroups groups() const override { return groups_; }
   AccountType account() const override { return AccountType::margin; }
 
  private:
   std::int64_t spot_;
   std::int64_t unlimited_;
+  SpreadGroups groups_;
 };
 
 class RuleCharges final : public Charges {
@@ -305,15 +308,13 @@ class RuleCharges final : public Charges {
   }
   std::int64_t spot() const { return underlying_.price.units(); }
   std::int64_t out_of_the_money(const Item& option) const {
-    return std::max<std::int64_t>(option.kind == LegKind::call ? option.strike - spot()
-                                                               : spot() - option.strike,
-                                  0);
+    return std::max<std::int64_t>(
+        option.kind == LegKind::call ? option.strike - spot() : spot() - option.strike, 0);
   }
 
   std::int64_t naked(const Item& option) const {
-    const double rate = underlying_.kind == UnderlyingKind::broad_index
-                            ? rules_.naked_broad_index
-                            : rules_.naked_equity;
+    const double rate = underlying_.kind == UnderlyingKind::broad_index ? rules_.naked_broad_index
+                                                                        : rules_.naked_equity;
     const bool of_strike = option.kind == LegKind::put && rules_.put_minimum_of_strike;
     const std::int64_t minimum =
         share(rules_.naked_minimum, of_strike ? option.strike : spot()) * option.shares;
@@ -361,12 +362,21 @@ class Enumeration {
     spreads();
     if (charges.account() == AccountType::margin) straddles();
     stock();
-    pairs_of_spreads();
+    const std::size_t without_pairs = pieces_.size();
+    if (!pairs_of_spreads(charges.groups())) {
+      complete_ = false;
+      pieces_.resize(without_pairs);
+      kinds_.resize(without_pairs);
+      if (!pairs_of_spreads(SpreadGroups::butterflies)) {
+        pieces_.resize(without_pairs);
+        kinds_.resize(without_pairs);
+      }
+    }
   }
 
   std::span<const Piece> pieces() const { return pieces_; }
   OffsetKind kind(std::size_t piece) const { return kinds_[piece]; }
-  /// False: there were more candidates than the bound allows; some are missing.
+  /// False: there were more pairs of spreads than the bound allows, and most are left out.
   bool complete() const { return complete_; }
 
  private:
@@ -388,14 +398,11 @@ class Enumeration {
   }
 
   void add(OffsetKind kind, Legs legs) {
-    if (const auto cost = price(kind, std::span{legs.begin(), legs.size()})) push(kind, legs, *cost);
+    if (const auto cost = price(kind, std::span{legs.begin(), legs.size()}))
+      push(kind, legs, *cost);
   }
 
   void push(OffsetKind kind, std::span<const Piece::Use> legs, std::int64_t cost) {
-    if (pieces_.size() >= highest_piece_count) {
-      complete_ = false;
-      return;
-    }
     Piece piece{{}, static_cast<int>(legs.size()), cost};
     std::copy(legs.begin(), legs.end(), piece.uses.begin());
     pieces_.push_back(piece);
@@ -425,7 +432,7 @@ class Enumeration {
         const Item& sold = item(s);
         if (!bought.bought || sold.bought || bought.kind != sold.kind) continue;
         if (bought.kind == LegKind::stock || !protects(bought, sold)) continue;
-        const OffsetKind kind = expire_together(bought, sold)    ? OffsetKind::vertical
+        const OffsetKind kind = expire_together(bought, sold)  ? OffsetKind::vertical
                                 : bought.strike == sold.strike ? OffsetKind::calendar
                                                                : OffsetKind::diagonal;
         const std::array<Piece::Use, 2> legs{{{b, 1}, {s, 1}}};
@@ -464,8 +471,7 @@ class Enumeration {
           add(call ? OffsetKind::covered_call : OffsetKind::covered_put, {{at, lots}, {o, 1}});
         }
       } else if (item(o).bought && call != bought && !cash) {
-        add(call ? OffsetKind::protective_call : OffsetKind::protective_put,
-            {{at, lots}, {o, 1}});
+        add(call ? OffsetKind::protective_call : OffsetKind::protective_put, {{at, lots}, {o, 1}});
       }
     }
     if (cash) return;
@@ -521,8 +527,8 @@ class Enumeration {
             put - low == high - call};
   }
 
-  bool recognised(const Shape& shape) const {
-    switch (charges_.groups()) {
+  static bool recognised(const Shape& shape, SpreadGroups groups) {
+    switch (groups) {
       case SpreadGroups::maximum_loss:
         return true;
       case SpreadGroups::equal_intervals:
@@ -534,25 +540,21 @@ class Enumeration {
     core::panic("spread groups of no kind");
   }
 
-  void pairs_of_spreads() {
-    // Spreads that share both legs cannot save; one that costs nothing has nothing to share.
-    std::erase_if(spreads_, [](const Spread& spread) { return spread.cost < 0; });
+  // False: more than the bound allows.
+  bool pairs_of_spreads(SpreadGroups groups) {
     std::size_t looked_at = 0;
     for (std::size_t i = 0; i < spreads_.size(); ++i) {
       for (std::size_t j = i + 1; j < spreads_.size(); ++j) {
         const Spread& a = spreads_[i];
         const Spread& b = spreads_[j];
         if (a.cost == 0 && b.cost == 0) continue;
-        if (++looked_at > highest_pair_count) {
-          complete_ = false;
-          return;
-        }
+        if (++looked_at > highest_pair_count || pieces_.size() >= highest_piece_count) return false;
         if (!same_deliverable(item(a.sold), item(b.sold)) ||
             !expire_together(item(a.sold), item(b.sold))) {
           continue;
         }
         const Shape shape = shape_of(a, b);
-        if (!recognised(shape)) continue;
+        if (!recognised(shape, groups)) continue;
         std::array<Piece::Use, 4> legs{};
         std::size_t used = 0;
         for (const int leg : {a.bought, a.sold, b.sold, b.bought}) {
@@ -568,6 +570,7 @@ class Enumeration {
         if (cost && *cost < a.cost + b.cost) push(shape.kind, std::span{legs}.first(used), *cost);
       }
     }
+    return true;
   }
 
   int count() const { return static_cast<int>(items_.size()); }
@@ -589,11 +592,6 @@ std::vector<std::int64_t> lots_of(std::span<const Item> items) {
 
 WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
   const auto& items = inventory.items;
-  const LossCharges charges{spot, inventory.most};
-  const Enumeration candidates{items, charges};
-  const auto pieces = candidates.pieces();
-  const auto partition = cheapest_partition(lots_of(items), pieces, work_limit);
-
   // A date and class on which short options settle; adjusted classes have their own.
   struct Settlement {
     const Item* sold;
@@ -607,18 +605,25 @@ WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
     });
     if (!known) settlements.push_back({&item, std::vector<std::int64_t>(items.size(), 0)});
   }
-  std::sort(settlements.begin(), settlements.end(), [](const auto& a, const auto& b) {
-    return a.sold->expiry < b.sold->expiry;
-  });
+  std::sort(settlements.begin(), settlements.end(),
+            [](const auto& a, const auto& b) { return a.sold->expiry < b.sold->expiry; });
+
+  const LossCharges charges{
+      spot, inventory.most,
+      settlements.size() > 1 ? SpreadGroups::maximum_loss : SpreadGroups::butterflies};
+  const Enumeration candidates{items, charges};
+  const auto pieces = candidates.pieces();
+  const auto partition = cheapest_partition(lots_of(items), pieces, work_limit);
 
   WorstExpiryLoss worst;
   worst.exact = settlements.size() <= 1;
-  worst.defined_risk = std::none_of(
-      items.begin(), items.end(), [](const Item& item) { return item.kind == LegKind::stock; });
+  worst.defined_risk = std::none_of(items.begin(), items.end(),
+                                    [](const Item& item) { return item.kind == LegKind::stock; });
   std::vector<std::int64_t> free_lots(items.size(), 0);
   for (std::size_t p = 0; p < pieces.size(); ++p) {
     if (partition.counts[p] == 0) continue;
-    const auto uses = std::span{pieces[p].uses}.first(static_cast<std::size_t>(pieces[p].use_count));
+    const auto uses =
+        std::span{pieces[p].uses}.first(static_cast<std::size_t>(pieces[p].use_count));
     const Item* sold = nullptr;
     for (const auto& use : uses) {
       const Item& item = items[static_cast<std::size_t>(use.item)];
@@ -646,8 +651,9 @@ WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
     const Item& item = items[i];
     Settlement* at = nullptr;
     for (auto& settlement : settlements) {
-      if (item.kind == LegKind::stock ? !at && adjusted_class(settlement.sold->trading_class).empty()
-                                      : protects(item, *settlement.sold)) {
+      if (item.kind == LegKind::stock
+              ? !at && adjusted_class(settlement.sold->trading_class).empty()
+              : protects(item, *settlement.sold)) {
         at = &settlement;
       }
     }
@@ -728,9 +734,9 @@ core::Result<Pairing> pair_off(const Inventory& inventory, const MarginUnderlyin
     const OffsetKind kind = candidates.kind(p);
     if (rules.account == AccountType::cash &&
         (kind == OffsetKind::naked_call || kind == OffsetKind::short_stock)) {
-      return core::fail(core::Errc::invalid_input,
-                        "margin of a book: a cash account may not hold a " +
-                            std::string{to_string(kind)});
+      return core::fail(
+          core::Errc::invalid_input,
+          "margin of a book: a cash account may not hold a " + std::string{to_string(kind)});
     }
     Offset offset{kind, times, {}, Money::from_units(times * pieces[p].cost)};
     for (int u = 0; u < pieces[p].use_count; ++u) {
@@ -751,8 +757,8 @@ core::Result<Pairing> pair_off(const Inventory& inventory, const MarginUnderlyin
       for (std::size_t i = 0; i < items.size(); ++i) {
         if (items[i].kind != LegKind::stock) continue;
         const std::int64_t stock = items[i].lots * pieces[i].cost;
-        offsets.push_back({candidates.kind(i), items[i].lots, {shown(items[i], 1)},
-                           Money::from_units(stock)});
+        offsets.push_back(
+            {candidates.kind(i), items[i].lots, {shown(items[i], 1)}, Money::from_units(stock)});
         whole += stock;
       }
       bound = std::min(bound, whole);
@@ -853,8 +859,8 @@ core::Result<RuleRequirement> rule_requirement(std::span<const BookLeg> book,
     for (const auto& [item, lots] : *held) {
       net_loss += item->mark * item->shares * lots * (item->bought ? 1 : -1);
     }
-    requirement.universal_spread = Money::from_units(
-        net_loss > 0 ? std::llround(1.02 * static_cast<double>(net_loss)) : 0);
+    requirement.universal_spread =
+        Money::from_units(net_loss > 0 ? std::llround(1.02 * static_cast<double>(net_loss)) : 0);
   }
   return requirement;
 }
@@ -885,9 +891,9 @@ core::Result<StressRequirement> stress_requirement(std::span<const BookLeg> book
     if (leg.kind == LegKind::stock) return underlying_price.value() * (1.0 + shift);
     const auto& m = markets[i];
     const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
-    return black_scholes_price(right, ForwardInputs{m.forward * (1.0 + shift), leg.strike.value(),
-                                                    m.years_to_expiry, m.discount_factor,
-                                                    m.implied_vol});
+    return black_scholes_price(
+        right, ForwardInputs{m.forward * (1.0 + shift), leg.strike.value(), m.years_to_expiry,
+                             m.discount_factor, m.implied_vol});
   };
   const auto size_of = [&](std::size_t i) {
     const Leg& leg = book[i].leg;

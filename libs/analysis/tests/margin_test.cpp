@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <random>
@@ -189,8 +189,7 @@ std::vector<Row> requirement_column() {
       // 0.20 + max(20 - 40, 10 % of the strike 60)
       {"naked put far away", Position{}.put(-1, 60, 0.2), "reg_t", 620, 620, Kind::naked_put},
       // 0.10 + max(20 - 50, 10 % of 100)
-      {"naked call far away", Position{}.call(-1, 150, 0.1), "ibkr", 1010, 1010,
-       Kind::naked_call},
+      {"naked call far away", Position{}.call(-1, 150, 0.1), "ibkr", 1010, 1010, Kind::naked_call},
       {"credit put vertical", Position{}.put(-1, 95, 3).put(1, 90, 1.8), "ibkr", 500, 500,
        Kind::vertical},
       {"credit call vertical", Position{}.call(-1, 105, 3).call(1, 110, 1.8), "reg_t", 500, 500,
@@ -211,9 +210,8 @@ std::vector<Row> requirement_column() {
        1000, Kind::iron_butterfly},
       {"long calendar", Position{}.call(-1, 100, 3).call(1, 100, 4.5, far_expiry), "ibkr", 0, 0,
        Kind::calendar},
-      {"diagonal, long strike higher",
-       Position{}.call(-1, 100, 3).call(1, 104, 2.5, far_expiry), "ibkr", 400, 400,
-       Kind::diagonal},
+      {"diagonal, long strike higher", Position{}.call(-1, 100, 3).call(1, 104, 2.5, far_expiry),
+       "ibkr", 400, 400, Kind::diagonal},
       {"diagonal, long strike lower", Position{}.call(-1, 100, 3).call(1, 90, 12, far_expiry),
        "reg_t", 0, 0, Kind::diagonal},
       {"long straddle", Position{}.call(1, 100, 4).put(1, 100, 3.5), "ibkr", 0, 0,
@@ -233,8 +231,9 @@ std::vector<Row> requirement_column() {
       {"collar", Position{}.stock(100).put(1, 95, 2).call(-1, 108, 1.5), "ibkr", 5000, 1450,
        Kind::collar},
       // min(10 % of 80 + 20, 25 % of 108), where stock alone would ask 25.
-      {"collar whose call's strike decides", Position{}.stock(100).put(1, 80, 0.5).call(-1, 108, 1.5),
-       "ibkr", 5000, 2500, Kind::covered_call},
+      {"collar whose call's strike decides",
+       Position{}.stock(100).put(1, 80, 0.5).call(-1, 108, 1.5), "ibkr", 5000, 2500,
+       Kind::covered_call},
       {"protective put", Position{}.stock(100).put(1, 95, 2), "ibkr", 5000, 1450,
        Kind::protective_put},
       {"protective call", Position{}.stock(-100).call(1, 105, 2), "ibkr", 5000, 1550,
@@ -245,24 +244,20 @@ std::vector<Row> requirement_column() {
        5500, 1550, Kind::reverse_conversion},
       {"covered put in the money", Position{}.stock(-100).put(-1, 104, 5.5), "reg_t", 5400, 3400,
        Kind::covered_put},
-      {"long box",
-       Position{}.call(1, 95, 7).put(-1, 95, 2).put(1, 105, 7).call(-1, 105, 2), "ibkr", 0, 0,
-       Kind::vertical},
+      {"long box", Position{}.call(1, 95, 7).put(-1, 95, 2).put(1, 105, 7).call(-1, 105, 2), "ibkr",
+       0, 0, Kind::vertical},
       // 1.02 * 9.90 to close is above the width of 10.
-      {"short box",
-       Position{}.call(-1, 95, 7).put(1, 95, 2).put(-1, 105, 7).call(1, 105, 2.1), "ibkr", 1009.8,
-       1009.8, Kind::short_box},
-      {"short box",
-       Position{}.call(-1, 95, 7).put(1, 95, 2).put(-1, 105, 7).call(1, 105, 2.1), "reg_t", 1000,
-       1000, Kind::short_box},
+      {"short box", Position{}.call(-1, 95, 7).put(1, 95, 2).put(-1, 105, 7).call(1, 105, 2.1),
+       "ibkr", 1009.8, 1009.8, Kind::short_box},
+      {"short box", Position{}.call(-1, 95, 7).put(1, 95, 2).put(-1, 105, 7).call(1, 105, 2.1),
+       "reg_t", 1000, 1000, Kind::short_box},
       // The put alone 2 + max(20 - 10, 9), the spread 3.
       {"jade lizard", Position{}.put(-1, 90, 2).call(-1, 105, 2).call(1, 108, 0.9), "ibkr", 1500,
        1500, Kind::naked_put},
       // One spread at 0, one naked call 2 + max(20 - 5, 10).
       {"front ratio", Position{}.call(1, 100, 3).call(-2, 105, 2), "ibkr", 1700, 1700,
        Kind::naked_call},
-      {"back ratio", Position{}.call(-1, 100, 5).call(2, 105, 2), "ibkr", 500, 500,
-       Kind::vertical},
+      {"back ratio", Position{}.call(-1, 100, 5).call(2, 105, 2), "ibkr", 500, 500, Kind::vertical},
       {"condor of calls",
        Position{}.call(1, 90, 11).call(-1, 95, 7).call(-1, 105, 2).call(1, 110, 0.8), "ibkr", 0, 0,
        Kind::condor},
@@ -405,8 +400,8 @@ TEST(Margin, WorstLossOfSeveralExpiries) {
   // The long one ends first: it protects nothing.
   const Position reversed = Position{}.put(1, 100, 3).put(-1, 100, 4, far_expiry);
   EXPECT_EQ(worst(reversed, 100), 10'000);
-  const auto naked = worst_expiry_loss(Position{}.call(1, 100, 3).call(-1, 100, 4, far_expiry).legs,
-                                       at(100));
+  const auto naked =
+      worst_expiry_loss(Position{}.call(1, 100, 3).call(-1, 100, 4, far_expiry).legs, at(100));
   EXPECT_TRUE(naked->unlimited_up);
   EXPECT_FALSE(naked->loss);
   EXPECT_FALSE(naked->defined_risk);
@@ -483,7 +478,8 @@ struct RandomBooks {
       lots -= 2;
     }
     for (int i = 0; i < lots; ++i) {
-      option(position, right(), from(0, 1) == 0 ? -1 : 1, strike(), two_expiries && from(0, 2) == 0);
+      option(position, right(), from(0, 1) == 0 ? -1 : 1, strike(),
+             two_expiries && from(0, 2) == 0);
     }
     return position;
   }
@@ -529,10 +525,9 @@ TEST(Margin, NeverBelowTheWorstLossOfABookOfDefinedRisk) {
     ASSERT_TRUE(required.maintenance.proven_minimal);
     // The floor is needed only where some short leg is cheaper taken alone.
     const auto found = counts(required.maintenance);
-    const bool alone = found.contains(OffsetKind::naked_call) ||
-                       found.contains(OffsetKind::naked_put) ||
-                       found.contains(OffsetKind::short_strangle) ||
-                       found.contains(OffsetKind::short_straddle);
+    const bool alone =
+        found.contains(OffsetKind::naked_call) || found.contains(OffsetKind::naked_put) ||
+        found.contains(OffsetKind::short_strangle) || found.contains(OffsetKind::short_straddle);
     if (!alone) {
       ASSERT_GE(required.maintenance.requirement, worst_loss);
     }
@@ -725,9 +720,9 @@ class ByHand {
     const auto short_puts = of(group, LegKind::put, false);
     const auto bought_stock = of(group, LegKind::stock, true);
     const auto sold_stock = of(group, LegKind::stock, false);
-    const std::array<std::size_t, 6> shape{long_calls.size(), short_calls.size(), long_puts.size(),
-                                           short_puts.size(), bought_stock.size(),
-                                           sold_stock.size()};
+    const std::array<std::size_t, 6> shape{long_calls.size(),   short_calls.size(),
+                                           long_puts.size(),    short_puts.size(),
+                                           bought_stock.size(), sold_stock.size()};
     const auto is = [&shape](std::size_t lc, std::size_t sc, std::size_t lp, std::size_t sp,
                              std::size_t ls, std::size_t ss) {
       return shape == std::array<std::size_t, 6>{lc, sc, lp, sp, ls, ss};
@@ -885,9 +880,12 @@ TEST(Margin, LargeBookIsPairedInBoundedTimeAndSaysHowSureItIs) {
   for (const auto* name : {"ibkr", "reg_t"}) {
     const auto required = require(book, 100, rules(name));
     for (const auto* pairing : {&required.initial, &required.maintenance}) {
-      std::cout << name << " " << pairing->requirement.to_string() << " " << pairing->lower_bound.to_string() << " " << pairing->proven_minimal << std::endl;
       EXPECT_LE(pairing->lower_bound, pairing->requirement);
       EXPECT_EQ(pairing->proven_minimal, pairing->lower_bound == pairing->requirement);
+      // A hundred series by the rules of equal intervals are within reach.
+      if (std::string_view{name} == "ibkr") {
+        EXPECT_TRUE(pairing->proven_minimal);
+      }
     }
   }
 }
@@ -896,10 +894,8 @@ TEST(Margin, LargeBookIsPairedInBoundedTimeAndSaysHowSureItIs) {
 
 TEST(Margin, StressRevaluesEveryOptionOnTheGrid) {
   const Position put = Position{}.put(-1, 100, 4);
-  const std::vector<LegMarket> market{{.years_to_expiry = 0.25,
-                                       .forward = 101,
-                                       .discount_factor = 0.99,
-                                       .implied_vol = 0.3}};
+  const std::vector<LegMarket> market{
+      {.years_to_expiry = 0.25, .forward = 101, .discount_factor = 0.99, .implied_vol = 0.3}};
   const auto equity = stress_rule_table()[0];
   const auto stress = stress_requirement(put.legs, market, at(100), equity);
   ASSERT_TRUE(stress);
@@ -912,8 +908,8 @@ TEST(Margin, StressRevaluesEveryOptionOnTheGrid) {
   EXPECT_DOUBLE_EQ(stress->points[6].shift, 0.03);
   EXPECT_EQ(stress->requirement, stress->worst_loss);
   // Stock moves one for one, both ways at its worst end.
-  const auto stock = stress_requirement(Position{}.stock(-100).legs, std::vector<LegMarket>(1),
-                                        at(100), equity);
+  const auto stock =
+      stress_requirement(Position{}.stock(-100).legs, std::vector<LegMarket>(1), at(100), equity);
   EXPECT_NEAR(stock->requirement, 1500, 1e-9);
   EXPECT_DOUBLE_EQ(stock->worst_shift, 0.15);
   // An index: 6 % up, 8 % down.
@@ -930,8 +926,8 @@ TEST(Margin, StressAsksTheMinimumOfWhatCannotLose) {
   const auto stress = stress_requirement(box.legs, markets, at(100), stress_rule_table()[0]);
   EXPECT_NEAR(stress->worst_loss, 0, 1e-9);
   EXPECT_NEAR(stress->requirement, 4 * 37.5, 1e-9);
-  EXPECT_FALSE(stress_requirement(box.legs, std::span{markets}.first(3), at(100),
-                                  stress_rule_table()[0]));
+  EXPECT_FALSE(
+      stress_requirement(box.legs, std::span{markets}.first(3), at(100), stress_rule_table()[0]));
   auto unknown = markets;
   unknown[2].implied_vol = std::numeric_limits<double>::quiet_NaN();
   EXPECT_FALSE(stress_requirement(box.legs, unknown, at(100), stress_rule_table()[0]));
