@@ -894,8 +894,11 @@ TEST(Margin, LargeBookIsPairedInBoundedTimeAndSaysHowSureItIs) {
 
 TEST(Margin, StressRevaluesEveryOptionOnTheGrid) {
   const Position put = Position{}.put(-1, 100, 4);
-  const std::vector<LegMarket> market{
-      {.years_to_expiry = 0.25, .forward = 101, .discount_factor = 0.99, .implied_vol = 0.3}};
+  const std::vector<LegMarket> market{{.years_to_expiry = 0.25,
+                                       .forward = 101,
+                                       .discount_factor = 0.99,
+                                       .implied_vol = 0.3,
+                                       .style = ExerciseStyle::european}};
   const auto equity = stress_rule_table()[0];
   const auto stress = stress_requirement(put.legs, market, at(100), equity);
   ASSERT_TRUE(stress);
@@ -921,8 +924,11 @@ TEST(Margin, StressRevaluesEveryOptionOnTheGrid) {
 TEST(Margin, StressAsksTheMinimumOfWhatCannotLose) {
   Position box;
   box.call(1, 95, 7).put(-1, 95, 2).put(1, 105, 7).call(-1, 105, 2);
-  const std::vector<LegMarket> markets(
-      4, {.years_to_expiry = 0.25, .forward = 100, .discount_factor = 1.0, .implied_vol = 0.3});
+  const std::vector<LegMarket> markets(4, {.years_to_expiry = 0.25,
+                                           .forward = 100,
+                                           .discount_factor = 1.0,
+                                           .implied_vol = 0.3,
+                                           .style = ExerciseStyle::european});
   const auto stress = stress_requirement(box.legs, markets, at(100), stress_rule_table()[0]);
   EXPECT_NEAR(stress->worst_loss, 0, 1e-9);
   EXPECT_NEAR(stress->requirement, 4 * 37.5, 1e-9);
