@@ -7,8 +7,6 @@
 #include <numeric>
 #include <optional>
 
-#include "bifrost/core/result.hpp"
-
 namespace bifrost::analysis {
 namespace {
 
@@ -19,6 +17,9 @@ __extension__ using Wide = __int128;
 constexpr std::int64_t price_denominator = 6000;
 
 constexpr std::size_t columns_at_once = 1000;
+
+// Amounts closer than this to a whole number are that number; what follows is checked in integers.
+constexpr double whole_enough = 1e-6;
 
 /// "No more than `cap` of `piece`", what a branch adds.
 struct Cap {
@@ -137,7 +138,7 @@ class Search {
   std::optional<int> improve(const Node& node, const Relaxation& relaxed) {
     std::vector<std::int64_t> counts = node.taken;
     std::optional<int> split;
-    double furthest = 1e-6;
+    double furthest = whole_enough;
     // Items alone take what the other pieces leave: whole if these are.
     for (std::size_t i = heap_.size(); i < counts.size(); ++i) {
       const double amount = relaxed.amounts[i];
@@ -147,7 +148,8 @@ class Search {
         furthest = distance;
         split = static_cast<int>(i);
       }
-      counts[i] += static_cast<std::int64_t>(distance < 1e-6 ? nearest : std::floor(amount));
+      counts[i] +=
+          static_cast<std::int64_t>(distance <= whole_enough ? nearest : std::floor(amount));
     }
     auto left = rest_of(counts);
     if (std::any_of(left.begin(), left.end(), [](std::int64_t n) { return n < 0; })) return split;
@@ -167,7 +169,7 @@ class Search {
       std::size_t largest = 0;
       double fraction = 0.0;
       for (std::size_t i = heap_.size(); i < pieces_.size(); ++i) {
-        const double whole = std::floor(relaxed.amounts[i] + 1e-6);
+        const double whole = std::floor(relaxed.amounts[i] + whole_enough);
         node.taken[i] += static_cast<std::int64_t>(whole);
         if (relaxed.amounts[i] - whole > fraction) {
           fraction = relaxed.amounts[i] - whole;
@@ -296,7 +298,10 @@ class Search {
           reach = here;
         }
       }
-      if (leaving == rows) core::panic("a heap that pieces use up without end");
+      if (leaving == rows) {  // rounding ate the pivot: no bound from here on
+        work_left_ = -1;
+        return std::nullopt;
+      }
       degenerate_steps = reach > 1e-9 ? 0 : degenerate_steps + 1;
 
       const double pivot = step[leaving];

@@ -326,6 +326,32 @@ TEST(Margin, PairingIsTheWholeBookAndItsRequirementsAddUp) {
   }
 }
 
+TEST(Margin, FloorHoldsWhereTheShortLegAloneIsCheaper) {
+  // 60 wide; the short put alone asks its price 20.5 + 20.
+  const Position wide = Position{}.put(-1, 120, 20.5).put(1, 60, 0.05);
+  const auto required = require(wide, 100, rules("reg_t"));
+  EXPECT_EQ(required.maintenance.requirement, at(4050));
+  EXPECT_EQ(counts(required.maintenance).count(OffsetKind::naked_put), 1U);
+  EXPECT_EQ(required.maintenance_required, at(6000));
+  EXPECT_EQ(required.initial_required, at(6000));
+}
+
+TEST(Margin, MaximumLossLooksAtAllOptionsAtOnce) {
+  // Two put spreads of 5 and a call spread of 10: only one side can lose. In pairs 10 + 5.
+  Position book;
+  book.put(1, 80, 0.3).put(-1, 85, 0.6).put(1, 90, 1).put(-1, 95, 2);
+  book.call(-1, 105, 2).call(1, 115, 0.7);
+  EXPECT_EQ(require(book, 100, rules("ibkr")).maintenance.requirement, at(2000));
+  const auto whole = require(book, 100, rules("reg_t"));
+  EXPECT_EQ(whole.maintenance.requirement, at(1000));
+  EXPECT_TRUE(whole.maintenance.proven_minimal);
+  EXPECT_EQ(counts(whole.maintenance),
+            (std::map<OffsetKind, std::int64_t>{{OffsetKind::universal_spread, 1}}));
+  // The stock beside it is margined for itself.
+  book.stock(100);
+  EXPECT_EQ(require(book, 100, rules("reg_t")).maintenance.requirement, at(3500));
+}
+
 // Rules as data.
 
 TEST(Margin, RulesAreThoseOfTheDay) {
