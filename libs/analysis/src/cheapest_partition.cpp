@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <optional>
 
@@ -27,28 +28,43 @@ struct Cap {
   std::int64_t cap;
 };
 
+/// A basis of the simplex method and its inverse, dense, by rows. Rows: the items, then the caps.
+/// Columns: the pieces, then what a cap leaves unused.
+struct Basis {
+  std::vector<std::size_t> columns;  // per row
+  std::vector<double> inverse;
+
+  std::size_t rows() const { return columns.size(); }
+  double& at(std::size_t row, std::size_t column) { return inverse[row * rows() + column]; }
+  double at(std::size_t row, std::size_t column) const { return inverse[row * rows() + column]; }
+};
+
 struct Node {
-  std::vector<std::int64_t> taken;  // per piece, fixed by branching
-  std::vector<Cap> caps;            // on what is taken beyond that
+  std::vector<std::int64_t> taken;     // per piece, fixed by branching
+  std::vector<Cap> caps;               // on what is taken beyond that; the parent's come first
+  std::shared_ptr<const Basis> start;  // the parent's last basis; none at the root
 };
 
 struct Relaxation {
   std::vector<double> amounts;  // per piece
   std::int64_t bound;           // proven; no integer solution of the node costs less
+  std::shared_ptr<const Basis> basis;
 };
 
 class Search {
  public:
   Search(std::span<const std::int64_t> heap, std::span<const Piece> pieces, std::int64_t work_limit)
       : heap_(heap), pieces_(pieces), work_left_(work_limit) {
-    for (const auto& piece : pieces) highest_cost_ = std::max(highest_cost_, piece.cost);
+    for (const auto& piece : pieces) {
+      tolerance_ = std::max(tolerance_, 1e-4 + 1e-13 * static_cast<double>(piece.cost));
+    }
   }
 
   Partition run() {
     best_ = greedy({}, heap_);
     best_cost_ = cost_of(best_);
     std::int64_t open_bound = best_cost_;
-    std::vector<Node> open{{std::vector<std::int64_t>(pieces_.size(), 0), {}}};
+    std::vector<Node> open{{std::vector<std::int64_t>(pieces_.size(), 0), {}, {}}};
     while (!open.empty()) {
       Node node = std::move(open.back());
       open.pop_back();
@@ -71,7 +87,7 @@ class Search {
         open_bound = std::min(open_bound, relaxed->bound);
         continue;
       }
-      branch(node, *split, relaxed->amounts[static_cast<std::size_t>(*split)], open);
+      branch(node, *relaxed, *split, open);
     }
     return {best_, best_cost_, std::min(open_bound, best_cost_)};
   }
@@ -109,8 +125,9 @@ class Search {
       }
       by_saving_.resize(pieces_.size());
       std::iota(by_saving_.begin(), by_saving_.end(), std::size_t{0});
-      std::stable_sort(by_saving_.begin(), by_saving_.end(),
-                       [this](std::size_t a, std::size_t b) { return saving_[a] > saving_[b]; });
+      std::sort(by_saving_.begin(), by_saving_.end(), [this](std::size_t a, std::size_t b) {
+        return saving_[a] != saving_[b] ? saving_[a] > saving_[b] : a < b;
+      });
     }
     counts.resize(pieces_.size());
     std::vector<std::int64_t> rest(left.begin(), left.end());
@@ -179,20 +196,22 @@ class Search {
       ++node.taken[largest];
       const auto left = rest_of(node.taken);
       if (std::any_of(left.begin(), left.end(), [](std::int64_t n) { return n < 0; })) return;
+      node.start = relaxed.basis;
       auto next = relax(node);
       if (!next) return;
       relaxed = *std::move(next);
     }
   }
 
-  void branch(const Node& node, int piece, double amount, std::vector<Node>& open) const {
+  void branch(const Node& node, const Relaxation& relaxed, int piece,
+              std::vector<Node>& open) const {
     const auto at = static_cast<std::size_t>(piece);
-    const auto low = static_cast<std::int64_t>(std::floor(amount));
+    const auto low = static_cast<std::int64_t>(std::floor(relaxed.amounts[at]));
     const auto existing = [piece](Node& child) {
       return std::find_if(child.caps.begin(), child.caps.end(),
                           [piece](const Cap& cap) { return cap.piece == piece; });
     };
-    Node few = node;
+    Node few{node.taken, node.caps, relaxed.basis};
     if (const auto cap = existing(few); cap != few.caps.end()) {
       cap->cap = std::min(cap->cap, low);
     } else {
@@ -200,7 +219,7 @@ class Search {
     }
     open.push_back(std::move(few));
 
-    Node many = node;
+    Node many{node.taken, node.caps, relaxed.basis};
     many.taken[at] += low + 1;
     if (const auto cap = existing(many); cap != many.caps.end()) {
       cap->cap -= low + 1;
@@ -211,68 +230,156 @@ class Search {
     open.push_back(std::move(many));
   }
 
-  // The revised simplex method with a dense inverse: minimise cost over amounts >= 0 that use up
-  // the heap exactly. Columns from pieces_.size() on are the slacks of caps.
-  std::optional<Relaxation> relax(const Node& node) {
-    const auto left = rest_of(node.taken);
-    const std::size_t items = heap_.size();
-    const std::size_t rows = items + node.caps.size();
-    const std::size_t columns = pieces_.size() + node.caps.size();
-    cap_row_.assign(pieces_.size(), -1);
-    for (std::size_t k = 0; k < node.caps.size(); ++k) {
-      cap_row_[static_cast<std::size_t>(node.caps[k].piece)] = static_cast<int>(items + k);
+  double cost(std::size_t column) const {
+    return column < pieces_.size() ? static_cast<double>(pieces_[column].cost) : 0.0;
+  }
+
+  // Visits (row, lots) of a column, by the caps of the node being relaxed.
+  template <class Visit>
+  void for_each_use(std::size_t column, Visit&& visit) const {
+    if (column >= pieces_.size()) {
+      visit(heap_.size() + (column - pieces_.size()), 1.0);
+      return;
     }
+    const Piece& piece = pieces_[column];
+    for (int u = 0; u < piece.use_count; ++u) {
+      const auto& use = piece.uses[static_cast<std::size_t>(u)];
+      visit(static_cast<std::size_t>(use.item), static_cast<double>(use.lots));
+    }
+    if (cap_row_[column] >= 0) visit(static_cast<std::size_t>(cap_row_[column]), 1.0);
+  }
 
-    const auto cost = [&](std::size_t column) {
-      return column < pieces_.size() ? static_cast<double>(pieces_[column].cost) : 0.0;
-    };
-    const auto for_each_use = [&](std::size_t column, auto&& visit) {
-      if (column >= pieces_.size()) {
-        visit(items + (column - pieces_.size()), 1.0);
-        return;
-      }
-      const Piece& piece = pieces_[column];
-      for (int u = 0; u < piece.use_count; ++u) {
-        const auto& use = piece.uses[static_cast<std::size_t>(u)];
-        visit(static_cast<std::size_t>(use.item), static_cast<double>(use.lots));
-      }
-      if (cap_row_[column] >= 0) visit(static_cast<std::size_t>(cap_row_[column]), 1.0);
-    };
-
-    // Each item alone, each slack alone: a solution to start from. (Caps never lie on an item
-    // alone.)
-    std::vector<std::size_t> basis(rows);
-    std::vector<double> inverse(rows * rows, 0.0);
-    std::vector<double> level(rows);
+  // Each item alone, each cap unused: a solution to start from. (Caps never lie on an item alone.)
+  Basis singles(std::size_t rows) const {
+    Basis basis{std::vector<std::size_t>(rows), std::vector<double>(rows * rows, 0.0)};
     for (std::size_t i = 0; i < rows; ++i) {
-      basis[i] = i < items ? i : pieces_.size() + (i - items);
-      inverse[i * rows + i] = 1.0;
-      level[i] = static_cast<double>(i < items ? left[i] : node.caps[i - items].cap);
+      basis.columns[i] = i < heap_.size() ? i : pieces_.size() + (i - heap_.size());
+      basis.at(i, i) = 1.0;
     }
+    return basis;
+  }
 
-    const double tolerance = 1e-4 + 1e-13 * static_cast<double>(highest_cost_);
-    std::vector<double> price(rows);
-    std::vector<double> step(rows);
+  // The parent's basis with a row for each cap that has come since, unused.
+  Basis grown(const Basis& parent, std::size_t rows) const {
+    Basis basis = singles(rows);
+    for (std::size_t i = 0; i < parent.rows(); ++i) {
+      basis.columns[i] = parent.columns[i];
+      for (std::size_t r = 0; r < parent.rows(); ++r) basis.at(i, r) = parent.at(i, r);
+    }
+    for (std::size_t i = 0; i < parent.rows(); ++i) {
+      if (parent.columns[i] >= pieces_.size() || cap_row_[parent.columns[i]] < 0) continue;
+      const auto capped = static_cast<std::size_t>(cap_row_[parent.columns[i]]);
+      if (capped < parent.rows()) continue;
+      for (std::size_t r = 0; r < parent.rows(); ++r) basis.at(capped, r) -= parent.at(i, r);
+    }
+    return basis;
+  }
+
+  // Sets step_ to the column as the basis sees it.
+  void look_at(const Basis& basis, std::size_t column) {
+    step_.assign(basis.rows(), 0.0);
+    for_each_use(column, [&](std::size_t row, double lots) {
+      for (std::size_t i = 0; i < basis.rows(); ++i) step_[i] += basis.at(i, row) * lots;
+    });
+  }
+
+  void price_by(const Basis& basis) {
+    price_.assign(basis.rows(), 0.0);
+    for (std::size_t i = 0; i < basis.rows(); ++i) {
+      const double of_row = cost(basis.columns[i]);
+      if (of_row == 0.0) continue;
+      for (std::size_t r = 0; r < basis.rows(); ++r) price_[r] += of_row * basis.at(i, r);
+    }
+  }
+
+  double saved_by(std::size_t column) const {
+    double saved = -cost(column);
+    for_each_use(column, [&](std::size_t row, double lots) { saved += price_[row] * lots; });
+    return saved;
+  }
+
+  // `entering` takes the place of row `leaving`; step_ has seen it.
+  void pivot(Basis& basis, std::size_t leaving, std::size_t entering) {
+    const std::size_t rows = basis.rows();
+    const double reach = level_[leaving] / step_[leaving];
+    for (std::size_t r = 0; r < rows; ++r) basis.at(leaving, r) /= step_[leaving];
+    level_[leaving] = reach;
+    for (std::size_t i = 0; i < rows; ++i) {
+      if (i == leaving || step_[i] == 0.0) continue;
+      level_[i] -= step_[i] * reach;
+      for (std::size_t r = 0; r < rows; ++r) {
+        basis.at(i, r) -= step_[i] * basis.at(leaving, r);
+      }
+    }
+    basis.columns[leaving] = entering;
+  }
+
+  void level_by(const Basis& basis, const Node& node, std::span<const std::int64_t> left) {
+    const std::size_t rows = basis.rows();
+    level_.assign(rows, 0.0);
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t r = 0; r < rows; ++r) {
+        const auto amount = r < left.size() ? left[r] : node.caps[r - left.size()].cap;
+        level_[i] += basis.at(i, r) * static_cast<double>(amount);
+      }
+    }
+  }
+
+  // The dual simplex method: a child's basis still has the right prices, but some amounts below
+  // zero. False: it got nowhere, by rounding or for want of work.
+  bool repair(Basis& basis, std::size_t columns) {
+    const std::size_t rows = basis.rows();
+    for (std::size_t steps = 0; steps < 50 + 4 * rows && work_left_ >= 0; ++steps) {
+      const auto lowest = std::min_element(level_.begin(), level_.end());
+      if (*lowest > -1e-7) return true;
+      const auto leaving = static_cast<std::size_t>(lowest - level_.begin());
+      price_by(basis);
+      std::size_t entering = columns;
+      double least = 0.0;
+      double largest = 0.0;
+      for (std::size_t column = 0; column < columns; ++column) {
+        double along = 0.0;
+        double saved = -cost(column);
+        for_each_use(column, [&](std::size_t row, double lots) {
+          along += basis.at(leaving, row) * lots;
+          saved += price_[row] * lots;
+        });
+        if (along > -1e-9) continue;
+        const double ratio = std::max(-saved, 0.0) / -along;
+        if (entering < columns && (ratio > least || (ratio == least && -along <= largest)))
+          continue;
+        entering = column;
+        least = ratio;
+        largest = -along;
+      }
+      work_left_ -= static_cast<std::int64_t>(columns + rows * rows);
+      if (entering == columns) return false;
+      look_at(basis, entering);
+      if (std::abs(step_[leaving]) < 1e-9) return false;
+      pivot(basis, leaving, entering);
+    }
+    return false;
+  }
+
+  // The primal simplex method: minimise cost over amounts >= 0 that use up the heap exactly. False:
+  // out of work, or rounding ate the pivot.
+  bool optimise(Basis& basis, std::size_t columns) {
+    const std::size_t rows = basis.rows();
     int degenerate_steps = 0;
     std::size_t next_column = 0;
-    while (true) {
-      if (work_left_ < 0) return std::nullopt;
-      for (std::size_t r = 0; r < rows; ++r) {
-        price[r] = 0.0;
-        for (std::size_t i = 0; i < rows; ++i) price[r] += cost(basis[i]) * inverse[i * rows + r];
-      }
+    while (work_left_ >= 0) {
+      price_by(basis);
       // Enter the column that saves most per lot among a thousand or so, the next thousand next
       // time; after many steps that changed nothing the first of all that saves, which cannot go
       // round in circles (Bland 1977).
       const bool first_found = degenerate_steps > 40;
       std::size_t entering = columns;
-      double most_saved = tolerance;
+      double most_saved = tolerance_;
       std::size_t column = first_found ? 0 : next_column;
       std::size_t looked_at = 0;
       for (; looked_at < columns; ++looked_at, ++column) {
         if (column >= columns) column = 0;
-        double saved = -cost(column);
-        for_each_use(column, [&](std::size_t row, double lots) { saved += price[row] * lots; });
+        const double saved = saved_by(column);
         if (saved > most_saved) {
           entering = column;
           most_saved = saved;
@@ -281,47 +388,61 @@ class Search {
       }
       next_column = column;
       work_left_ -= static_cast<std::int64_t>(looked_at + rows * rows);
-      if (entering == columns) break;
+      if (entering == columns) return true;
 
-      std::fill(step.begin(), step.end(), 0.0);
-      for_each_use(entering, [&](std::size_t row, double lots) {
-        for (std::size_t i = 0; i < rows; ++i) step[i] += inverse[i * rows + row] * lots;
-      });
+      look_at(basis, entering);
       std::size_t leaving = rows;
       double reach = 0.0;
       for (std::size_t i = 0; i < rows; ++i) {
-        if (step[i] < 1e-9) continue;
-        const double here = std::max(level[i], 0.0) / step[i];
+        if (step_[i] < 1e-9) continue;
+        level_[i] = std::max(level_[i], 0.0);
+        const double here = level_[i] / step_[i];
         const bool tie = leaving < rows && std::abs(here - reach) <= 1e-12 * (1.0 + reach);
-        if (leaving == rows || (tie ? basis[i] < basis[leaving] : here < reach)) {
+        if (leaving == rows || (tie ? basis.columns[i] < basis.columns[leaving] : here < reach)) {
           leaving = i;
           reach = here;
         }
       }
-      if (leaving == rows) {  // rounding ate the pivot: no bound from here on
-        work_left_ = -1;
-        return std::nullopt;
-      }
+      if (leaving == rows) return false;
       degenerate_steps = reach > 1e-9 ? 0 : degenerate_steps + 1;
-
-      const double pivot = step[leaving];
-      for (std::size_t r = 0; r < rows; ++r) inverse[leaving * rows + r] /= pivot;
-      level[leaving] = reach;
-      for (std::size_t i = 0; i < rows; ++i) {
-        if (i == leaving || step[i] == 0.0) continue;
-        level[i] -= step[i] * reach;
-        for (std::size_t r = 0; r < rows; ++r) {
-          inverse[i * rows + r] -= step[i] * inverse[leaving * rows + r];
-        }
-      }
-      basis[leaving] = entering;
+      pivot(basis, leaving, entering);
     }
+    return false;
+  }
 
-    Relaxation relaxed{std::vector<double>(pieces_.size(), 0.0), 0};
+  // The node without the demand that amounts be whole. Nothing: out of work.
+  std::optional<Relaxation> relax(const Node& node) {
+    const auto left = rest_of(node.taken);
+    const std::size_t rows = heap_.size() + node.caps.size();
+    const std::size_t columns = pieces_.size() + node.caps.size();
+    cap_row_.assign(pieces_.size(), -1);
+    for (std::size_t k = 0; k < node.caps.size(); ++k) {
+      cap_row_[static_cast<std::size_t>(node.caps[k].piece)] = static_cast<int>(heap_.size() + k);
+    }
+    work_left_ -= static_cast<std::int64_t>(pieces_.size());
+
+    Basis basis = node.start ? grown(*node.start, rows) : singles(rows);
+    level_by(basis, node, left);
+    bool solved = (!node.start || repair(basis, columns)) && optimise(basis, columns);
+    if (!solved && node.start && work_left_ >= 0) {
+      basis = singles(rows);
+      level_by(basis, node, left);
+      solved = optimise(basis, columns);
+    }
+    if (!solved) {
+      work_left_ = -1;
+      return std::nullopt;
+    }
+    price_by(basis);
+
+    Relaxation relaxed{std::vector<double>(pieces_.size(), 0.0), 0, {}};
     for (std::size_t i = 0; i < rows; ++i) {
-      if (basis[i] < pieces_.size()) relaxed.amounts[basis[i]] = std::max(level[i], 0.0);
+      if (basis.columns[i] < pieces_.size()) {
+        relaxed.amounts[basis.columns[i]] = std::max(level_[i], 0.0);
+      }
     }
-    relaxed.bound = cost_of(node.taken) + proven_bound(node, left, price, tolerance);
+    relaxed.bound = cost_of(node.taken) + proven_bound(node, left);
+    relaxed.basis = std::make_shared<const Basis>(std::move(basis));
     return relaxed;
   }
 
@@ -329,12 +450,11 @@ class Search {
   // than it costs, the heap is worth no more than its cheapest partition. Prices are rounded to
   // fractions, then checked in integers; failing that, lowered by the tolerance and checked again;
   // failing that, costs are not negative.
-  std::int64_t proven_bound(const Node& node, std::span<const std::int64_t> left,
-                            std::span<const double> price, double tolerance) const {
-    std::vector<std::int64_t> scaled(price.size());
+  std::int64_t proven_bound(const Node& node, std::span<const std::int64_t> left) const {
+    std::vector<std::int64_t> scaled(price_.size());
     for (const bool lowered : {false, true}) {
-      for (std::size_t r = 0; r < price.size(); ++r) {
-        const double at = price_denominator * (lowered ? price[r] - tolerance : price[r]);
+      for (std::size_t r = 0; r < price_.size(); ++r) {
+        const double at = price_denominator * (lowered ? price_[r] - tolerance_ : price_[r]);
         if (!(std::abs(at) < 4e18)) return 0;
         scaled[r] = static_cast<std::int64_t>(lowered ? std::floor(at) : std::round(at));
         if (r >= left.size()) scaled[r] = std::min<std::int64_t>(scaled[r], 0);
@@ -352,7 +472,7 @@ class Search {
       }();
       if (!holds) continue;
       Wide total = 0;
-      for (std::size_t r = 0; r < price.size(); ++r) {
+      for (std::size_t r = 0; r < price_.size(); ++r) {
         const std::int64_t amount = r < left.size() ? left[r] : node.caps[r - left.size()].cap;
         total += static_cast<Wide>(scaled[r]) * amount;
       }
@@ -366,14 +486,19 @@ class Search {
   std::span<const std::int64_t> heap_;
   std::span<const Piece> pieces_;
   std::int64_t work_left_;
-  std::int64_t highest_cost_ = 0;
+  double tolerance_ = 1e-4;  // of costs and prices per lot
   std::vector<std::int64_t> saving_;
   std::vector<std::size_t> by_saving_;
   std::vector<std::int64_t> best_;
   std::int64_t best_cost_ = 0;
   std::int64_t root_bound_ = 0;
   bool root_known_ = false;
-  std::vector<int> cap_row_;  // per piece, of the node being relaxed; -1: none
+
+  // Of the node being relaxed.
+  std::vector<int> cap_row_;   // per piece; -1: none
+  std::vector<double> level_;  // per row: how much of the column that the basis has there
+  std::vector<double> price_;  // per row
+  std::vector<double> step_;   // per row
 };
 
 }  // namespace
