@@ -366,14 +366,6 @@ Candidate describe(const StrategyShape& shape, const PricedChain& priced, std::v
 
 }  // namespace
 
-std::optional<Price> entry_price(const OptionSide& side, bool buying, Fill fill) {
-  if (fill == Fill::mid) return side.mid();
-  const auto& taken = buying ? side.ask : side.bid;
-  const bool crossed = side.bid && side.ask && *side.bid > *side.ask;
-  if (!taken || *taken <= Price{} || crossed) return std::nullopt;
-  return taken;
-}
-
 std::optional<LognormalDensity> atm_density(const PricedChain& priced) {
   if (!priced.atm_implied_vol || priced.years_to_expiry <= 0.0) return std::nullopt;
   return LognormalDensity{.forward = priced.parity.forward,
@@ -392,10 +384,10 @@ core::Result<FinderResult> find_best(const StrategyShape& strategy, const Priced
   if (rung_count(strategy) > static_cast<int>(most_rungs)) {
     return core::fail(core::Errc::invalid_input, "a strategy of more than eight strikes");
   }
-  const bool needs_stock =
-      std::any_of(strategy.legs.begin(), strategy.legs.end(),
-                  [](const LegShape& leg) { return leg.kind == LegKind::stock; });
-  if (needs_stock && !priced.chain.underlying_price) {
+  if (expiry_count(strategy) > 1) {
+    return core::fail(core::Errc::invalid_input, "a strategy of more than one expiry");
+  }
+  if (has_stock(strategy) && !priced.chain.underlying_price) {
     return core::fail(core::Errc::unavailable, "the chain has no price of the underlying");
   }
   if (!exact_money_holds(strategy, priced.chain)) {

@@ -26,7 +26,7 @@ std::int64_t value_units(const Leg& leg, std::int64_t spot) {
   core::panic("a leg that is neither call, put nor stock");
 }
 
-core::Result<void> check(std::span<const Leg> legs) {
+core::Result<void> check(std::span<const Leg> legs, Money costs) {
   if (legs.empty()) return core::fail(core::Errc::invalid_input, "payoff of no legs at all");
   // Every profit at a kink is a sum of (value - entry) * shares, each value at most the highest
   // strike.
@@ -41,7 +41,7 @@ core::Result<void> check(std::span<const Leg> legs) {
     }
     highest = std::max(highest, static_cast<double>(leg.strike.units()));
   }
-  double bound = 0.0;
+  double bound = std::abs(static_cast<double>(costs.units()));
   for (const auto& leg : legs) {
     const double size = std::abs(static_cast<double>(leg.quantity)) *
                         (leg.kind == LegKind::stock ? 1.0 : leg.multiplier);
@@ -113,12 +113,12 @@ double profit_at_expiry(std::span<const Leg> legs, double spot) {
   return total;
 }
 
-core::Result<Payoff> payoff_at_expiry(std::span<const Leg> legs) {
-  BF_CHECK(check(legs));
+core::Result<Payoff> payoff_at_expiry(std::span<const Leg> legs, Money costs) {
+  BF_CHECK(check(legs, costs));
 
   // Each option bends the line by its shares at its strike: a call adds slope above it, a put takes
   // its slope away there.
-  std::vector<Kink> kinks{{Price{}, profit_at_expiry(legs, Price{}), 0}};
+  std::vector<Kink> kinks{{Price{}, profit_at_expiry(legs, Price{}) - costs, 0}};
   for (const auto& leg : legs) {
     if (leg.kind == LegKind::put) kinks[0].slope -= shares(leg);
     if (leg.kind == LegKind::stock) kinks[0].slope += shares(leg);

@@ -8,19 +8,12 @@
 #include <vector>
 
 #include "bifrost/analysis/chain.hpp"
+#include "bifrost/analysis/fill.hpp"
 #include "bifrost/analysis/payoff.hpp"
 #include "bifrost/analysis/probability.hpp"
 #include "bifrost/analysis/strategy.hpp"
 
 namespace bifrost::analysis {
-
-/// Entry price of every option leg: the middle, or the side that fills at once. Stock trades at the
-/// underlying price under both, since a chain holds no quote of it.
-enum class Fill : std::uint8_t { mid, natural };
-
-/// What one option trades at per share. Nothing for a crossed quote, for a missing or zero side
-/// that is needed, and, selling at natural, for a zero bid. Never better at natural than at mid.
-std::optional<Price> entry_price(const OptionSide& side, bool buying, Fill fill);
 
 /// What atm_density() is, for whoever reads a probability.
 inline constexpr std::string_view atm_density_method = "lognormal_atm_forward";
@@ -30,6 +23,7 @@ inline constexpr std::string_view atm_density_method = "lognormal_atm_forward";
 std::optional<LognormalDensity> atm_density(const PricedChain& priced);
 
 struct FinderLimits {
+  /// Of every option leg. Stock trades at the underlying price, since a chain holds no quote of it.
   Fill fill = Fill::natural;
   double min_pop = 0.0;  // a probability, 0 to 1
   /// Options are sold only where they are not in the money by the forward: puts at or below it,

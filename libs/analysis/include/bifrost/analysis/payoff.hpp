@@ -75,7 +75,8 @@ struct Payoff {
 
 /// invalid_input for an empty book, a negative strike, a non-positive multiplier, or amounts beyond
 /// 4e14 in currency, where money would leave its integer. The order of legs does not matter.
-core::Result<Payoff> payoff_at_expiry(std::span<const Leg> legs);
+/// `costs`, such as fees, are taken from the profit everywhere.
+core::Result<Payoff> payoff_at_expiry(std::span<const Leg> legs, Money costs = {});
 
 struct PayoffPoint {
   double spot;
