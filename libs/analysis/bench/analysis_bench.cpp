@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bifrost/analysis/chain_pricing.hpp"
-#include "bifrost/analysis/finder.hpp"
+#include "bifrost/analysis/chain.hpp"
 
 // Each of our numbers stands beside a plain scalar baseline of the same run, with the largest error
 // beside the speed. The set is that of performance.md 2.1: strikes 75 to 130 on 100, 3 to 730 days,
@@ -267,48 +267,6 @@ void refresh_2000_contracts(benchmark::State& state) {
 }
 BENCHMARK(refresh_2000_contracts)->Unit(benchmark::kMicrosecond);
 
-// Items are condors examined; min_pop 0.6, the twenty best kept.
-void find_condors(benchmark::State& state) {
-  const auto priced = refresh(market(static_cast<int>(state.range(0))), 30.0 / 365, 0.05);
-  std::int64_t examined = 0;
-  for (auto _ : state) {
-    const auto found = find_best(iron_condor, *priced, 30, {.min_pop = 0.6});
-    examined += found->examined;
-    state.counters["qualified"] = static_cast<double>(found->qualified);
-  }
-  state.SetItemsProcessed(examined);
-}
-BENCHMARK(find_condors)->Arg(60)->Arg(120)->Arg(200)->Unit(benchmark::kMillisecond);
-
-// The same 60 strikes, each condor through the payoff engine by itself.
-void find_condors_one_by_one(benchmark::State& state) {
-  const auto priced = refresh(market(60), 30.0 / 365, 0.05);
-  const auto density = *atm_density(*priced);
-  const auto& rows = priced->chain.rows;
-  std::int64_t examined = 0;
-  for (auto _ : state) {
-    double best = 0;
-    for (std::size_t a = 0; a < rows.size(); ++a) {
-      for (std::size_t b = a + 1; b < rows.size(); ++b) {
-        for (std::size_t c = b + 1; c < rows.size(); c += 8) {
-          for (std::size_t d = c + 1; d < rows.size(); ++d) {
-            const Leg legs[] = {{LegKind::put, 1, rows[a].strike, *rows[a].put->ask},
-                                {LegKind::put, -1, rows[b].strike, *rows[b].put->bid},
-                                {LegKind::call, -1, rows[c].strike, *rows[c].call->bid},
-                                {LegKind::call, 1, rows[d].strike, *rows[d].call->ask}};
-            const auto payoff = payoff_at_expiry(legs);
-            ++examined;
-            if (probability_of_profit(payoff->profitable, density) < 0.6) continue;
-            best = std::max(best, payoff->max_profit->value() / payoff->max_loss->value());
-          }
-        }
-      }
-    }
-    benchmark::DoNotOptimize(best);
-  }
-  state.SetItemsProcessed(examined);
-}
-BENCHMARK(find_condors_one_by_one)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace bifrost::analysis

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "bifrost/analysis/finder.hpp"
+
+// 200 strikes a side: puts at or below the forward and calls at or above it are sold, so that a
+// condor is one of 19,900 put verticals with one of 19,900 call verticals. Each figure says which
+// share of the combinations was looked at, and whether the answer is that of the exhaustive scan.
+namespace bifrost::analysis {
+namespace {
+
+constexpr double forward = 5010.0;
+
+PricedChain board(int strikes, double days) {
+  ExpiryChain chain{.underlying = "BENCH",
+                    .trading_class = "BENCH",
+                    .expiry = core::Date{std::chrono::days{20'000 + static_cast<int>(days)}},
+                    .multiplier = 100,
+                    .underlying_price = Price::from_double(5000),
+                    .rows = {}};
+  std::mt19937 random(static_cast<unsigned>(days));
+  const double years = days / 365;
+  const double step = 5.0;
+  for (int i = 0; i < strikes; ++i) {
+    const double strike = 5010 + step * (i - strikes / 2) + 2.5;
+    const double k = std::log(strike / forward);
+    const ForwardInputs in{forward, strike, years, std::exp(-0.045 * years),
+                           0.15 - 0.4 * k + 2 * k * k};
+    const auto side = [&](Right right) {
+      const double fair = black_scholes_price(right, in);
+      const double tick = fair < 3.0 ? 0.05 : 0.10;
+      // Makers lean: the middle is off by up to a tick, the spread one to three of them.
+      const double middle =
+          fair + tick * std::uniform_real_distribution<double>(-0.5, 0.5)(random);
+      const double half = tick * std::uniform_real_distribution<double>(0.5, 1.5)(random);
+      return OptionSide{Price::from_double(std::max(std::floor((middle - half) / tick), 0.0) * tick),
+                        Price::from_double(std::ceil((middle + half) / tick) * tick), 10, 10, 100};
+    };
+    chain.rows.push_back({*Price::from_double(strike), side(Right::call), side(Right::put)});
+  }
+  return *refresh(chain, years, 0.045);
+}
+
+struct Market {
+  std::vector<PricedChain> chains;
+  std::vector<DensityPtr> densities;
+  std::vector<SearchExpiry> expiries;
+};
+
+Market market(int strikes, int expiries) {
+  Market made;
+  for (int i = 0; i < expiries; ++i) made.chains.push_back(board(strikes, 30.0 + 15 * i));
+  for (const auto& chain : made.chains) {
+    made.densities.push_back(lognormal_density(*atm_density(chain)));
+    made.expiries.push_back({&chain, made.densities.back().get(),
+                             static_cast<int>(std::lround(chain.years_to_expiry * 365))});
+  }
+  return made;
+}
+
+SearchRequest request(Objective objective) {
+  return {.strategy = iron_condor,
+          .objective = {{objective, 1.0}},
+          .constraints = {.sell_out_of_the_money = true},
+          .fill = Fill::natural,
+          .fee_per_contract = {},
+          .keep = 100,
+          .exhaustive = false,
+          .certificate = false};
+}
+
+bool same(const FinderResult& a, const FinderResult& b) {
+  return std::ranges::equal(a.candidates, b.candidates, [](const Candidate& x, const Candidate& y) {
+    return x.score == y.score && x.expiries == y.expiries &&
+           std::ranges::equal(x.legs, y.legs, [](const CandidateLeg& p, const CandidateLeg& q) {
+             return p.leg.strike == q.leg.strike;
+           });
+  });
+}
+
+void report(benchmark::State& state, const FinderResult& result) {
+  state.counters["combinations"] = static_cast<double>(result.combinations);
+  state.counters["visited_share"] =
+      static_cast<double>(result.visited) / static_cast<double>(std::max<std::int64_t>(result.combinations, 1));
+  state.counters["threshold"] = result.candidates.empty() ? 0.0 : result.candidates.back().score;
+}
+
+void search(benchmark::State& state, const Market& in, SearchRequest asked, bool compare) {
+  FinderResult result;
+  for (auto _ : state) result = *find_best(asked, in.expiries);
+  report(state, result);
+  if (!compare) return;
+  asked.exhaustive = true;
+  state.counters["equal_to_scan"] = same(result, *find_best(asked, in.expiries)) ? 1 : 0;
+}
+
+[[maybe_unused]] const bool registered = [] {
+  const auto add = [](const char* name, int expiries, const SearchRequest& asked, bool compare) {
+    benchmark::RegisterBenchmark(name, [=](benchmark::State& state) {
+      static std::map<int, Market> markets;
+      if (!markets.contains(expiries)) markets.emplace(expiries, market(400, expiries));
+      search(state, markets.at(expiries), asked, compare);
+    })->Unit(benchmark::kMillisecond);
+  };
+  const auto base = request(Objective::expected_profit_on_max_loss);
+  add("condors_396M/expected_profit_on_max_loss", 1, base, true);
+  auto with = base;
+  with.certificate = true;
+  add("condors_396M/with_certificate", 1, with, false);
+  with = base;
+  with.fill = Fill::mid;
+  add("condors_396M/at_mid", 1, with, true);
+  with = base;
+  with.constraints.min_pop = 0.6;
+  add("condors_396M/min_pop_60", 1, with, false);
+  with.constraints.min_pop = 0.8;
+  add("condors_396M/min_pop_80", 1, with, false);
+  with = base;
+  with.constraints.min_credit = Price::from_double(10);
+  add("condors_396M/min_credit_10", 1, with, true);
+  with.constraints.min_pop = 0.7;
+  add("condors_396M/min_credit_10_min_pop_70", 1, with, false);
+  add("condors_396M/return_on_risk", 1, request(Objective::return_on_risk), true);
+  add("condors_396M/credit", 1, request(Objective::credit), true);
+  add("condors_396M/expected_profit_on_margin", 1, request(Objective::expected_profit_on_margin), true);
+  with = request(Objective::return_on_risk);
+  with.constraints.min_pop = 0.7;
+  add("condors_396M/return_on_risk_min_pop_70", 1, with, false);
+  add("condors_396M/pop_at_credit", 1, request(Objective::pop), false);
+  with = base;
+  with.constraints.sell_out_of_the_money = false;
+  add("condors_1G/anywhere", 1, with, true);
+  with = base;
+  with.exhaustive = true;
+  add("condors_396M/exhaustive", 1, with, false);
+  add("condors_12_expiries/expected_profit_on_max_loss", 12, base, true);
+  return true;
+}();
+
+// The plain way, for scale: a quarter of the condors of 60 strikes, each through the payoff engine by
+// itself.
+void condors_one_by_one(benchmark::State& state) {
+  const auto priced = board(60, 28);
+  const auto density = *atm_density(priced);
+  const auto& rows = priced.chain.rows;
+  std::int64_t examined = 0;
+  for (auto _ : state) {
+    double best = 0;
+    for (std::size_t a = 0; a < rows.size(); ++a) {
+      for (std::size_t b = a + 1; b < rows.size(); ++b) {
+        for (std::size_t c = b + 1; c < rows.size(); c += 8) {
+          for (std::size_t d = c + 1; d < rows.size(); ++d) {
+            const Leg legs[] = {{LegKind::put, 1, rows[a].strike, *rows[a].put->ask},
+                                {LegKind::put, -1, rows[b].strike, *rows[b].put->bid},
+                                {LegKind::call, -1, rows[c].strike, *rows[c].call->bid},
+                                {LegKind::call, 1, rows[d].strike, *rows[d].call->ask}};
+            const auto payoff = payoff_at_expiry(legs);
+            ++examined;
+            if (probability_of_profit(payoff->profitable, density) < 0.6) continue;
+            best = std::max(best, payoff->max_profit->value() / payoff->max_loss->value());
+          }
+        }
+      }
+    }
+    benchmark::DoNotOptimize(best);
+  }
+  state.SetItemsProcessed(examined);
+}
+BENCHMARK(condors_one_by_one)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace bifrost::analysis

@@ -1,0 +1,798 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "finder_board.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <cmath>
+#include <cstdlib>
+
+namespace bifrost::analysis::finder {
+namespace {
+
+constexpr double units_per_one = Price::units_per_one;
+constexpr double most_exact_money = 9e15;  // units: what a double counts without gaps
+constexpr int leaf_size = 16;              // members
+
+core::Result<void> check(const Constraints& constraints, const Task& task) {
+  const auto bad = [](const char* what) { return core::fail(core::Errc::invalid_input, what); };
+  if (!(constraints.min_pop >= 0.0 && constraints.min_pop <= 1.0)) {
+    return bad("min_pop is a probability, 0 to 1");
+  }
+  if (constraints.max_loss) {
+    if (!(std::isfinite(*constraints.max_loss) && *constraints.max_loss > 0.0)) {
+      return bad("max_loss is a positive, finite amount");
+    }
+    if (task.unlimited_loss()) {
+      return bad("max_loss of a strategy whose loss has no bound");
+    }
+  }
+  for (const auto* window : {&constraints.short_delta, &constraints.long_delta}) {
+    if (*window && !((*window)->low <= (*window)->high)) return bad("a window of delta that is empty");
+  }
+  for (const auto& [gap, width] : constraints.widths) {
+    if (gap < 0 || gap + 1 >= static_cast<int>(task.rungs)) {
+      return bad("the width of a gap that the strategy does not have");
+    }
+    if (!(width.low <= width.high)) return bad("a window of widths that is empty");
+  }
+  if (constraints.max_spread_share && !(*constraints.max_spread_share >= 0.0)) {
+    return bad("max_spread_share is a share, not negative");
+  }
+  if (constraints.breakevens && !(std::isfinite(constraints.breakevens->distance) &&
+                                  constraints.breakevens->distance >= 0.0)) {
+    return bad("the distance of breakevens is finite and not negative");
+  }
+  return {};
+}
+
+bool on_max_loss(Objective objective) {
+  return objective == Objective::expected_profit_on_max_loss ||
+         objective == Objective::expected_profit_on_margin ||
+         objective == Objective::return_on_risk || objective == Objective::theta_on_max_loss;
+}
+
+const OptionSide* side_of(const StrikeRow& row, LegKind kind) {
+  const auto& side = kind == LegKind::call ? row.call : row.put;
+  return side ? &*side : nullptr;
+}
+
+const OptionAnalytics* analytics_of(const StrikeAnalytics& row, LegKind kind) {
+  const auto& option = kind == LegKind::call ? row.call : row.put;
+  return option ? &*option : nullptr;
+}
+
+std::int64_t option_value(LegKind kind, std::int64_t strike, std::int64_t spot) {
+  return std::max<std::int64_t>(kind == LegKind::call ? spot - strike : strike - spot, 0);
+}
+
+bool exact_money_holds(const Task& task, const ExpiryChain& chain) {
+  if (chain.multiplier <= 0) return false;
+  double highest = 0.0;
+  const auto see = [&](const std::optional<Price>& price) {
+    if (price) highest = std::max(highest, std::abs(static_cast<double>(price->units())));
+  };
+  see(chain.underlying_price);
+  for (const auto& row : chain.rows) {
+    see(row.strike);
+    for (const auto* side : {&row.call, &row.put}) {
+      if (*side) {
+        see((*side)->bid);
+        see((*side)->ask);
+      }
+    }
+  }
+  double lots = 0.0;
+  for (const auto& leg : task.request.strategy.legs) lots += std::abs(leg.quantity);
+  const double fees = lots * static_cast<double>(task.request.fee_per_contract.units());
+  return 4.0 * (lots * chain.multiplier * (highest + 1.0) + fees) < most_exact_money;
+}
+
+}  // namespace
+
+core::Result<Task> make_task(const SearchRequest& request) {
+  const auto bad = [](const char* what) { return core::fail(core::Errc::invalid_input, what); };
+  Task task{.request = request,
+            .rungs = static_cast<std::size_t>(rung_count(request.strategy)),
+            .lower_rungs = 0,
+            .slopes = {},
+            .stock_lots = 0,
+            .plain = std::nullopt,
+            .uses_theta = false,
+            .uses_pop = false};
+  if (task.rungs == 0) return bad("a strategy without options");
+  if (task.rungs > most_rungs) return bad("a strategy of more than four strikes");
+  if (expiry_count(request.strategy) > 1) return bad("a strategy of several expiries");
+  task.lower_rungs = task.rungs <= 2 ? 1 : 2;
+  for (const auto& leg : request.strategy.legs) {
+    if (leg.kind == LegKind::stock) {
+      task.stock_lots += leg.quantity;
+      task.slopes[0] += leg.quantity;
+    }
+    if (leg.kind == LegKind::put) task.slopes[0] -= leg.quantity;
+  }
+  for (std::size_t rung = 0; rung < task.rungs; ++rung) {
+    task.slopes[rung + 1] = task.slopes[rung];
+    for (const auto& leg : request.strategy.legs) {
+      if (leg.rung == static_cast<int>(rung)) task.slopes[rung + 1] += leg.quantity;
+    }
+  }
+
+  if (request.keep == 0) return bad("a list of no candidates");
+  if (request.fee_per_contract < Money{}) return bad("a negative fee");
+  if (!(request.fill.position >= -1.0 && request.fill.position <= 1.0)) {
+    return bad("a fill outside the spread");
+  }
+  if (request.objective.empty()) return bad("an objective of nothing");
+  for (const auto& [objective, weight] : request.objective) {
+    if (!std::isfinite(weight)) return bad("a weight that is not finite");
+    if (task.unlimited_loss() && on_max_loss(objective)) {
+      return bad("an objective per max loss of a strategy whose loss has no bound");
+    }
+    if (task.unlimited_gain() && objective == Objective::return_on_risk) {
+      return bad("return on risk of a strategy whose profit has no bound");
+    }
+    task.uses_theta = task.uses_theta || objective == Objective::theta_on_max_loss;
+    task.uses_pop = task.uses_pop || objective == Objective::pop;
+  }
+  const auto& first = request.objective.front();
+  if (request.objective.size() == 1 && first.weight == 1.0 && first.objective != Objective::pop) {
+    task.plain = first.objective;
+  }
+  BF_CHECK(check(request.constraints, task));
+  return task;
+}
+
+CdfTable::CdfTable(const Density& density, std::int64_t highest) {
+  while ((highest >> shift_) > 8'192) ++shift_;
+  const auto cells = static_cast<std::size_t>(highest >> shift_) + 2;
+  edges_.reserve(cells + 1);
+  for (std::size_t i = 0; i < cells; ++i) {
+    edges_.push_back(
+        density.cdf(Price::from_units(static_cast<std::int64_t>(i) << shift_).value()));
+  }
+  edges_.push_back(1.0);
+}
+
+double CdfTable::at_least(std::int64_t units) const {
+  return edges_[std::min(static_cast<std::size_t>(units >> shift_), edges_.size() - 2)];
+}
+
+double CdfTable::at_most(std::int64_t units) const {
+  return edges_[std::min(static_cast<std::size_t>(units >> shift_) + 1, edges_.size() - 1)];
+}
+
+Board::Board(const Task& task, const SearchExpiry& front, std::vector<std::size_t> at)
+    : task_(&task), front_(&front), at_(std::move(at)) {}
+
+core::Result<Board> Board::make(const Task& task, std::span<const SearchExpiry> expiries,
+                                std::vector<std::size_t> at) {
+  const SearchExpiry& front = expiries[at.front()];
+  Board board(task, front, std::move(at));
+  const auto& chain = board.chain();
+  if (!exact_money_holds(task, chain)) {
+    return core::fail(core::Errc::invalid_input,
+                      "prices or multiplier of the chain are too large for exact money");
+  }
+  const auto& constraints = task.request.constraints;
+  if ((has_stock(task.request.strategy) || constraints.breakevens) && !chain.underlying_price) {
+    return core::fail(core::Errc::unavailable, "the chain has no price of the underlying");
+  }
+  if (has_stock(task.request.strategy)) {
+    board.stock_price_ = chain.underlying_price->units();
+    board.stock_expected_ = board.density().mean() * units_per_one -
+                            static_cast<double>(chain.underlying_price->units());
+  }
+  if (constraints.min_credit) board.limits_.credit = constraints.min_credit->units();
+  // A limit beyond exact money limits nothing. Below it the guess is a unit off at most.
+  if (constraints.max_loss && *constraints.max_loss * units_per_one < most_exact_money) {
+    auto units = static_cast<std::int64_t>(*constraints.max_loss * units_per_one);
+    while (Money::from_units(units + 1).value() <= *constraints.max_loss) ++units;
+    while (Money::from_units(units).value() > *constraints.max_loss) --units;
+    board.limits_.loss = units;
+  }
+  if (constraints.breakevens) {
+    const double spot = chain.underlying_price->value();
+    double distance = spot * constraints.breakevens->distance / 100.0;
+    if (constraints.breakevens->unit == BreakevenDistance::Unit::sigmas) {
+      const auto vol = front.priced->atm_implied_vol;
+      if (!vol) {
+        return core::fail(core::Errc::unavailable,
+                          "breakevens in sigmas need an at-the-money vol, and there is none");
+      }
+      distance = spot * constraints.breakevens->distance * *vol *
+                 std::sqrt(front.priced->years_to_expiry);
+    }
+    board.nearest_breakeven_ = distance;
+    const double low = std::max(std::ceil((spot - distance) * units_per_one), 0.0);
+    const double high = std::min(std::floor((spot + distance) * units_per_one), 1e15);
+    if (low <= high) {
+      board.limits_.no_breakevens = {static_cast<std::int64_t>(low),
+                                     static_cast<std::int64_t>(high)};
+    }
+  }
+  if (constraints.min_pop > 0.0 || task.uses_pop) {
+    board.cdf_.emplace(board.density(),
+                       chain.rows.empty() ? 0 : 2 * chain.rows.back().strike.units());
+  }
+  for (const Column c : {cost, credit, expected, loss_1, loss_2, gain_1, gain_2}) {
+    board.used_[c] = true;
+  }
+  board.used_[theta] = task.uses_theta;
+  board.used_[wing_difference] = task.request.strategy.wings != Wings::any;
+  for (const auto& [gap, width] : constraints.widths) {
+    board.used_[static_cast<std::size_t>(gap_0 + gap)] = true;
+  }
+  board.used_[at_low] = board.used_[at_high] = board.limits_.no_breakevens.has_value();
+  for (std::size_t rung = 0; rung < task.rungs; ++rung) {
+    board.place_of_row_[rung].assign(chain.rows.size(), -1);
+    for (std::size_t row = 0; row < chain.rows.size(); ++row) {
+      const bool usable = chain.rows[row].strike > Price{} &&
+                          std::ranges::all_of(task.request.strategy.legs, [&](const LegShape& leg) {
+                            return leg.rung != static_cast<int>(rung) ||
+                                   !board.leg_place(leg, row).why;
+                          });
+      if (!usable) continue;
+      board.place_of_row_[rung][row] = static_cast<int>(board.places_[rung].size());
+      board.places_[rung].push_back(board.place(rung, row));
+    }
+  }
+  return board;
+}
+
+LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
+  const auto& constraints = task_->request.constraints;
+  const auto& quotes = chain().rows[row];
+  const OptionSide* side = side_of(quotes, leg.kind);
+  if (side == nullptr) return {UnusableLeg::not_listed, std::nullopt};
+  const bool sold = leg.quantity < 0;
+  const auto price = entry_price(*side, !sold, task_->request.fill);
+  if (!price) return {UnusableLeg::no_price, std::nullopt};
+  const auto because = [&](UnusableLeg why) { return LegPlace{why, price}; };
+  const double strike = quotes.strike.value();
+  const double forward = priced().parity.forward;
+  if (constraints.sell_out_of_the_money && sold &&
+      (leg.kind == LegKind::call ? strike < forward : strike > forward)) {
+    return because(UnusableLeg::in_the_money);
+  }
+  const OptionAnalytics* option = analytics_of(priced().rows[row], leg.kind);
+  const bool has_greeks = option != nullptr && option->greeks;
+  if (const auto& window = sold ? constraints.short_delta : constraints.long_delta) {
+    if (!has_greeks) return because(UnusableLeg::no_delta);
+    if (!window->holds(std::abs(option->greeks->delta))) return because(UnusableLeg::delta);
+  }
+  if (constraints.max_spread_share) {
+    const auto mid = side->mid();
+    if (!mid || *mid <= Price{} ||
+        (*side->ask - *side->bid).value() > *constraints.max_spread_share * mid->value()) {
+      return because(UnusableLeg::spread);
+    }
+  }
+  if (constraints.min_open_interest &&
+      (!side->open_interest || *side->open_interest < *constraints.min_open_interest)) {
+    return because(UnusableLeg::open_interest);
+  }
+  if (constraints.min_size && (!side->bid_size || !side->ask_size ||
+                               std::min(*side->bid_size, *side->ask_size) < *constraints.min_size)) {
+    return because(UnusableLeg::size);
+  }
+  if (task_->uses_theta && !has_greeks) return because(UnusableLeg::no_theta);
+  return {std::nullopt, price};
+}
+
+Place Board::place(std::size_t rung, std::size_t row) const {
+  const std::int64_t strike = chain().rows[row].strike.units();
+  Place place{.row = static_cast<int>(row),
+              .strike = strike,
+              .cost = 0,
+              .credit = 0,
+              .at_origin = 0,
+              .at_low = 0,
+              .at_high = 0,
+              .expected = 0.0,
+              .theta = 0.0};
+  const double call = density().call(chain().rows[row].strike.value()) * units_per_one;
+  for (const auto& leg : task_->request.strategy.legs) {
+    if (leg.rung != static_cast<int>(rung)) continue;
+    const std::int64_t price = leg_place(leg, row).price->units();
+    const std::int64_t shares = std::int64_t{leg.quantity} * multiplier();
+    const std::int64_t fee =
+        std::abs(std::int64_t{leg.quantity}) * task_->request.fee_per_contract.units();
+    place.cost += shares * price + fee;
+    place.credit -= leg.quantity * price;
+    place.at_origin += shares * option_value(leg.kind, strike, 0);
+    if (limits_.no_breakevens) {
+      place.at_low += shares * option_value(leg.kind, strike, limits_.no_breakevens->first);
+      place.at_high += shares * option_value(leg.kind, strike, limits_.no_breakevens->second);
+    }
+    const double worth = leg.kind == LegKind::call
+                             ? call
+                             : call - density().mean() * units_per_one + static_cast<double>(strike);
+    place.expected += static_cast<double>(shares) * (worth - static_cast<double>(price)) -
+                      static_cast<double>(fee);
+    if (task_->uses_theta) {
+      place.theta += static_cast<double>(shares) * units_per_one *
+                     analytics_of(priced().rows[row], leg.kind)->greeks->theta;
+    }
+  }
+  return place;
+}
+
+std::int64_t Board::combinations() const {
+  // Ways to reach each place of a rung, from below.
+  std::vector<std::int64_t> ways(chain().rows.size(), 0);
+  for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
+    std::vector<std::int64_t> next(ways.size(), 0);
+    std::int64_t below = rung == 0 ? 1 : 0;
+    for (std::size_t row = 0; row < ways.size(); ++row) {
+      if (place_of_row_[rung][row] >= 0) next[row] = below;
+      if (rung > 0) below += ways[row];
+    }
+    ways = std::move(next);
+  }
+  std::int64_t total = 0;
+  for (const auto count : ways) total += count;
+  return total;
+}
+
+void Board::append(Half& half, std::size_t from, const Place* first, const Place* second) const {
+  const bool lower = from == 0;
+  const std::int64_t lots_of_shares = multiplier();
+  const auto slope = [&](std::size_t i) { return task_->slopes[i] * lots_of_shares; };
+  std::array<std::int64_t, columns> sum{};
+  double expected_profit = first->expected + (second != nullptr ? second->expected : 0.0);
+  std::int64_t base = 0;  // profit at spot 0
+  std::size_t rung = from;
+  for (const Place* at : {first, second}) {
+    if (at == nullptr) break;
+    sum[cost] += at->cost;
+    sum[credit] += at->credit;
+    sum[at_low] += at->at_low - at->cost;
+    sum[at_high] += at->at_high - at->cost;
+    base += at->at_origin - at->cost;
+    if (rung > 0) sum[gap_0 + rung - 1] += at->strike;
+    if (rung + 1 < task_->rungs) sum[gap_0 + rung] -= at->strike;
+    ++rung;
+  }
+  if (lower && task_->stock_lots != 0) {
+    const std::int64_t shares = task_->stock_lots * lots_of_shares;
+    sum[cost] += shares * stock_price_;
+    base -= shares * stock_price_;
+    expected_profit += static_cast<double>(shares) * stock_expected_;
+    if (limits_.no_breakevens) {
+      sum[at_low] += shares * (limits_.no_breakevens->first - stock_price_);
+      sum[at_high] += shares * (limits_.no_breakevens->second - stock_price_);
+    }
+  }
+  // The line, relative to the base: in the lower half from spot 0, in the upper one from the last
+  // strike of the lower.
+  std::int64_t rise = slope(from) * first->strike;
+  std::int64_t best = rise;
+  std::int64_t worst = rise;
+  if (second != nullptr) {
+    rise += slope(from + 1) * (second->strike - first->strike);
+    best = std::max(best, rise);
+    worst = std::min(worst, rise);
+  }
+  if (lower) {
+    best = std::max<std::int64_t>(best, 0);
+    worst = std::min<std::int64_t>(worst, 0);
+    const Place* last = second != nullptr ? second : first;
+    const std::size_t next = task_->lower_rungs;
+    const std::int64_t handed_on = next < task_->rungs ? rise - slope(next) * last->strike : rise;
+    sum[loss_1] = -base - worst;
+    sum[loss_2] = -base - handed_on;
+    sum[gain_1] = base + best;
+    sum[gain_2] = base + handed_on;
+  } else {
+    sum[loss_1] = -base;
+    sum[loss_2] = -base - worst;
+    sum[gain_1] = base;
+    sum[gain_2] = base + best;
+  }
+  // A rung in the middle of three belongs to both gaps; what is twice there is right.
+  sum[wing_difference] = task_->rungs >= 3 ? sum[gap_0] - sum[gap_0 + task_->rungs - 2] : 0;
+
+  half.first.push_back(first->row);
+  half.last.push_back(second != nullptr ? second->row : first->row);
+  for (std::size_t c = 0; c < columns; ++c) {
+    if (used_[c]) half.column[c].push_back(static_cast<double>(sum[c]));
+  }
+  half.column[expected].back() = expected_profit;
+  if (used_[theta]) {
+    half.column[theta].back() = first->theta + (second != nullptr ? second->theta : 0.0);
+  }
+}
+
+int Board::grow(Half& half, std::size_t from, std::array<int, 4> box) const {
+  const auto& firsts = places_[from];
+  const auto& seconds = half.rungs == 2 ? places_[from + 1] : firsts;
+  const auto [a, b, c, d] = box;
+  if (a >= b || c >= d) return -1;
+  const auto at = [](const std::vector<Place>& places, int i) -> const Place& {
+    return places[static_cast<std::size_t>(i)];
+  };
+  if (half.rungs == 2 && at(firsts, a).row >= at(seconds, d - 1).row) return -1;
+  const int begin = half.size();
+  const int index = static_cast<int>(half.nodes.size());
+  half.nodes.push_back({.begin = begin,
+                        .end = begin,
+                        .left = -1,
+                        .right = -1,
+                        .rows = {at(firsts, a).row, at(firsts, b - 1).row, at(seconds, c).row,
+                                 at(seconds, d - 1).row},
+                        .least_first = INT_MAX,
+                        .most_first = -1,
+                        .least_last = INT_MAX,
+                        .most_last = -1});
+  if ((b - a) * (half.rungs == 2 ? d - c : 1) <= leaf_size) {
+    for (int i = a; i < b; ++i) {
+      if (half.rungs == 1) {
+        append(half, from, &at(firsts, i), nullptr);
+        continue;
+      }
+      for (int j = c; j < d; ++j) {
+        if (at(seconds, j).row > at(firsts, i).row) {
+          append(half, from, &at(firsts, i), &at(seconds, j));
+        }
+      }
+    }
+  } else {
+    auto low = box;
+    auto high = box;
+    const bool across = half.rungs == 2 && d - c > b - a;
+    const std::size_t cut = across ? 2 : 0;
+    low[cut + 1] = high[cut] = (box[cut] + box[cut + 1]) / 2;
+    const int left = grow(half, from, low);
+    const int right = grow(half, from, high);
+    half.nodes[static_cast<std::size_t>(index)].left = left >= 0 ? left : right;
+    half.nodes[static_cast<std::size_t>(index)].right = left >= 0 ? right : -1;
+  }
+  Node& node = half.nodes[static_cast<std::size_t>(index)];
+  node.end = half.size();
+  for (int i = begin; i < node.end; ++i) {
+    const auto m = static_cast<std::size_t>(i);
+    node.least_first = std::min(node.least_first, half.first[m]);
+    node.most_first = std::max(node.most_first, half.first[m]);
+    node.least_last = std::min(node.least_last, half.last[m]);
+    node.most_last = std::max(node.most_last, half.last[m]);
+  }
+  return index;
+}
+
+Half Board::half(std::size_t from, std::size_t to, bool tree) const {
+  Half half;
+  half.rungs = to - from;
+  if (half.rungs == 0) {
+    half.first.push_back(INT_MAX);
+    half.last.push_back(INT_MAX);
+    for (auto& column : half.column) column.push_back(0.0);
+    if (tree) {
+      half.nodes.push_back({.begin = 0,
+                            .end = 1,
+                            .left = -1,
+                            .right = -1,
+                            .rows = {},
+                            .least_first = INT_MAX,
+                            .most_first = INT_MAX,
+                            .least_last = INT_MAX,
+                            .most_last = INT_MAX});
+    }
+    return half;
+  }
+  const auto count = [](const auto& places) { return static_cast<int>(places.size()); };
+  const auto& firsts = places_[from];
+  const std::size_t members =
+      half.rungs == 1 ? firsts.size() : firsts.size() * places_[from + 1].size();
+  half.first.reserve(members);
+  half.last.reserve(members);
+  for (std::size_t c = 0; c < columns; ++c) {
+    if (used_[c]) half.column[c].reserve(members);
+  }
+  if (tree) {
+    // A rung alone is a box one wide in the other direction.
+    grow(half, from,
+         {0, count(firsts), 0, half.rungs == 2 ? count(places_[from + 1]) : count(firsts)});
+    return half;
+  }
+  for (const auto& first : firsts) {
+    if (half.rungs == 1) {
+      append(half, from, &first, nullptr);
+      continue;
+    }
+    for (const auto& second : places_[from + 1]) {
+      if (second.row > first.row) append(half, from, &first, &second);
+    }
+  }
+  return half;
+}
+
+Features Board::features(const Half& lower, int i, const Half& upper, int j) const {
+  const auto sum = [&](Column c) {
+    return lower.column[c][static_cast<std::size_t>(i)] +
+           upper.column[c][static_cast<std::size_t>(j)];
+  };
+  return {.cost = sum(cost),
+          .credit = sum(credit),
+          .expected = sum(expected),
+          .theta = used_[theta] ? sum(theta) : 0.0,
+          .loss = task_->unlimited_loss() ? infinity : std::max(sum(loss_1), sum(loss_2)),
+          .gain = task_->unlimited_gain() ? infinity : std::max(sum(gain_1), sum(gain_2))};
+}
+
+std::optional<Unfit> Board::unfit(const Features& of, const Half& lower, int i, const Half& upper,
+                                  int j) const {
+  const auto sum = [&](int c) {
+    return lower.column[static_cast<std::size_t>(c)][static_cast<std::size_t>(i)] +
+           upper.column[static_cast<std::size_t>(c)][static_cast<std::size_t>(j)];
+  };
+  const auto wings = task_->request.strategy.wings;
+  if (wings != Wings::any && (sum(wing_difference) == 0.0) != (wings == Wings::equal)) {
+    return Unfit::wings;
+  }
+  for (const auto& [gap, width] : task_->request.constraints.widths) {
+    if (!width.holds(sum(gap_0 + gap) / units_per_one)) return Unfit::width;
+  }
+  if (of.gain <= 0.0) return Unfit::no_profit;
+  if (of.loss <= 0.0) return Unfit::no_risk;
+  if (limits_.credit && of.credit < static_cast<double>(*limits_.credit)) return Unfit::credit;
+  if (limits_.loss && of.loss > static_cast<double>(*limits_.loss)) return Unfit::max_loss;
+  return std::nullopt;
+}
+
+bool Board::breakevens_fit(const Rows& rows) const {
+  if (!nearest_breakeven_) return true;
+  const auto payoff = payoff_at_expiry(legs_at(rows), fees());
+  if (!payoff) core::panic("a combination has no payoff: " + payoff.error().message);
+  const double spot = chain().underlying_price->value();
+  return std::ranges::none_of(payoff->breakevens, [&](double breakeven) {
+    return std::abs(breakeven - spot) < *nearest_breakeven_;
+  });
+}
+
+double Board::score(const Features& of, double pop) const {
+  const auto value = [&](Objective objective) {
+    switch (objective) {
+      case Objective::expected_profit:
+        return of.expected / units_per_one;
+      case Objective::expected_profit_on_max_loss:
+        return of.expected / of.loss;
+      case Objective::expected_profit_on_margin:
+        return of.expected / (std::max(of.loss - of.cost, 0.0) + std::max(of.cost, 0.0));
+      case Objective::credit:
+        return of.credit / units_per_one;
+      case Objective::return_on_risk:
+        return of.gain / of.loss;
+      case Objective::pop:
+        return pop;
+      case Objective::theta_on_max_loss:
+        return of.theta / of.loss;
+    }
+    core::panic("an objective that is none");
+  };
+  if (task_->plain) return value(*task_->plain);
+  double total = 0.0;
+  for (const auto& [objective, weight] : task_->request.objective) {
+    total += weight * value(objective);
+  }
+  return total;
+}
+
+Board::Rows Board::rows(const Half& lower, int i, const Half& upper, int j) const {
+  Rows at{};
+  const auto l = static_cast<std::size_t>(i);
+  const auto u = static_cast<std::size_t>(j);
+  std::size_t rung = 0;
+  at[rung++] = lower.first[l];
+  if (lower.rungs == 2) at[rung++] = lower.last[l];
+  if (upper.rungs >= 1) at[rung++] = upper.first[u];
+  if (upper.rungs == 2) at[rung++] = upper.last[u];
+  return at;
+}
+
+std::vector<Leg> Board::legs_at(const Rows& rows) const {
+  std::array<Price, most_rungs> strikes;
+  for (std::size_t i = 0; i < task_->rungs; ++i) {
+    strikes[i] = chain().rows[static_cast<std::size_t>(rows[i])].strike;
+  }
+  auto legs = make_legs(
+      task_->request.strategy, std::span(strikes).first(task_->rungs), multiplier(),
+      [&](const LegShape& leg, Price) {
+        return leg.kind == LegKind::stock
+                   ? chain().underlying_price
+                   : leg_place(leg, static_cast<std::size_t>(rows[static_cast<std::size_t>(leg.rung)]))
+                         .price;
+      });
+  if (!legs) core::panic("a combination whose legs have no price");
+  return *std::move(legs);
+}
+
+Money Board::fees() const {
+  std::int64_t contracts = 0;
+  for (const auto& leg : task_->request.strategy.legs) {
+    if (leg.kind != LegKind::stock) contracts += std::abs(leg.quantity);
+  }
+  return task_->request.fee_per_contract * contracts;
+}
+
+Board::Line Board::line(const Rows& rows) const {
+  Line line{.origin = -task_->stock_lots * multiplier() * stock_price_, .strikes = {}};
+  for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
+    const Place& at = place_on(rung, rows[rung]);
+    line.origin += at.at_origin - at.cost;
+    line.strikes[rung] = at.strike;
+  }
+  return line;
+}
+
+template <class Enter, class Leave>
+void Board::walk(const Rows& rows, const Enter& enter, const Leave& leave) const {
+  const Line on = line(rows);
+  std::int64_t at = 0;
+  std::int64_t profit = on.origin;
+  bool inside = profit > 0;
+  for (std::size_t i = 0; i <= task_->rungs; ++i) {
+    const std::int64_t slope = task_->slopes[i] * multiplier();
+    const bool last = i == task_->rungs;
+    const std::int64_t next = last ? slope : profit + slope * (on.strikes[i] - at);
+    if (inside ? slope < 0 && next <= 0 : slope > 0 && next > 0) {
+      inside = !inside;
+      if (inside) {
+        enter(at, profit, slope);
+      } else {
+        leave(at, profit, slope);
+      }
+    }
+    if (!last) {
+      at = on.strikes[i];
+      profit = next;
+    }
+  }
+}
+
+double Board::exact_pop(const Rows& rows) const {
+  double total = 0.0;
+  double entered = 0.0;
+  bool inside = line(rows).origin > 0;
+  // As the payoff engine divides.
+  const auto cdf_at = [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
+    const double distance = profit % slope == 0
+                                ? static_cast<double>(-(profit / slope))
+                                : -static_cast<double>(profit) / static_cast<double>(slope);
+    return density().cdf((static_cast<double>(from) + distance) / units_per_one);
+  };
+  walk(
+      rows,
+      [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
+        entered = cdf_at(from, profit, slope);
+        inside = true;
+      },
+      [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
+        total += cdf_at(from, profit, slope) - entered;
+        inside = false;
+      });
+  return inside ? total + (1.0 - entered) : total;
+}
+
+Bounds Board::pop_bounds(const Rows& rows) const {
+  Bounds total{-1e-12, 1e-12};
+  Bounds entered{0.0, 0.0};
+  bool inside = line(rows).origin > 0;
+  const auto cdf_at = [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
+    const std::int64_t root = from + -profit / slope;
+    return Bounds{cdf_->at_least(root), cdf_->at_most(root + 1)};
+  };
+  walk(
+      rows,
+      [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
+        entered = cdf_at(from, profit, slope);
+        inside = true;
+      },
+      [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
+        const Bounds left = cdf_at(from, profit, slope);
+        total.low += std::max(left.low - entered.high, 0.0);
+        total.high += left.high - entered.low;
+        inside = false;
+      });
+  if (inside) {
+    total.low += 1.0 - entered.high;
+    total.high += 1.0 - entered.low;
+  }
+  return total;
+}
+
+std::array<double, 3> Board::half_slopes(bool lower) const {
+  const std::size_t from = lower ? 0 : task_->lower_rungs;
+  const std::size_t to = lower ? task_->lower_rungs : task_->rungs;
+  std::array<double, 3> slopes{};
+  if (lower) slopes[0] = static_cast<double>(task_->stock_lots);
+  for (const auto& leg : task_->request.strategy.legs) {
+    const auto rung = static_cast<std::size_t>(leg.rung);
+    if (leg.kind == LegKind::put && rung >= from && rung < to) slopes[0] -= leg.quantity;
+  }
+  for (std::size_t rung = from; rung < to; ++rung) {
+    // What a rung bends is the same in the half as in the whole.
+    slopes[rung - from + 1] = slopes[rung - from] + static_cast<double>(task_->slopes[rung + 1] -
+                                                                        task_->slopes[rung]);
+  }
+  for (double& slope : slopes) slope *= multiplier();
+  return slopes;
+}
+
+double Board::half_origin(bool lower, const Half& half, int member) const {
+  const auto m = static_cast<std::size_t>(member);
+  const std::size_t from = lower ? 0 : task_->lower_rungs;
+  std::int64_t origin = lower ? -task_->stock_lots * multiplier() * stock_price_ : 0;
+  for (std::size_t r = 0; r < half.rungs; ++r) {
+    const Place& at = place_on(from + r, r == 0 ? half.first[m] : half.last[m]);
+    origin += at.at_origin - at.cost;
+  }
+  return static_cast<double>(origin);
+}
+
+Candidate Board::describe(const Rows& rows) const {
+  auto legs = legs_at(rows);
+  auto payoff = payoff_at_expiry(legs, fees());
+  if (!payoff) core::panic("a ranked combination has no payoff: " + payoff.error().message);
+  const auto& shape = task_->request.strategy;
+  Candidate out{.score = 0.0,
+                .expiries = at_,
+                .legs = {},
+                .credit = {},
+                .fees = fees(),
+                .payoff = std::nullopt,
+                .model_dependent = false,
+                .max_profit = payoff->max_profit,
+                .max_loss = payoff->max_loss,
+                .breakevens = payoff->breakevens,
+                .greeks = NetGreeks{},
+                .pop = probability_of_profit(*payoff, density()),
+                .expected_profit = expected_profit(*payoff, density()),
+                .return_on_risk = std::nullopt,
+                .simple_margin = std::nullopt,
+                .annualised_return_simple = std::nullopt};
+  Money paid = out.fees;
+  for (std::size_t i = 0; i < legs.size(); ++i) {
+    const auto& leg_shape = shape.legs[i];
+    CandidateLeg leg{.leg = legs[i],
+                     .expiry_rung = leg_shape.expiry_rung,
+                     .implied_vol = std::nullopt,
+                     .delta = std::nullopt};
+    if (leg_shape.kind == LegKind::stock) {
+      leg.delta = 1.0;
+      paid = paid + legs[i].entry_price * legs[i].quantity;
+      if (out.greeks) out.greeks->delta += leg_shape.quantity;
+    } else {
+      out.credit = out.credit - legs[i].entry_price * leg_shape.quantity;
+      paid = paid + legs[i].entry_price * (legs[i].quantity * legs[i].multiplier);
+      const auto row = static_cast<std::size_t>(rows[static_cast<std::size_t>(leg_shape.rung)]);
+      const OptionAnalytics* option = analytics_of(priced().rows[row], leg_shape.kind);
+      if (option != nullptr && option->implied_vol) leg.implied_vol = *option->implied_vol;
+      if (option == nullptr || !option->greeks) {
+        out.greeks.reset();
+      } else {
+        leg.delta = option->greeks->delta;
+        if (out.greeks) {
+          out.greeks->delta += leg_shape.quantity * option->greeks->delta;
+          out.greeks->gamma += leg_shape.quantity * option->greeks->gamma;
+          out.greeks->theta += leg_shape.quantity * option->greeks->theta;
+          out.greeks->vega += leg_shape.quantity * option->greeks->vega;
+        }
+      }
+    }
+    out.legs.push_back(leg);
+  }
+  if (payoff->max_loss) {
+    out.simple_margin = std::max(*payoff->max_loss - paid, Money{}) + std::max(paid, Money{});
+    if (payoff->max_profit && *payoff->max_loss > Money{}) {
+      out.return_on_risk = static_cast<double>(payoff->max_profit->units()) /
+                           static_cast<double>(payoff->max_loss->units());
+      if (days_to_expiry() > 0) {
+        out.annualised_return_simple = *out.return_on_risk * 365.0 / days_to_expiry();
+      }
+    }
+  }
+  out.payoff = *std::move(payoff);
+  return out;
+}
+
+}  // namespace bifrost::analysis::finder

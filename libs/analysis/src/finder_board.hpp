@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "bifrost/analysis/finder.hpp"
+#include "kernels/pairs.hpp"
+
+// What the searches of finder.cpp share: a choice of expiries ("board") as columns of numbers.
+//
+// A strategy of up to four strikes is cut in two halves of neighbouring rungs, and nearly all there
+// is to know about a combination is a sum of one number of either half: cost, expected profit,
+// theta, and the profit at any spot. Max loss and max profit are the larger of two such sums, because
+// the line of the upper half, seen from the last strike of the lower one, only moves up and down. A
+// threshold on a ratio, numerator - threshold * denominator >= 0, is therefore a test of sums again.
+// Such sums are "forms"; a "group" of forms is a condition that holds only if one of them is not
+// negative. Over sets of halves the sum of the largest of each form bounds all pairs at once.
+namespace bifrost::analysis::finder {
+
+inline constexpr std::size_t most_rungs = 4;
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Numbers that add up over the halves of a combination. Money in its units (ten-thousandths of the
+/// currency, multiplier included), strikes and credit in price units per share.
+enum Column : std::uint8_t {
+  cost,    // of entry, fees included
+  credit,  // options only, without fees
+  expected,
+  theta,
+  loss_1,  // the larger of both is the max loss
+  loss_2,
+  gain_1,  // the larger of both is the max profit
+  gain_2,
+  wing_difference,  // lowest gap less highest
+  gap_0,
+  gap_1,
+  gap_2,
+  at_low,  // profit at the ends of the stretch without breakevens
+  at_high,
+  columns,
+};
+
+/// A search as asked for, checked, with what does not depend on the board.
+struct Task {
+  SearchRequest request;
+  std::size_t rungs;
+  std::size_t lower_rungs;  // in the lower half
+  std::array<std::int64_t, most_rungs + 1> slopes;  // lots, before the first rung and after each
+  std::int64_t stock_lots;
+  /// One objective of weight 1 that is linear or a ratio; nothing: a weighted sum or pop.
+  std::optional<Objective> plain;
+  bool uses_theta;
+  bool uses_pop;  // in the objective
+
+  bool unlimited_gain() const { return slopes[rungs] > 0; }
+  bool unlimited_loss() const { return slopes[rungs] < 0; }
+};
+core::Result<Task> make_task(const SearchRequest& request);
+
+/// A strike that can carry all legs of its rung.
+struct Place {
+  int row;  // of the chain
+  std::int64_t strike;
+  std::int64_t cost;
+  std::int64_t credit;
+  std::int64_t at_origin;  // what the rung's puts are worth at spot 0
+  std::int64_t at_low;     // what its options are worth at these spots
+  std::int64_t at_high;
+  double expected;  // less the cost
+  double theta;
+};
+
+/// What one leg is worth to the search on one row, or why it cannot be used.
+struct LegPlace {
+  std::optional<UnusableLeg> why;
+  std::optional<Price> price;  // per share; nothing if that is what is missing
+};
+
+struct Node {
+  int begin;  // members
+  int end;
+  int left;   // children; -1: a leaf
+  int right;
+  std::array<int, 4> rows;  // first and last row of the first rung, then of the second
+  int least_first;          // rows of members, first and last rung
+  int most_first;
+  int least_last;
+  int most_last;
+
+  int size() const { return end - begin; }
+};
+
+/// All choices of strikes for half of the rungs, as columns. With a tree of boxes in rows, or in the
+/// order of their first row.
+struct Half {
+  std::size_t rungs = 0;
+  std::vector<int> first;  // row of its first rung; without rungs INT_MAX
+  std::vector<int> last;   // row of its last one
+  std::array<std::vector<double>, columns> column;
+  std::vector<Node> nodes;  // the root first, children after their parent; empty: no tree
+
+  int size() const { return static_cast<int>(first.size()); }
+};
+
+struct Features {
+  double cost;
+  double credit;
+  double expected;
+  double theta;
+  double loss;  // infinite: unlimited
+  double gain;
+};
+
+/// The cumulative probability at the edges of equal cells of spot: bounds for any spot at the price
+/// of a look-up.
+class CdfTable {
+ public:
+  CdfTable(const Density& density, std::int64_t highest);
+  double at_least(std::int64_t units) const;
+  double at_most(std::int64_t units) const;
+
+ private:
+  int shift_ = 0;
+  std::vector<double> edges_;
+};
+
+struct Bounds {
+  double low;
+  double high;
+};
+
+class Board {
+ public:
+  /// `at` are indices into the expiries, one per expiry rung. unavailable without an underlying price
+  /// where one is needed, invalid_input for a chain outside exact money.
+  static core::Result<Board> make(const Task& task, std::span<const SearchExpiry> expiries,
+                                  std::vector<std::size_t> at);
+
+  const Task& task() const { return *task_; }
+  const std::vector<std::size_t>& expiries() const { return at_; }
+  const ExpiryChain& chain() const { return front_->priced->chain; }
+  const PricedChain& priced() const { return *front_->priced; }
+  const Density& density() const { return *front_->density; }
+  int days_to_expiry() const { return front_->days_to_expiry; }
+  int multiplier() const { return chain().multiplier; }
+  const std::vector<Place>& places(std::size_t rung) const { return places_[rung]; }
+
+  /// How many ascending choices of places there are.
+  std::int64_t combinations() const;
+
+  Half lower(bool tree) const { return half(0, task_->lower_rungs, tree); }
+  Half upper(bool tree) const { return half(task_->lower_rungs, task_->rungs, tree); }
+
+  LegPlace leg_place(const LegShape& leg, std::size_t row) const;
+
+  /// Limits in units, for conditions and verdicts alike.
+  struct Limits {
+    std::optional<std::int64_t> credit;  // price units
+    std::optional<std::int64_t> loss;    // money units
+    std::optional<std::pair<std::int64_t, std::int64_t>> no_breakevens;  // spots, price units
+  };
+  const Limits& limits() const { return limits_; }
+
+  Features features(const Half& lower, int i, const Half& upper, int j) const;
+  /// Everything but breakevens and pop.
+  std::optional<Unfit> unfit(const Features& of, const Half& lower, int i, const Half& upper,
+                             int j) const;
+  /// `pop` matters only where the objective uses it.
+  double score(const Features& of, double pop) const;
+
+  using Rows = std::array<int, most_rungs>;
+  Rows rows(const Half& lower, int i, const Half& upper, int j) const;
+  bool breakevens_fit(const Rows& rows) const;
+  double exact_pop(const Rows& rows) const;
+  /// Only where constraints or the objective ask for probabilities.
+  Bounds pop_bounds(const Rows& rows) const;
+  /// Profit of the legs of one half: at spot 0, and its slopes before, between and after its strikes.
+  double half_origin(bool lower, const Half& half, int member) const;
+  std::array<double, 3> half_slopes(bool lower) const;
+  std::vector<Leg> legs_at(const Rows& rows) const;
+  Money fees() const;
+  Candidate describe(const Rows& rows) const;
+  std::int64_t strike_units(int row) const {
+    return chain().rows[static_cast<std::size_t>(row)].strike.units();
+  }
+
+ private:
+  Board(const Task& task, const SearchExpiry& front, std::vector<std::size_t> at);
+  Place place(std::size_t rung, std::size_t row) const;
+  const Place& place_on(std::size_t rung, int row) const {
+    return places_[rung][static_cast<std::size_t>(place_of_row_[rung][static_cast<std::size_t>(row)])];
+  }
+  struct Line {
+    std::int64_t origin;  // profit at spot 0
+    std::array<std::int64_t, most_rungs> strikes;
+  };
+  Line line(const Rows& rows) const;
+  /// Calls enter and leave (spot, profit and slope there) where the line rises from, falls to zero.
+  template <class Enter, class Leave>
+  void walk(const Rows& rows, const Enter& enter, const Leave& leave) const;
+  Half half(std::size_t from, std::size_t to, bool tree) const;
+  void append(Half& half, std::size_t from, const Place* first, const Place* second) const;
+  int grow(Half& half, std::size_t from, std::array<int, 4> box) const;
+
+  const Task* task_;
+  const SearchExpiry* front_;
+  std::vector<std::size_t> at_;
+  Limits limits_;
+  std::array<bool, columns> used_{};
+  std::array<std::vector<Place>, most_rungs> places_;
+  std::array<std::vector<int>, most_rungs> place_of_row_;  // -1: the row cannot be used
+  std::optional<double> nearest_breakeven_;  // per share
+  std::int64_t stock_price_ = 0;
+  double stock_expected_ = 0.0;
+  std::optional<CdfTable> cdf_;  // where constraints or the objective ask for probabilities
+};
+
+}  // namespace bifrost::analysis::finder

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "finder_conditions.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "kernels/dispatch.hpp"
+
+namespace bifrost::analysis::finder {
+namespace {
+
+constexpr double units_per_one = Price::units_per_one;
+constexpr double rounding = 1e-12;  // of the largest amounts that are added
+
+}  // namespace
+
+kernels::PassingPairs passing_pairs() {
+#ifdef BIFROST_X86_KERNELS
+  const std::string_view name = kernels::current().name;
+  for (const auto* set : {&kernels::avx512_pairs, &kernels::avx2_pairs}) {
+    if (name == set->name) return set->passing;
+  }
+#endif
+  return kernels::baseline_pairs.passing;
+}
+
+std::size_t Conditions::add(Form form) {
+  forms_.push_back(std::move(form));
+  lower_values_.emplace_back();
+  upper_values_.emplace_back();
+  lower_most_.emplace_back();
+  upper_most_.emplace_back();
+  return forms_.size() - 1;
+}
+
+Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
+    : board_(&board), lower_(&lower), upper_(&upper) {
+  const Task& task = board.task();
+  const auto& request = task.request;
+  const auto constrain = [&](Unfit why, double unit, std::vector<Form> forms) {
+    Group group{.why = why, .forms = {}, .unit = unit};
+    for (auto& form : forms) group.forms.push_back(add(std::move(form)));
+    constraints_.push_back(std::move(group));
+  };
+  // Whole numbers: half a unit keeps them off the edge.
+  const auto at_least = [](Column c, double value) {
+    return Form{.terms = {{c, 1.0}}, .constant = 0.5 - value};
+  };
+  const auto at_most = [](Column c, double value) {
+    return Form{.terms = {{c, -1.0}}, .constant = 0.5 + value};
+  };
+
+  switch (request.strategy.wings) {
+    case Wings::any:
+      break;
+    case Wings::equal:
+      constrain(Unfit::wings, units_per_one, {at_least(wing_difference, 0)});
+      constrain(Unfit::wings, units_per_one, {at_most(wing_difference, 0)});
+      break;
+    case Wings::unequal:
+      constrain(Unfit::wings, units_per_one,
+                {at_least(wing_difference, 1), at_most(wing_difference, -1)});
+      break;
+  }
+  for (const auto& [gap, width] : request.constraints.widths) {
+    const auto column = static_cast<Column>(gap_0 + gap);
+    // Strikes are whole units; a bound between two of them is as good as the next one outside.
+    if (width.low > 0.0) {
+      constrain(Unfit::width, units_per_one,
+                {at_least(column, std::floor(width.low * units_per_one))});
+    }
+    if (width.high < 1e12) {
+      constrain(Unfit::width, units_per_one,
+                {at_most(column, std::ceil(width.high * units_per_one))});
+    }
+  }
+  if (!task.unlimited_gain()) {
+    constrain(Unfit::no_profit, units_per_one, {at_least(gain_1, 1), at_least(gain_2, 1)});
+  }
+  if (!task.unlimited_loss()) {
+    constrain(Unfit::no_risk, units_per_one, {at_least(loss_1, 1), at_least(loss_2, 1)});
+  }
+  const auto& limits = board.limits();
+  if (limits.credit) {
+    constrain(Unfit::credit, units_per_one,
+              {at_least(credit, static_cast<double>(*limits.credit))});
+  }
+  if (limits.loss) {
+    const auto most = static_cast<double>(*limits.loss);
+    constrain(Unfit::max_loss, units_per_one, {at_most(loss_1, most)});
+    constrain(Unfit::max_loss, units_per_one, {at_most(loss_2, most)});
+  }
+  if (limits.no_breakevens) {
+    // Without a breakeven between them profits at the ends have one sign.
+    constrain(Unfit::breakevens, units_per_one, {at_least(at_low, 0), at_most(at_high, 0)});
+    constrain(Unfit::breakevens, units_per_one, {at_least(at_high, 0), at_most(at_low, 0)});
+  }
+
+  // The objective. Forms of a ratio are weighted anew for each threshold.
+  const auto plain = [](Column c, double weight = 1.0) {
+    return Form{.terms = {{c, weight}}, .constant = 0.0};
+  };
+  const auto objective_form = [&](std::vector<std::pair<Column, double>> terms) {
+    objective_forms_.push_back(add({.terms = std::move(terms), .constant = 0.0}));
+  };
+  const std::vector<Form> losses{plain(loss_1), plain(loss_2)};
+  // Worst loss before what was received, plus what was paid: the largest of all these.
+  const std::vector<Form> margins{
+      plain(loss_1), plain(loss_2), {.terms = {{loss_1, 1.0}, {cost, -1.0}}},
+      {.terms = {{loss_2, 1.0}, {cost, -1.0}}}, plain(cost)};
+  const auto negated = [](Form form) {
+    for (auto& term : form.terms) term.second = -term.second;
+    return form;
+  };
+  const auto add_all = [&](const std::vector<Form>& forms, bool negate) {
+    std::vector<std::size_t> indices;
+    for (const auto& form : forms) indices.push_back(add(negate ? negated(form) : form));
+    return indices;
+  };
+  if (task.plain) {
+    switch (*task.plain) {
+      case Objective::expected_profit:
+        objective_form({{expected, 1.0}});
+        break;
+      case Objective::credit:
+        objective_form({{credit, 1.0}});
+        break;
+      case Objective::expected_profit_on_max_loss:
+      case Objective::theta_on_max_loss: {
+        const Column numerator = *task.plain == Objective::theta_on_max_loss ? theta : expected;
+        objective_form({{numerator, 1.0}, {loss_1, 0.0}});
+        objective_form({{numerator, 1.0}, {loss_2, 0.0}});
+        denominators_ = add_all(losses, false);
+        break;
+      }
+      case Objective::return_on_risk:
+        objective_form({{gain_1, 1.0}, {loss_1, 0.0}});
+        objective_form({{gain_1, 1.0}, {loss_2, 0.0}});
+        objective_form({{gain_2, 1.0}, {loss_1, 0.0}});
+        objective_form({{gain_2, 1.0}, {loss_2, 0.0}});
+        denominators_ = add_all(losses, false);
+        break;
+      case Objective::expected_profit_on_margin:
+        objective_form({{expected, 1.0}, {loss_1, 0.0}});
+        objective_form({{expected, 1.0}, {loss_2, 0.0}});
+        objective_form({{expected, 1.0}, {loss_1, 0.0}, {cost, 0.0}});
+        objective_form({{expected, 1.0}, {loss_2, 0.0}, {cost, 0.0}});
+        objective_form({{expected, 1.0}, {cost, 0.0}});
+        objective_form({{expected, 1.0}});
+        denominators_ = add_all(margins, false);
+        break;
+      case Objective::pop:
+        core::panic("pop is no sum");
+    }
+  } else {
+    Form alone{.terms = {}, .constant = 0.0};
+    Form on_loss = alone;
+    Form on_margin = alone;
+    double on_risk = 0.0;
+    for (const auto& [objective, weight] : request.objective) {
+      switch (objective) {
+        case Objective::expected_profit:
+          alone.terms.emplace_back(expected, weight / units_per_one);
+          break;
+        case Objective::credit:
+          alone.terms.emplace_back(credit, weight / units_per_one);
+          break;
+        case Objective::expected_profit_on_max_loss:
+          on_loss.terms.emplace_back(expected, weight);
+          break;
+        case Objective::theta_on_max_loss:
+          on_loss.terms.emplace_back(theta, weight);
+          break;
+        case Objective::return_on_risk:
+          on_risk += weight;
+          break;
+        case Objective::expected_profit_on_margin:
+          on_margin.terms.emplace_back(expected, weight);
+          break;
+        case Objective::pop:
+          pop_weight_ += weight;
+          break;
+      }
+    }
+    if (!alone.terms.empty()) parts_.push_back({.numerators = {add(alone)}, .denominators = {}, .least = {}});
+    if (!on_loss.terms.empty() || on_risk > 0.0) {
+      // Return on risk is positive: with a negative weight it adds nothing to a bound.
+      Part part{.numerators = {}, .denominators = add_all(losses, false), .least = add_all(losses, true)};
+      if (on_risk > 0.0) {
+        for (const Column gain : {gain_1, gain_2}) {
+          Form with = on_loss;
+          with.terms.emplace_back(gain, on_risk);
+          part.numerators.push_back(add(with));
+        }
+      } else {
+        part.numerators.push_back(add(on_loss));
+      }
+      parts_.push_back(std::move(part));
+    }
+    if (!on_margin.terms.empty()) {
+      parts_.push_back({.numerators = {add(on_margin)},
+                        .denominators = add_all(margins, false),
+                        .least = add_all(margins, true)});
+    }
+  }
+  for (std::size_t c = 0; c < columns; ++c) {
+    for (const Half* half : {&lower, &upper}) {
+      double largest = 0.0;
+      for (const double value : half->column[c]) largest = std::max(largest, std::abs(value));
+      largest_[c] += largest;
+    }
+  }
+  for (std::size_t form = 0; form < forms_.size(); ++form) {
+    if (std::ranges::find(objective_forms_, form) == objective_forms_.end()) fill(form);
+  }
+  set_threshold(std::nullopt);
+}
+
+void Conditions::fill(std::size_t form) {
+  const Form& of = forms_[form];
+  const auto one_half = [&](const Half& half, double constant, std::vector<double>& values,
+                            std::vector<double>& most) {
+    const auto count = static_cast<std::size_t>(half.size());
+    values.resize(count + kernels::PairTest::padding);
+    double* to = values.data();
+    for (std::size_t t = 0; t < of.terms.size(); ++t) {
+      const double weight = of.terms[t].second;
+      const double* from = half.column[of.terms[t].first].data();
+      if (t == 0) {
+        for (std::size_t i = 0; i < count; ++i) to[i] = constant + weight * from[i];
+      } else {
+        for (std::size_t i = 0; i < count; ++i) to[i] += weight * from[i];
+      }
+    }
+    most.resize(half.nodes.size());
+    for (std::size_t n = half.nodes.size(); n-- > 0;) {
+      const Node& node = half.nodes[n];
+      double highest = -infinity;
+      if (node.left < 0) {
+        for (int i = node.begin; i < node.end; ++i) {
+          highest = std::max(highest, values[static_cast<std::size_t>(i)]);
+        }
+      } else {
+        highest = most[static_cast<std::size_t>(node.left)];
+        if (node.right >= 0) highest = std::max(highest, most[static_cast<std::size_t>(node.right)]);
+      }
+      most[n] = highest;
+    }
+  };
+  one_half(*lower_, of.constant, lower_values_[form], lower_most_[form]);
+  one_half(*upper_, 0.0, upper_values_[form], upper_most_[form]);
+}
+
+void Conditions::set_threshold(std::optional<double> threshold) {
+  threshold_ = threshold;
+  objective_.clear();
+  const auto& task = board_->task();
+  if (threshold && task.plain) {
+    const double at = *threshold;
+    const bool per_unit =
+        *task.plain == Objective::expected_profit || *task.plain == Objective::credit;
+    const double constant = per_unit ? -at * units_per_one : 0.0;
+    double largest = std::abs(constant);
+    for (const std::size_t index : objective_forms_) {
+      Form& form = forms_[index];
+      // Terms after the first are the denominator; the margin may be the loss before what was
+      // received.
+      for (std::size_t t = 1; t < form.terms.size(); ++t) form.terms[t].second = -at;
+      if (form.terms.size() == 3) form.terms[2].second = at;
+      double sum = std::abs(constant);
+      for (const auto& [column, weight] : form.terms) sum += std::abs(weight) * largest_[column];
+      largest = std::max(largest, sum);
+    }
+    tolerance_ = rounding * largest;
+    for (const std::size_t index : objective_forms_) {
+      forms_[index].constant = constant + tolerance_;
+      fill(index);
+    }
+    const auto& f = objective_forms_;
+    if (*task.plain == Objective::return_on_risk) {
+      // One gain must reach the threshold against both losses: as groups, every choice of a loss for
+      // each gain.
+      for (const std::size_t a : {f[0], f[1]}) {
+        for (const std::size_t b : {f[2], f[3]}) {
+          objective_.push_back({.why = std::nullopt, .forms = {a, b}});
+        }
+      }
+    } else if (at >= 0.0) {
+      for (const std::size_t form : f) objective_.push_back({.why = std::nullopt, .forms = {form}});
+    } else {
+      objective_.push_back({.why = std::nullopt, .forms = f});
+    }
+  }
+  lay_out();
+}
+
+void Conditions::lay_out() {
+  std::vector<std::size_t> order;
+  kernel_ends_.clear();
+  names_.clear();
+  for (const auto* groups : {&constraints_, &objective_}) {
+    for (const auto& group : *groups) {
+      order.insert(order.end(), group.forms.begin(), group.forms.end());
+      kernel_ends_.push_back(static_cast<int>(order.size()));
+      names_.push_back(group.why);
+    }
+  }
+  if (kernel_ends_.size() > kernels::PairTest::most_groups) {
+    core::panic("more conditions than the kernels count");
+  }
+  kernel_left_.clear();
+  kernel_right_.clear();
+  for (const std::size_t form : order) {
+    kernel_left_.push_back(lower_values_[form].data());
+    kernel_right_.push_back(upper_values_[form].data());
+  }
+}
+
+kernels::PairTest Conditions::test(int i) const {
+  return {.groups = static_cast<int>(kernel_ends_.size()),
+          .ends = kernel_ends_.data(),
+          .left = kernel_left_.data(),
+          .right = kernel_right_.data(),
+          .one = i};
+}
+
+std::optional<Conditions::Failure> Conditions::failure(std::size_t lower_node,
+                                                       std::size_t upper_node) const {
+  const auto best_of = [&](const Group& group) {
+    return most_of(group.forms, lower_node, upper_node);
+  };
+  for (const auto& group : objective_) {
+    // Where nothing can be lost there is no ratio, and a constraint below fails.
+    if (best_of(group) < 0.0 &&
+        (denominators_.empty() || most_of(denominators_, lower_node, upper_node) > 0.0)) {
+      return Failure{std::nullopt, most_score(lower_node, upper_node, 1.0)};
+    }
+  }
+  for (const auto& group : constraints_) {
+    const double best = best_of(group);
+    if (best < 0.0) return Failure{group.why, (best - 0.5) / group.unit};
+  }
+  return std::nullopt;
+}
+
+double Conditions::most_of(const std::vector<std::size_t>& forms, std::size_t lower_node,
+                           std::size_t upper_node) const {
+  double best = -infinity;
+  for (const std::size_t form : forms) best = std::max(best, most(form, lower_node, upper_node));
+  return best;
+}
+
+double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
+                              double most_pop) const {
+  const auto most_of_nodes = [&](const std::vector<std::size_t>& forms) {
+    return most_of(forms, lower_node, upper_node);
+  };
+  if (board_->task().plain) {
+    // numerator - threshold * denominator <= excess < 0, so that the ratio stays below the threshold
+    // by at least -excess / (the largest denominator).
+    if (!threshold_) return infinity;
+    double excess = infinity;
+    for (const auto& group : objective_) excess = std::min(excess, most_of_nodes(group.forms));
+    excess -= tolerance_;
+    const double denominator = denominators_.empty() ? units_per_one : most_of_nodes(denominators_);
+    return *threshold_ + excess / denominator;
+  }
+  double total = pop_weight_ > 0.0 ? pop_weight_ * most_pop : 0.0;
+  for (const auto& part : parts_) {
+    const double numerator = most_of_nodes(part.numerators);
+    if (part.denominators.empty()) {
+      total += numerator;
+    } else if (numerator > 0.0) {
+      // The largest of the denominators is at least the least value of each; a loss that counts is at
+      // least one unit.
+      double least = 1.0;
+      for (const std::size_t form : part.least) least = std::max(least, -most(form, lower_node, upper_node));
+      total += numerator / least;
+    } else {
+      total += numerator / most_of_nodes(part.denominators);
+    }
+  }
+  return total;
+}
+
+std::vector<double> Conditions::promise(bool lower) const {
+  const auto& values = lower ? lower_values_ : upper_values_;
+  std::vector<double> sum(static_cast<std::size_t>((lower ? lower_ : upper_)->size()), 0.0);
+  for (const std::size_t form : objective_forms_) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[form][i];
+  }
+  return sum;
+}
+
+}  // namespace bifrost::analysis::finder

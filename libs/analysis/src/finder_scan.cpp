@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "finder_search.hpp"
+
+namespace bifrost::analysis::finder {
+namespace {
+
+// Calls visit(i, from, to) until every lower member has met all upper members above it, in tiles
+// whose columns stay in the nearest cache. Stops when it returns false.
+template <class Visit>
+void for_each_tile(const Half& lower, const Half& upper, const Visit& visit) {
+  constexpr int across = 64;
+  constexpr long along = 512;
+  const long end = upper.size();
+  std::vector<long> first;
+  for (int begin = 0; begin < lower.size(); begin += across) {
+    const int stop = std::min(begin + across, lower.size());
+    first.clear();
+    for (int i = begin; i < stop; ++i) {
+      first.push_back(std::upper_bound(upper.first.begin(), upper.first.end(),
+                                       lower.last[static_cast<std::size_t>(i)]) -
+                      upper.first.begin());
+    }
+    long from = *std::ranges::min_element(first);
+    for (; from < end; from += along) {
+      const long to = std::min(from + along, end);
+      for (int i = begin; i < stop; ++i) {
+        const long own = std::max(first[static_cast<std::size_t>(i - begin)], from);
+        if (own < to && !visit(i, own, to)) return;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+bool Progress::account(std::int64_t combinations, const Ranking& ranking) {
+  done_ += static_cast<double>(combinations);
+  if (stopped_ || !on_progress_) return !stopped_;
+  // A call costs next to nothing beside what was done since the last one.
+  if (++calls_ % 64 != 0 && done_ < last_report_ + 0.01 * total_) return true;
+  last_report_ = done_;
+  stopped_ = !on_progress_({.share = total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0,
+                            .found = ranking.size()});
+  return !stopped_;
+}
+
+Census scan(const Board& board, std::size_t index, const Half& lower, const Half& upper,
+            Conditions& conditions, Ranking& ranking, Progress& progress) {
+  const auto passing = passing_pairs();
+  const Judge judge(board, index, lower, upper);
+  const auto& constraints = board.task().request.constraints;
+  // Beyond the kernels: each that gets so far is judged by itself.
+  const bool judged = constraints.min_pop > 0.0 || constraints.breakevens;
+  Census census;
+  std::array<long long, kernels::PairTest::most_groups> passed{};
+  std::vector<int> found(static_cast<std::size_t>(upper.size()));
+  std::optional<double> threshold = judged ? std::nullopt : ranking.threshold();
+  conditions.set_threshold(threshold);
+  int until_next_threshold = 0;
+  std::int64_t until_report = 0;
+  for_each_tile(lower, upper, [&](int i, long from, long to) {
+    census.combinations += to - from;
+    until_report += to - from;
+    const long count = passing(conditions.test(i), from, to, found.data(), passed.data());
+    for (long k = 0; k < count; ++k) {
+      const int j = found[static_cast<std::size_t>(k)];
+      if (judged) {
+        if (const auto why = judge.unfit(i, j)) {
+          ++census.unfit[static_cast<std::size_t>(*why)];
+          continue;
+        }
+      }
+      judge.offer(i, j, ranking.threshold(), ranking);
+    }
+    // A higher threshold lets fewer through, but costs a pass over the members.
+    if (!judged && (until_next_threshold -= static_cast<int>(count)) <= 0 &&
+        ranking.threshold() != threshold) {
+      threshold = ranking.threshold();
+      conditions.set_threshold(threshold);
+      until_next_threshold = upper.size() / 4;
+    }
+    if (until_report < 5'000'000) return true;
+    const std::int64_t done = std::exchange(until_report, 0);
+    return progress.account(done, ranking);
+  });
+  progress.account(until_report, ranking);
+
+  // What fell between two groups fell for the later one's reason.
+  long long before = census.combinations;
+  const auto& names = conditions.group_names();
+  std::int64_t unfit = 0;
+  for (std::size_t group = 0; group < names.size(); ++group) {
+    if (!names[group]) break;  // the objective's
+    // Breakevens are judged one by one; their groups only hurry.
+    census.unfit[static_cast<std::size_t>(*names[group])] += before - passed[group];
+    before = passed[group];
+  }
+  for (const auto count : census.unfit) unfit += count;
+  census.qualified = census.combinations - unfit;
+  return census;
+}
+
+std::int64_t count_better(const Board& board, std::size_t index, const Half& lower,
+                          const Half& upper, Conditions& conditions, const Choice& than,
+                          Progress& progress) {
+  const auto passing = passing_pairs();
+  const Judge judge(board, index, lower, upper);
+  const Ranking none(1);
+  conditions.set_threshold(than.score);
+  std::vector<int> found(static_cast<std::size_t>(upper.size()));
+  std::int64_t better = 0;
+  std::int64_t until_report = 0;
+  for_each_tile(lower, upper, [&](int i, long from, long to) {
+    const long count = passing(conditions.test(i), from, to, found.data(), nullptr);
+    for (long k = 0; k < count; ++k) {
+      if (judge.comes_before(i, found[static_cast<std::size_t>(k)], than)) ++better;
+    }
+    until_report += to - from + 100 * count;
+    if (until_report < 5'000'000) return true;
+    until_report = 0;
+    return progress.account(to - from, none);
+  });
+  return better;
+}
+
+}  // namespace bifrost::analysis::finder

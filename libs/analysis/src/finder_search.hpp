@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "finder_conditions.hpp"
+#include "finder_ranking.hpp"
+
+// Two ways through the combinations of one board that agree on what is best.
+namespace bifrost::analysis::finder {
+
+/// Counts what is accounted for over all boards and asks now and then whether to go on.
+class Progress {
+ public:
+  Progress(const OnProgress& on_progress, double total) : on_progress_(on_progress), total_(total) {}
+
+  /// False: stop.
+  bool account(std::int64_t combinations, const Ranking& ranking);
+  bool stopped() const { return stopped_; }
+
+ private:
+  const OnProgress& on_progress_;
+  double total_;
+  double done_ = 0.0;
+  int calls_ = 0;
+  double last_report_ = 0.0;
+  bool stopped_ = false;
+};
+
+struct Counts {
+  std::int64_t visited = 0;
+  std::int64_t pruned = 0;
+};
+
+/// A score that the best `keep` combinations of the board reach, found in a hurry: offers some to
+/// `seeds`.
+void sow(const Board& board, std::size_t index, const Half& lower, const Half& upper,
+         Conditions& conditions, Ranking& seeds);
+
+/// Branch and bound over the trees of both halves: what is not below `floor` and the ranking's
+/// threshold is looked at. Settled classes are appended to `classes` unless that is null.
+Counts branch_and_bound(const Board& board, std::size_t index, const Half& lower, const Half& upper,
+                        Conditions& conditions, std::optional<double> floor, Ranking& ranking,
+                        std::vector<CertificateClass>* classes, Progress& progress);
+
+/// Looks at every combination, with the census. The upper half has no tree: its members ascend in
+/// their first row.
+Census scan(const Board& board, std::size_t index, const Half& lower, const Half& upper,
+            Conditions& conditions, Ranking& ranking, Progress& progress);
+
+/// How many that fit come before `than`, by looking at all.
+std::int64_t count_better(const Board& board, std::size_t index, const Half& lower,
+                          const Half& upper, Conditions& conditions, const Choice& than,
+                          Progress& progress);
+
+}  // namespace bifrost::analysis::finder
