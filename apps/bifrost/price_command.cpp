@@ -353,10 +353,7 @@ class Pricer {
       priced.gamma = valued.gamma[k];
       priced.theta = valued.theta[k];
       priced.vega = valued.vega[k];
-      // The table has no slope in the rate: that takes two more tables.
-      auto in = row.in;
-      in.vol = vols[k];
-      if (const auto at = analysis::american_rho(row.right, in)) priced.rho = *at;
+      priced.rho = valued.rho[k];
     }
   }
 

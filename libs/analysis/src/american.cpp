@@ -41,6 +41,14 @@ double intrinsic_value(Right right, double spot, double strike) {
   return std::max(right == Right::call ? spot - strike : strike - spot, 0.0);
 }
 
+/// By the Black-Scholes equation, which holds wherever the option is kept. Per calendar day.
+double theta_while_kept(const Valuation& at, const SpotInputs& in) {
+  const double s = in.spot;
+  return (in.rate * at.price - (in.rate - in.dividend_yield) * s * at.delta -
+          0.5 * in.vol * in.vol * s * s * at.gamma) /
+         365.0;
+}
+
 /// The boundaries at the vols of a table's nodes.
 using Boundaries = std::vector<ExerciseBoundary>;
 
@@ -158,6 +166,83 @@ tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInpu
   return std::max(european + unit * boundary.premium(spot), now);
 }
 
+tl::expected<double, NoAmericanPrice> american_rho(Right right, const SpotInputs& in) {
+  const double step = 1e-4;
+  const auto at = [&](double rate) {
+    SpotInputs moved = in;
+    moved.rate = rate;
+    return american_price(right, moved);
+  };
+  const auto dear = at(in.rate + step);
+  // At rate zero the lower rate may be one that has two boundaries.
+  const auto cheap = at(in.rate - step);
+  const auto low = cheap ? cheap : at(in.rate);
+  if (!dear || !low) return tl::unexpected{NoAmericanPrice::two_boundaries};
+  return (*dear - *low) / (cheap ? 2.0 * step : step);
+}
+
+tl::expected<Valuation, NoAmericanPrice> american_valuation(Right right, const SpotInputs& in) {
+  const auto mid = american_price(right, in);
+  if (!mid) return tl::unexpected{mid.error()};
+  const auto price = [&](double SpotInputs::* input, double value) {
+    SpotInputs moved = in;
+    moved.*input = value;
+    return american_price(right, moved);
+  };
+  const double ds = 1e-3 * in.spot;
+  const double dv = 1e-3 * std::max(in.vol, 1e-3);
+  const double low_vol = std::max(in.vol - dv, 0.0);
+  const auto up = price(&SpotInputs::spot, in.spot + ds);
+  const auto down = price(&SpotInputs::spot, in.spot - ds);
+  const auto more = price(&SpotInputs::vol, in.vol + dv);
+  const auto less = price(&SpotInputs::vol, low_vol);
+  const auto rho = american_rho(right, in);
+  for (const auto* each : {&up, &down, &more, &less, &rho}) {
+    if (!*each) return tl::unexpected{each->error()};
+  }
+  Valuation at{.price = *mid,
+               .delta = (*up - *down) / (2.0 * ds),
+               .gamma = (*up - 2.0 * *mid + *down) / (ds * ds),
+               .theta = 0.0,
+               .vega = (*more - *less) / (in.vol + dv - low_vol),
+               .rho = *rho};
+  if (at.price > intrinsic_value(right, in.spot, in.strike)) at.theta = theta_while_kept(at, in);
+  return at;
+}
+
+tl::expected<double, NoImpliedVol> american_implied_vol(Right right, double price, SpotInputs in) {
+  in.vol = 0.0;
+  const auto still = american_price(right, in);
+  if (!still || !std::isfinite(price)) return tl::unexpected{NoImpliedVol::not_finite};
+  if (in.years_to_expiry == 0.0) return tl::unexpected{NoImpliedVol::expired};
+  const double noise = 8.0 * std::numeric_limits<double>::epsilon() * std::max(in.spot, in.strike);
+  if (price < *still - noise) return tl::unexpected{NoImpliedVol::below_intrinsic};
+  if (price <= *still + noise) return tl::unexpected{NoImpliedVol::no_time_value};
+  if (price >= (right == Right::call ? in.spot : in.strike)) {
+    return tl::unexpected{NoImpliedVol::above_bound};
+  }
+  double low = 0.0;
+  double high = std::numeric_limits<double>::infinity();
+  const auto gap_at = [&](double vol) {
+    in.vol = vol;
+    return american_price(right, in).value_or(std::numeric_limits<double>::quiet_NaN()) - price;
+  };
+  double vol = 0.3;
+  // Halving alone would take sixty rounds.
+  for (int round = 0; round < 100; ++round) {
+    const double gap = gap_at(vol);
+    if (gap == 0.0) return vol;
+    (gap < 0.0 ? low : high) = vol;
+    const double step = 1e-4 * vol;
+    double next = vol - gap * step / (gap_at(vol + step) - gap);
+    if (!(next > low && next < high)) next = std::isinf(high) ? 2.0 * vol : 0.5 * (low + high);
+    const double moved = std::abs(next - vol);
+    vol = next;
+    if (moved <= 1e-9 * next) break;
+  }
+  return vol;
+}
+
 bool assignment_is_likely(double dividend, double time_value) {
   return dividend > time_value;
 }
@@ -192,14 +277,6 @@ struct AmericanSurface::Impl {
   void fill();
   void rhos(const ContractColumns& contracts, std::span<const double> vols,
             std::vector<double>& out) const;
-  double careful_rho(double strike, double vol) const {
-    const auto price = [&](double rate) {
-      return american_price(right, {terms.spot, strike, terms.years_to_expiry, rate,
-                                    terms.dividend_yield, vol})
-          .value_or(std::numeric_limits<double>::quiet_NaN());
-    };
-    return (price(higher_rate) - price(lower_rate)) / (higher_rate - lower_rate);
-  }
   /// All but rho.
   void value(const ContractColumns& contracts, std::span<const double> vols, Columns& out) const;
   void check(const ContractColumns& contracts, std::size_t others) const {
@@ -208,35 +285,12 @@ struct AmericanSurface::Impl {
       if (contracts.right(i) != right) core::panic("a contract of the other right");
     }
   }
-  /// By the Black-Scholes equation, which holds wherever the option is kept.
-  double theta(const Valuation& at, double vol) const {
-    const double s = terms.spot;
-    return (terms.rate * at.price - (terms.rate - terms.dividend_yield) * s * at.delta -
-            0.5 * vol * vol * s * s * at.gamma) /
-           365.0;
-  }
-  /// Beyond the table: from first principles, greeks by differences.
+  /// Beyond the table.
   Valuation careful(double strike, double vol) const {
-    const double s = terms.spot;
-    const auto price = [&](double spot, double at_vol) {
-      return american_price(right, {spot, strike, terms.years_to_expiry, terms.rate,
-                                    terms.dividend_yield, at_vol})
-          .value_or(std::numeric_limits<double>::quiet_NaN());
-    };
-    const double ds = 1e-3 * s;
-    const double dv = 1e-3 * std::max(vol, 1e-3);
-    const double low_vol = std::max(vol - dv, 0.0);
-    const double up = price(s + ds, vol);
-    const double down = price(s - ds, vol);
-    Valuation at{.price = price(s, vol),
-                 .delta = (up - down) / (2.0 * ds),
-                 .gamma = 0.0,
-                 .theta = 0.0,
-                 .vega = (price(s, vol + dv) - price(s, low_vol)) / (vol + dv - low_vol),
-                 .rho = 0.0};
-    at.gamma = (up - 2.0 * at.price + down) / (ds * ds);
-    if (at.price > intrinsic_value(right, s, strike)) at.theta = theta(at, vol);
-    return at;
+    const auto at = american_valuation(
+        right, {terms.spot, strike, terms.years_to_expiry, terms.rate, terms.dividend_yield, vol});
+    if (!at) core::panic("a table was built where no option has a price");
+    return *at;
   }
   bool covers(double vol) const {
     return exercise == Exercise::never_early || (vol >= lowest_vol && vol <= highest_vol);
@@ -360,7 +414,8 @@ void AmericanSurface::Impl::value(const ContractColumns& contracts, std::span<co
         .vega = european.vega[i] + unit * vol_slope[i],
         .rho = 0.0};
     at.delta += right == Right::put ? unit * slope[i] / s : premium[i] - slope[i];
-    at.theta = theta(at, vols[i]);
+    at.theta = theta_while_kept(
+        at, {s, strike, terms.years_to_expiry, terms.rate, terms.dividend_yield, vols[i]});
     if (!covers(vols[i])) {
       at = careful(strike, vols[i]);
     } else if (premium[i] < 0.0 || (at.price <= now && now > 0.0)) {
@@ -386,7 +441,7 @@ void AmericanSurface::valuations(const ContractColumns& contracts, std::span<con
   impl_->rhos(contracts, vols, out.rho);
   for (std::size_t i = 0; i < contracts.size(); ++i) {
     if (!impl_->covers(vols[i])) {
-      out.rho[i] = impl_->careful_rho(contracts.strike(i), vols[i]);
+      out.rho[i] = impl_->careful(contracts.strike(i), vols[i]).rho;
     } else if (out.vega[i] == 0.0) {
       out.rho[i] = 0.0;  // exercised
     }

@@ -73,8 +73,8 @@ Result<analysis::SearchRequest> to_request(const FindQuery& query,
   auto& limits = request.constraints;
   limits.short_delta = window(query.min_short_delta, query.max_short_delta, 0.0, 1.0);
   limits.long_delta = window(query.min_long_delta, query.max_long_delta, 0.0, 1.0);
-  limits.sell_out_of_the_money =
-      query.short_strikes.value_or(ShortStrikes::out_of_the_money) == ShortStrikes::out_of_the_money;
+  limits.sell_out_of_the_money = query.short_strikes.value_or(ShortStrikes::out_of_the_money) ==
+                                 ShortStrikes::out_of_the_money;
   limits.max_spread_share = query.max_spread_share;
   if (query.min_open_interest) limits.min_open_interest = *query.min_open_interest;
   if (query.min_size) limits.min_size = *query.min_size;
@@ -190,8 +190,8 @@ Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shap
     reply.qualified = census->qualified;
     for (std::size_t i = 0; i < census->unfit.size(); ++i) {
       if (census->unfit[i] == 0) continue;
-      reply.unfit.push_back({std::string{to_string(static_cast<analysis::Unfit>(i))},
-                             census->unfit[i]});
+      reply.unfit.push_back(
+          {std::string{to_string(static_cast<analysis::Unfit>(i))}, census->unfit[i]});
     }
   }
   if (query.why_not) {
@@ -251,7 +251,8 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   const auto kind = query.density.value_or(DensityKind::market_implied);
   std::vector<Searched> markets;
   for (auto& market : markets_of(snapshot, reply.style, kind, [&](const auto& listed) {
-         const bool take = wanted(query, *shape, listed, days_between(snapshot.as_of, listed.expiry));
+         const bool take =
+             wanted(query, *shape, listed, days_between(snapshot.as_of, listed.expiry));
          listed_at_all = listed_at_all || take;
          return take;
        })) {
@@ -269,8 +270,8 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
                       fmt::format("{} lists no such expiry as of {}", snapshot.underlying,
                                   core::to_iso(snapshot.as_of)));
   }
-  if (query.expiry && query.trading_class == std::nullopt &&
-      analysis::expiry_count(*shape) == 1 && markets.size() > 1) {
+  if (query.expiry && query.trading_class == std::nullopt && analysis::expiry_count(*shape) == 1 &&
+      markets.size() > 1) {
     return core::fail(
         Errc::invalid_input,
         fmt::format("{} lists several classes on {}; name one with trading_class: {}, {}",
@@ -278,12 +279,12 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
                     reply.expiries[0].trading_class, reply.expiries[1].trading_class));
   }
   if (markets.size() < static_cast<std::size_t>(analysis::expiry_count(*shape))) {
-    return core::fail(Errc::unavailable,
-                      fmt::format("too few expiries can take part{}",
-                                  reply.left_out.empty()
-                                      ? std::string{}
-                                      : ": " + core::to_iso_date(reply.left_out[0].expiry) + " " +
-                                            reply.left_out[0].reason));
+    return core::fail(
+        Errc::unavailable,
+        fmt::format("too few expiries can take part{}",
+                    reply.left_out.empty() ? std::string{}
+                                           : ": " + core::to_iso_date(reply.left_out[0].expiry) +
+                                                 " " + reply.left_out[0].reason));
   }
   return search(query, *shape, markets, std::move(reply), on_search);
 }

@@ -81,7 +81,8 @@ std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
 
 double MarketOfExpiry::vol(Price strike) const {
   if (smile) return smile->vol(strike.value());
-  const auto row = std::ranges::lower_bound(priced.rows, strike, {}, &analysis::StrikeAnalytics::strike);
+  const auto row =
+      std::ranges::lower_bound(priced.rows, strike, {}, &analysis::StrikeAnalytics::strike);
   if (row != priced.rows.end() && row->strike == strike) {
     for (const auto* option : {&row->call, &row->put}) {
       if (*option && (*option)->implied_vol) return *(*option)->implied_vol;
@@ -98,9 +99,9 @@ analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike) {
           .style = market.style};
 }
 
-std::vector<ListedMarket> markets_of(const core::ChainSnapshot& snapshot, ExerciseStyle style,
-                                     DensityKind kind,
-                                     const std::function<bool(const analysis::ListedExpiry&)>& take) {
+std::vector<ListedMarket> markets_of(
+    const core::ChainSnapshot& snapshot, ExerciseStyle style, DensityKind kind,
+    const std::function<bool(const analysis::ListedExpiry&)>& take) {
   const auto kept = without_adjusted(snapshot);
   const auto surface = analysis::fit_surface(kept, {to_analysis(style), std::nullopt});
   std::vector<ListedMarket> markets;

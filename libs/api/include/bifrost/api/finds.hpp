@@ -21,7 +21,8 @@ struct CatalogueLeg {
   int expiry_rung;
 };
 BF_DESCRIBE(CatalogueLeg, "A leg before a market is known.", (kind),
-            (quantity, .doc = "per unit; negative is sold; of stock in lots of a contract's shares"),
+            (quantity,
+             .doc = "per unit; negative is sold; of stock in lots of a contract's shares"),
             (rung, .doc = "legs on one rung share a strike, a higher rung is a higher strike; null "
                           "for stock"),
             (expiry_rung, .doc = "0 expires first"))
@@ -35,7 +36,8 @@ struct CatalogueEntry {
   bool profit_is_bounded;
 };
 BF_DESCRIBE(CatalogueEntry, "A strategy that has a name here.", (name), (legs),
-            (strikes, .doc = "how many different ones"), (expiries, .doc = "how many different ones"),
+            (strikes, .doc = "how many different ones"),
+            (expiries, .doc = "how many different ones"),
             (loss_is_bounded, .doc = "false: objectives on max loss are refused"),
             (profit_is_bounded, .doc = "false: return_on_risk is refused"))
 
@@ -102,12 +104,14 @@ BF_DESCRIBE(
      .min_length = 1, .max_length = 200, .pattern = "[a-z_]+(:-?[0-9.]+)?(,[a-z_]+(:-?[0-9.]+)?)*"),
     (density, .doc = "where the underlying may settle: as the fitted smile prices it (default), or "
                      "lognormal at the at-the-money volatility"),
-    (fill_position, .doc = "where each leg fills: 0 in the middle, 1 (default) at the side that fills "
-                           "at once",
+    (fill_position,
+     .doc = "where each leg fills: 0 in the middle, 1 (default) at the side that fills "
+            "at once",
      .min = -1.0, .max = 1.0),
     (fee_per_contract, .doc = "currency, on entry; default 0", .min = 0.0, .max = 100.0),
-    (short_strikes, .doc = "where options may be sold: out of the money by the forward (default), or "
-                           "anywhere"),
+    (short_strikes,
+     .doc = "where options may be sold: out of the money by the forward (default), or "
+            "anywhere"),
     (min_pop, .doc = "probability of profit", .min = 0.0, .max = 1.0),
     (max_loss, .doc = "largest loss accepted", .above = 0.0),
     (min_credit, .doc = "per share; negative: a debit of at most that"),
@@ -188,8 +192,9 @@ struct StrategyLeg {
 BF_DESCRIBE(StrategyLeg, "One leg of a structure.", (kind),
             (quantity, .doc = "negative is sold; options in contracts, stock in shares"),
             (expiry, .doc = "null for stock"), (trading_class, .doc = "null for stock"),
-            (strike, .doc = "null for stock"), (entry_price, .doc = "per share, at the fill asked for"),
-            (implied_vol), (delta, .doc = "of one share of the option, unsigned by the quantity"))
+            (strike, .doc = "null for stock"),
+            (entry_price, .doc = "per share, at the fill asked for"), (implied_vol),
+            (delta, .doc = "of one share of the option, unsigned by the quantity"))
 
 struct PayoffPoint {
   double spot;
@@ -224,7 +229,8 @@ BF_DESCRIBE(StrategyCandidate,
             "unit, fees included.",
             (rank), (score, .doc = "by the objective"), (legs),
             (credit, .doc = "of the options, per share; negative is a debit"), (fees),
-            (model_dependent, .doc = "legs outlive the first expiry and are repriced there by a model"),
+            (model_dependent,
+             .doc = "legs outlive the first expiry and are repriced there by a model"),
             (max_profit, .doc = "null: unlimited"),
             (max_loss, .doc = "positive amount; null: unlimited"), (breakevens), (delta), (gamma),
             (theta), (vega),
@@ -251,7 +257,8 @@ BF_DESCRIBE(CertificateSummary,
             (threshold, .doc = "score of the last candidate; null: fewer qualified than asked for"),
             (combinations), (visited, .doc = "combinations that the proof looks at one by one"),
             (pruned, .doc = "combinations in classes whose bound lies below the threshold"),
-            (classes), (verified), (objection, .doc = "what the verifier objects to; null: nothing"))
+            (classes), (verified),
+            (objection, .doc = "what the verifier objects to; null: nothing"))
 
 struct Standing {
   std::optional<std::string> unusable_leg;

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/api/positions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "bifrost/analysis/margin.hpp"
+#include "bifrost/analysis/metrics.hpp"
+#include "bifrost/analysis/path.hpp"
+#include "structures.hpp"
+
+namespace bifrost::api {
+namespace {
+
+using core::Errc;
+using core::Result;
+
+/// A position with the market around it.
+struct Placed {
+  std::vector<analysis::BookLeg> book;
+  std::vector<const MarketOfExpiry*> of;  // nullptr for stock
+  std::vector<analysis::LegMarket> markets;
+  std::vector<std::optional<analysis::OptionSide>> quotes;
+};
+
+const char* where_of(std::size_t leg) {
+  static constexpr const char* ordinal[] = {"first", "second", "third", "fourth", "fifth", "sixth"};
+  return leg < std::size(ordinal) ? ordinal[leg] : "a later";
+}
+
+/// The market of a leg's expiry.
+Result<const MarketOfExpiry*> market_for(const PositionLeg& leg, std::size_t place,
+                                         const std::vector<ListedMarket>& markets) {
+  if (!leg.expiry || !leg.strike) {
+    return core::fail(Errc::invalid_input,
+                      fmt::format("the {} leg needs expiry and strike", where_of(place)));
+  }
+  const ListedMarket* found = nullptr;
+  for (const auto& market : markets) {
+    if (market.listed.expiry != *leg.expiry) continue;
+    if (leg.trading_class && market.listed.trading_class != *leg.trading_class) continue;
+    if (found != nullptr) {
+      return core::fail(Errc::invalid_input,
+                        fmt::format("the {} leg: {} lists {} and {}; name one with trading_class",
+                                    where_of(place), core::to_iso_date(*leg.expiry),
+                                    found->listed.trading_class, market.listed.trading_class));
+    }
+    found = &market;
+  }
+  if (found == nullptr) {
+    return core::fail(Errc::not_found,
+                      fmt::format("the {} leg: nothing of the chain expires on {}{}",
+                                  where_of(place), core::to_iso_date(*leg.expiry),
+                                  leg.trading_class ? " as " + *leg.trading_class : ""));
+  }
+  if (!found->market) {
+    return core::fail(Errc::unavailable,
+                      fmt::format("the {} leg: no smile of {}: {}", where_of(place),
+                                  core::to_iso_date(*leg.expiry), found->market.error()));
+  }
+  return &*found->market;
+}
+
+/// The quote of a leg, nothing where it is not listed.
+std::optional<analysis::OptionSide> quote_of(const MarketOfExpiry& market, const PositionLeg& leg) {
+  const auto& rows = market.priced.chain.rows;
+  const auto row = std::ranges::lower_bound(rows, *leg.strike, {}, &analysis::StrikeRow::strike);
+  if (row == rows.end() || row->strike != *leg.strike) return std::nullopt;
+  return leg.kind == LegKind::call ? row->call : row->put;
+}
+
+Result<Placed> place(const PositionRequest& request, const std::vector<ListedMarket>& markets,
+                     Price underlying_price) {
+  Placed placed;
+  const analysis::Fill fill{request.fill_position.value_or(1.0)};
+  for (std::size_t i = 0; i < request.legs.size(); ++i) {
+    const auto& leg = request.legs[i];
+    if (leg.quantity == 0) {
+      return core::fail(Errc::invalid_input, fmt::format("the {} leg is of none", where_of(i)));
+    }
+    if (leg.kind == LegKind::stock) {
+      if (leg.expiry || leg.strike) {
+        return core::fail(
+            Errc::invalid_input,
+            fmt::format("the {} leg is stock, which has no expiry and no strike", where_of(i)));
+      }
+      placed.book.push_back({{.kind = analysis::LegKind::stock,
+                              .quantity = leg.quantity,
+                              .strike = {},
+                              .entry_price = leg.entry_price.value_or(underlying_price),
+                              .multiplier = 1},
+                             std::nullopt,
+                             {}});
+      placed.of.push_back(nullptr);
+      placed.markets.push_back({});
+      placed.quotes.push_back(std::nullopt);
+      continue;
+    }
+    BF_TRY(const auto* market, market_for(leg, i, markets));
+    const auto quote = quote_of(*market, leg);
+    if (!quote && !leg.entry_price) {
+      return core::fail(Errc::not_found,
+                        fmt::format("the {} leg: {} lists no such strike; give its entry_price",
+                                    where_of(i), core::to_iso_date(*leg.expiry)));
+    }
+    auto price = leg.entry_price;
+    if (!price) price = analysis::entry_price(*quote, leg.quantity > 0, fill);
+    if (!price) {
+      return core::fail(Errc::invalid_input,
+                        fmt::format("the {} leg: its quote gives no price at this fill; give its "
+                                    "entry_price",
+                                    where_of(i)));
+    }
+    placed.book.push_back(
+        {{.kind = leg.kind == LegKind::call ? analysis::LegKind::call : analysis::LegKind::put,
+          .quantity = leg.quantity,
+          .strike = *leg.strike,
+          .entry_price = *price,
+          .multiplier = market->priced.chain.multiplier},
+         market->listed.expiry,
+         market->listed.trading_class});
+    placed.of.push_back(market);
+    placed.markets.push_back(leg_market(*market, *leg.strike));
+    placed.quotes.push_back(quote);
+  }
+  return placed;
+}
+
+Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price, ExerciseStyle style,
+                                 Date on) {
+  PositionMargin margin{};
+  BF_TRY(const auto worst, analysis::worst_expiry_loss(placed.book, underlying_price));
+  if (worst.loss) margin.worst_loss = worst.loss->value();
+  margin.unlimited_up = worst.unlimited_up;
+  margin.defined_risk = worst.defined_risk;
+
+  std::vector<std::optional<Price>> marks;
+  bool marked = true;
+  for (std::size_t i = 0; i < placed.book.size(); ++i) {
+    const bool stock = placed.of[i] == nullptr;
+    auto mark = placed.quotes[i] ? placed.quotes[i]->mid() : std::nullopt;
+    if (!mark && !stock) mark = placed.book[i].leg.entry_price;
+    marked = marked && (stock || mark);
+    marks.push_back(mark);
+  }
+  const bool index = style == ExerciseStyle::european;
+  const analysis::MarginUnderlying underlying{
+      .price = underlying_price,
+      .kind = index ? analysis::UnderlyingKind::broad_index : analysis::UnderlyingKind::equity,
+      .european_cash_settled = index};
+  for (const std::string_view name : {"reg_t", "ibkr"}) {
+    const auto rules = analysis::margin_rules(name, on);
+    if (!rules || !marked) continue;
+    BF_TRY(const auto asked, analysis::rule_requirement(placed.book, marks, underlying, *rules));
+    RuleMargin out{std::string{name},
+                   rules->valid_from,
+                   std::string{rules->source},
+                   asked.initial_required.value(),
+                   asked.maintenance_required.value(),
+                   asked.initial.proven_minimal && asked.maintenance.proven_minimal,
+                   {}};
+    for (const auto& offset : asked.maintenance.offsets) {
+      out.offsets.push_back({std::string{analysis::to_string(offset.kind)}, offset.count,
+                             offset.requirement.value()});
+    }
+    margin.rules.push_back(std::move(out));
+  }
+  const std::string_view stress_name = index ? "high_cap_broad_index" : "equity";
+  for (const auto& rules : analysis::stress_rule_table()) {
+    if (rules.name != stress_name || rules.valid_from > on) continue;
+    const auto stress =
+        analysis::stress_requirement(placed.book, placed.markets, underlying_price, rules);
+    if (!stress) continue;
+    margin.stress = stress->requirement;
+    margin.stress_rules = std::string{rules.name};
+    margin.stress_worst_shift = stress->worst_shift;
+  }
+  return margin;
+}
+
+std::vector<double> default_days(double days_to_front) {
+  constexpr int dates = 7;
+  std::vector<double> days;
+  for (int i = 0; i < dates; ++i) days.push_back(days_to_front * i / (dates - 1));
+  return days;
+}
+
+/// From the 0.5 % to the 99.5 % quantile of the density, and every strike in sight.
+std::vector<double> default_spots(const analysis::Density& density, double spot) {
+  constexpr int prices = 25;
+  const double low = std::min(density.quantile(0.005), 0.97 * spot);
+  const double high = std::max(density.quantile(0.995), 1.03 * spot);
+  std::vector<double> spots;
+  for (int i = 0; i < prices; ++i) spots.push_back(low + (high - low) * i / (prices - 1));
+  return spots;
+}
+
+Result<ProfitTable> table_of(const Placed& placed, const std::optional<TableSpec>& spec,
+                             const analysis::Density& density, double spot, double days_to_front,
+                             double fees) {
+  ProfitTable table{};
+  if (spec) {
+    table.days_forward = spec->days_forward;
+    table.spots = spec->spots;
+    table.vol_shift = spec->vol_shift.value_or(0.0);
+  }
+  if (table.days_forward.empty()) table.days_forward = default_days(days_to_front);
+  if (table.spots.empty()) table.spots = default_spots(density, spot);
+  BF_TRY(const auto cells, analysis::value_table(placed.book, placed.markets, spot,
+                                                 table.days_forward, table.spots, table.vol_shift));
+  for (std::size_t day = 0; day < table.days_forward.size(); ++day) {
+    auto& row = table.profit.emplace_back();
+    for (std::size_t at = 0; at < table.spots.size(); ++at) {
+      row.push_back(cells.at(day, at).profit - fees);
+    }
+  }
+  return table;
+}
+
+void describe(Position& out, const analysis::Metrics& metrics) {
+  if (metrics.recognised) {
+    out.strategy = std::string{metrics.recognised->shape.name};
+    out.units = metrics.recognised->placement.units;
+  }
+  out.model_dependent = metrics.model_dependent;
+  out.option_cost = metrics.option_cost.value();
+  out.fees = metrics.fees.value();
+  for (const auto& cost : metrics.entry_costs) {
+    out.entry_costs.push_back(
+        {cost.fill.position, cost.cost ? std::optional{cost.cost->value()} : std::nullopt});
+  }
+  out.max_profit = metrics.max_profit;
+  out.max_loss = metrics.max_loss;
+  out.breakevens = metrics.breakevens;
+  for (const auto& range : metrics.profitable) {
+    out.profitable.push_back(
+        {range.low, std::isfinite(range.high) ? std::optional{range.high} : std::nullopt});
+  }
+  for (const auto& point : metrics.curve) out.payoff.push_back({point.spot, point.profit});
+  if (metrics.now) {
+    out.value = metrics.now->value;
+    out.delta = metrics.now->greeks.delta;
+    out.gamma = metrics.now->greeks.gamma;
+    out.theta = metrics.now->greeks.theta;
+    out.vega = metrics.now->greeks.vega;
+    out.rho = metrics.now->greeks.rho;
+  }
+  if (metrics.liquidity) {
+    out.liquidity = PositionLiquidity{
+        metrics.liquidity->spread_cost, metrics.liquidity->widest_spread,
+        metrics.liquidity->units_at_touch, metrics.liquidity->least_open_interest};
+  }
+  for (const auto& each : metrics.returns) {
+    out.returns.push_back({std::string{analysis::to_string(each.denominator)}, each.amount,
+                           each.at_best.simple, each.at_best.annualised_simple,
+                           each.if_unchanged.simple, each.if_unchanged.annualised_simple});
+  }
+}
+
+}  // namespace
+
+Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
+                                  const PositionRequest& request) {
+  if (!snapshot.underlying_price) {
+    return core::fail(Errc::unavailable, "the chain has no price of the underlying");
+  }
+  Position out{};
+  out.symbol = snapshot.underlying;
+  out.as_of = snapshot.as_of;
+  out.source = snapshot.source;
+  out.underlying_price = *snapshot.underlying_price;
+  out.style = request.style.value_or(exercise_style_of(snapshot.underlying));
+  const double spot = out.underlying_price.value();
+
+  const auto markets = markets_of(
+      snapshot, out.style, DensityKind::market_implied, [&](const analysis::ListedExpiry& listed) {
+        return std::ranges::any_of(
+            request.legs, [&](const PositionLeg& leg) { return leg.expiry == listed.expiry; });
+      });
+  BF_TRY(const auto placed, place(request, markets, out.underlying_price));
+  const auto days_to_front = analysis::days_to_front_expiry(placed.book, placed.markets);
+  if (!days_to_front) {
+    return core::fail(Errc::invalid_input, "a position of stock alone has no expiry to look at");
+  }
+  const MarketOfExpiry* front = nullptr;
+  for (const auto* market : placed.of) {
+    if (market == nullptr) continue;
+    if (front == nullptr || market->priced.years_to_expiry < front->priced.years_to_expiry)
+      front = market;
+  }
+  const auto flat = analysis::atm_density(front->priced);
+  const auto lognormal = flat ? analysis::lognormal_density(*flat) : nullptr;
+  std::vector<const analysis::Density*> densities{front->density.get()};
+  if (lognormal) densities.push_back(lognormal.get());
+
+  BF_TRY(out.margin, margin_of(placed, out.underlying_price, out.style,
+                               core::exchange_time(snapshot.as_of).date));
+  analysis::MetricsRequest asked;
+  asked.book = placed.book;
+  asked.spot = spot;
+  asked.markets = placed.markets;
+  asked.quotes = placed.quotes;
+  asked.densities = densities;
+  asked.fees = {analysis::Money::from_double(request.fee_per_contract.value_or(0.0)), {}};
+  if (!out.margin.rules.empty() && out.margin.rules.back().initial > 0.0) {
+    asked.margin = out.margin.rules.back().initial;
+  }
+  if (*days_to_front > 0.0) asked.days_to_expiry = *days_to_front;
+  asked.fills = {analysis::Fill::mid, analysis::Fill::natural};
+  if (const double position = request.fill_position.value_or(1.0);
+      position != 0.0 && position != 1.0) {
+    asked.fills.push_back({position});
+  }
+  BF_TRY(const auto metrics, analysis::analyse(asked));
+  describe(out, metrics);
+  for (std::size_t i = 0; i < metrics.densities.size(); ++i) {
+    const auto& verdict = metrics.densities[i];
+    out.densities.push_back({describe(*densities[i]), verdict.pop, verdict.expected_profit,
+                             verdict.low_spot, verdict.high_spot, verdict.worst_likely_profit});
+  }
+  for (std::size_t i = 0; i < placed.book.size(); ++i) {
+    const auto& leg = placed.book[i];
+    const bool stock = placed.of[i] == nullptr;
+    StrategyLeg told{to_leg_kind(leg.leg.kind),
+                     leg.leg.quantity,
+                     leg.expiry,
+                     stock ? std::nullopt : std::optional{leg.trading_class},
+                     stock ? std::nullopt : std::optional{leg.leg.strike},
+                     leg.leg.entry_price,
+                     std::nullopt,
+                     std::nullopt};
+    if (!stock) told.implied_vol = placed.markets[i].implied_vol;
+    auto one = leg;
+    one.leg.quantity = 1;
+    one.leg.multiplier = 1;
+    if (const auto value = analysis::value_book(
+            std::span{&one, 1}, std::span{&placed.markets[i], 1}, spot, {.spot = spot})) {
+      told.delta = value->greeks.delta;
+    }
+    out.legs.push_back(std::move(told));
+  }
+  if (request.profit_target || request.loss_limit) {
+    if (metrics.model_dependent) {
+      return core::fail(Errc::invalid_input,
+                        "profit_target and loss_limit need a position of one expiry");
+    }
+    const auto legs = analysis::legs_of(placed.book);
+    BF_TRY(const auto odds,
+           analysis::exit_probabilities(legs, *front->density, *front->density,
+                                        {request.profit_target, request.loss_limit},
+                                        front->priced.parity.discount_factor));
+    out.exit = ExitOdds{odds.target_first,    odds.stop_first,
+                        odds.neither,         std::string{analysis::path_model},
+                        odds.numerical_error, describe(*front->density)};
+  }
+  BF_TRY(out.table,
+         table_of(placed, request.table, *front->density, spot, *days_to_front, out.fees));
+  return out;
+}
+
+}  // namespace bifrost::api
