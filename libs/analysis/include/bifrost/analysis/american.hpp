@@ -25,6 +25,8 @@ struct AmericanTerms {
   double years_to_expiry;
   double rate;
   double dividend_yield;
+
+  friend bool operator==(const AmericanTerms&, const AmericanTerms&) = default;
 };
 
 /// Why there is no American price.
