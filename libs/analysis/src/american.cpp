@@ -247,6 +247,37 @@ bool assignment_is_likely(double dividend, double time_value) {
   return dividend > time_value;
 }
 
+std::string_view to_string(NoExercise why) {
+  switch (why) {
+    case NoExercise::before_expiry:
+      return "before_expiry";
+    case NoExercise::worthless:
+      return "worthless";
+  }
+  return "unknown";
+}
+
+tl::expected<double, NoExercise> exercise_value(ExerciseStyle style, Right right, double spot,
+                                                double strike, double years_to_expiry) {
+  if (style == ExerciseStyle::european && years_to_expiry > 0.0) {
+    return tl::unexpected{NoExercise::before_expiry};
+  }
+  const double value = intrinsic_value(right, spot, strike);
+  if (!(value > 0.0)) return tl::unexpected{NoExercise::worthless};
+  return value;
+}
+
+tl::expected<AssignmentRisk, NoExercise> assignment_risk(ExerciseStyle style, const ShortCall& call,
+                                                         double dividend) {
+  const auto value =
+      exercise_value(style, Right::call, call.spot, call.strike, call.years_to_expiry);
+  if (!value) return tl::unexpected{value.error()};
+  const double time_value = call.price - *value;
+  return AssignmentRisk{.time_value = time_value,
+                        .gain = dividend - time_value,
+                        .likely = assignment_is_likely(dividend, time_value)};
+}
+
 // ---- the table
 
 struct AmericanSurface::Impl {

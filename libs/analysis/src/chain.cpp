@@ -8,6 +8,7 @@
 #include <span>
 
 #include "bifrost/analysis/chain_pricing.hpp"
+#include "chain_rows.hpp"
 #include "early_exercise.hpp"
 
 namespace bifrost::analysis {
@@ -189,51 +190,6 @@ bool take_early_exercise_off(std::vector<Pair>& pairs, const std::vector<Pair>& 
                           added(Right::put, *puts, quoted[i].strike);
   }
   return true;
-}
-
-/// The rows of a chain, each two-sided option with its middle and nothing more yet.
-std::vector<StrikeAnalytics> with_middles(const ExpiryChain& chain) {
-  std::vector<StrikeAnalytics> rows(chain.rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto& from = chain.rows[i];
-    rows[i].strike = from.strike;
-    const auto middle = [&](const std::optional<OptionSide>& side,
-                            std::optional<OptionAnalytics>& option) {
-      if (!side || !side->two_sided() || from.strike <= Price{}) return;
-      option.emplace().mid = 0.5 * (*side->bid + *side->ask).value();
-    };
-    middle(from.call, rows[i].call);
-    middle(from.put, rows[i].put);
-  }
-  return rows;
-}
-
-bool has_vol(const StrikeAnalytics& row) {
-  return (row.call && row.call->implied_vol) || (row.put && row.put->implied_vol);
-}
-
-/// Puts what was solved, call before put, into the rows. Where an option has no vol, that of the
-/// other right takes its place in `solved`, or 0 when there is none either.
-void lend_vols(std::span<StrikeAnalytics> rows, ImpliedVolColumns& solved) {
-  std::size_t i = 0;
-  for (auto& row : rows) {
-    const std::size_t call = i;
-    for (auto* option : {&row.call, &row.put}) {
-      if (!*option) continue;
-      if (solved.refusal[i]) {
-        (*option)->implied_vol = tl::unexpected{*solved.refusal[i]};
-      } else {
-        (*option)->implied_vol = solved.vol[i];
-      }
-      ++i;
-    }
-    if (row.call && row.put) {
-      if (solved.refusal[call]) solved.vol[call] = row.put->implied_vol.value_or(0.0);
-      if (solved.refusal[call + 1]) solved.vol[call + 1] = row.call->implied_vol.value_or(0.0);
-    } else if (i > call && solved.refusal[call]) {
-      solved.vol[call] = 0.0;
-    }
-  }
 }
 
 /// The columns of some rows, kept from one lot to the next.

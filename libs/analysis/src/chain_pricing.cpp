@@ -152,6 +152,20 @@ void price_chain(const ContractColumns& contracts, const ExpiryTerms& terms,
                                 .rho = out.rho.data()});
 }
 
+void higher_greeks_chain(const ContractColumns& contracts, const ExpiryTerms& terms,
+                         std::span<const double> vol, const ValuationColumns& valued,
+                         HigherGreeksColumns& out) {
+  const std::size_t n = contracts.size();
+  if (vol.size() != n || valued.delta.size() != n || valued.vega.size() != n) {
+    core::panic("contracts, vols and valuations are not parallel");
+  }
+  for (auto* column : {&out.vanna, &out.volga, &out.charm}) column->resize(n);
+  kernels::current().higher_all(
+      prepared(terms), ChainKernels::of(contracts), vol.data(), valued.delta.data(),
+      valued.vega.data(),
+      {.vanna = out.vanna.data(), .volga = out.volga.data(), .charm = out.charm.data()});
+}
+
 void implied_vols(const ContractColumns& contracts, const ExpiryTerms& terms,
                   std::span<const double> price, ImpliedVolColumns& out) {
   if (price.size() != contracts.size()) core::panic("contracts and prices are not parallel");

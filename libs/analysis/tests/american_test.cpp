@@ -249,6 +249,35 @@ TEST(AmericanTree, DeepCallsAreExercisedBeforeALargeDividend) {
   EXPECT_FALSE(assignment_is_likely(0.05, time_value));
 }
 
+// T20 as a desk meets it: quotes on the night before, Lean #6938.
+TEST(AssignmentRisk, IsThereWhenTheDividendExceedsTheTimeValue) {
+  const ShortCall deep{.spot = 120, .strike = 100, .years_to_expiry = 0.1, .price = 20.35};
+  const auto risk = assignment_risk(ExerciseStyle::american, deep, 0.80);
+  ASSERT_TRUE(risk);
+  EXPECT_TRUE(risk->likely);
+  EXPECT_NEAR(risk->time_value, 0.35, 1e-12);
+  EXPECT_NEAR(risk->gain, 0.45, 1e-12);
+  EXPECT_FALSE(assignment_risk(ExerciseStyle::american, deep, 0.30)->likely);
+  // Without a dividend nobody gives time value away.
+  EXPECT_FALSE(assignment_risk(ExerciseStyle::american, deep, 0.0)->likely);
+  const ShortCall out{.spot = 99, .strike = 100, .years_to_expiry = 0.1, .price = 1.2};
+  EXPECT_EQ(assignment_risk(ExerciseStyle::american, out, 5.0).error(), NoExercise::worthless);
+  EXPECT_EQ(assignment_risk(ExerciseStyle::european, deep, 5.0).error(), NoExercise::before_expiry);
+}
+
+// T24 of numbers.md: Lean #6712 exercised European options early.
+TEST(Exercise, OfEuropeanOptionsIsRefusedBeforeExpiry) {
+  for (const Right right : both) {
+    const double spot = right == Right::call ? 110 : 90;
+    EXPECT_EQ(exercise_value(ExerciseStyle::european, right, spot, 100, 1.0 / 365).error(),
+              NoExercise::before_expiry);
+    EXPECT_EQ(exercise_value(ExerciseStyle::european, right, spot, 100, 0.0), 10.0);
+    EXPECT_EQ(exercise_value(ExerciseStyle::american, right, spot, 100, 1.0 / 365), 10.0);
+    EXPECT_EQ(exercise_value(ExerciseStyle::american, right, 100, 100, 1.0 / 365).error(),
+              NoExercise::worthless);
+  }
+}
+
 // ---- the surface
 
 class AmericanSurfaceOn : public testing::TestWithParam<std::string_view> {

@@ -273,6 +273,7 @@ TEST(ImpliedVol, ReturnsTheVolThatMadeThePriceAsExactlyAsThePriceTellsIt) {
   EXPECT_GT(solved, 3500);
 }
 
+// T14 of numbers.md, in three tests: 250 %, one tick, and prices that have none.
 TEST(ImpliedVol, SolvesTwoHundredAndFiftyPercent) {
   const ForwardInputs in{40, 55, 12.0 / 365, 0.999, 2.5};
   for (const Right right : {Right::call, Right::put}) {

@@ -73,6 +73,36 @@ TEST_P(ChainPricing, EqualsTheScalarFormula) {
   }
 }
 
+TEST_P(ChainPricing, HigherGreeksEqualTheScalarFormula) {
+  ValuationColumns valued;
+  HigherGreeksColumns out;
+  auto chains = random_chains(3);
+  Chain limits{{100, 0.98, 0.5}, {80, 100, 120}, {}, {0.0, 0.0, 0.0}};
+  limits.rights.assign(3, Right::put);
+  chains.push_back(limits);
+  limits.terms.years_to_expiry = 0.0;
+  limits.vols.assign(3, 0.3);
+  chains.push_back(limits);
+  for (const auto& chain : chains) {
+    price_chain(chain.contracts(), chain.terms, chain.vols, valued);
+    higher_greeks_chain(chain.contracts(), chain.terms, chain.vols, valued, out);
+    for (std::size_t i = 0; i < chain.strikes.size(); ++i) {
+      const auto expected = higher_greeks(chain.rights[i], chain.inputs(i));
+      const double s = chain.vols[i] * std::sqrt(chain.terms.years_to_expiry);
+      // As of the greeks: an ulp of the two logarithms, the heavier the farther out.
+      const double d =
+          s > 0 ? (1 + std::abs(std::log(chain.terms.forward / chain.strikes[i]))) / s : 0.0;
+      const double slack = 1e-14 * (1 + d) * (1 + d);
+      const double size =
+          s > 0 ? black_scholes(chain.rights[i], chain.inputs(i)).vega / chain.vols[i] : 0.0;
+      EXPECT_NEAR(out.vanna[i], expected.vanna,
+                  slack * (std::abs(expected.vanna) + size / chain.terms.forward) + 1e-18);
+      EXPECT_NEAR(out.volga[i], expected.volga, slack * (std::abs(expected.volga) + size) + 1e-18);
+      EXPECT_NEAR(out.charm[i], expected.charm, slack * (std::abs(expected.charm) + 1e-3));
+    }
+  }
+}
+
 TEST_P(ChainPricing, IsIntrinsicValueWithoutVolOrTime) {
   const std::vector<double> strikes{80, 100, 120, 80, 100, 120};
   const std::vector<Right> rights{Right::call, Right::call, Right::call,

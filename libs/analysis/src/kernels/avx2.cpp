@@ -22,6 +22,6 @@ inline bool any_false(Mask m) {
 
 }  // namespace
 
-const Set avx2{"avx2", price_all, solve_all, premium_all, exercise_all};
+const Set avx2{"avx2", price_all, higher_all, solve_all, premium_all, exercise_all};
 
 }  // namespace bifrost::analysis::kernels

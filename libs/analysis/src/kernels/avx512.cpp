@@ -22,6 +22,6 @@ inline bool any_false(Mask m) {
 
 }  // namespace
 
-const Set avx512{"avx512", price_all, solve_all, premium_all, exercise_all};
+const Set avx512{"avx512", price_all, higher_all, solve_all, premium_all, exercise_all};
 
 }  // namespace bifrost::analysis::kernels

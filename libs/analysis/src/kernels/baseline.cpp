@@ -20,6 +20,6 @@ inline bool any_false(Mask m) {
 
 }  // namespace
 
-const Set baseline{"baseline", price_all, solve_all, premium_all, exercise_all};
+const Set baseline{"baseline", price_all, higher_all, solve_all, premium_all, exercise_all};
 
 }  // namespace bifrost::analysis::kernels

@@ -34,6 +34,12 @@ struct Greeks {
   double* rho;
 };
 
+struct Higher {
+  double* vanna;
+  double* volga;
+  double* charm;
+};
+
 /// ln(s / b) on a grid of two coordinates in which it is nearly a plane; see european.inc.
 struct StartTable {
   static constexpr int columns = 160;  // of ln(1 + |x| / b)
@@ -45,6 +51,9 @@ struct StartTable {
 };
 
 using PriceAll = void (*)(const Terms&, const Contracts&, const double* vol, const Greeks& out);
+/// `delta` and `vega` as PriceAll gave them.
+using HigherAll = void (*)(const Terms&, const Contracts&, const double* vol, const double* delta,
+                           const double* vega, const Higher& out);
 /// `vol` becomes NaN where the fast way does not reach: the caller asks the scalar solver there.
 using SolveAll = void (*)(const Terms&, const Contracts&, const StartTable&, const double* price,
                           double* vol);
@@ -84,6 +93,7 @@ using ExerciseAll = void (*)(const PremiumTable&, const Contracts&, const double
 struct Set {
   const char* name;
   PriceAll price_all;
+  HigherAll higher_all;
   SolveAll solve_all;
   PremiumAll premium_all;
   ExerciseAll exercise_all;

@@ -26,6 +26,8 @@ struct AmericanTerms {
   double years_to_expiry;
   double rate;
   double dividend_yield;
+
+  friend bool operator==(const AmericanTerms&, const AmericanTerms&) = default;
 };
 
 /// Why there is no American price.
@@ -74,6 +76,37 @@ tl::expected<Valuation, NoAmericanPrice> american_tree(Right right, const SpotIn
 /// share, the put of the same strike being its measure). Who is short it should expect assignment.
 bool assignment_is_likely(double dividend, double time_value);
 
+enum class ExerciseStyle : std::uint8_t { european, american };
+
+/// Why an option cannot be exercised.
+enum class NoExercise : std::uint8_t {
+  before_expiry,  // European, and its day has not come
+  worthless,      // it would pay nothing
+};
+std::string_view to_string(NoExercise why);
+
+/// What exercising pays now, per share.
+tl::expected<double, NoExercise> exercise_value(ExerciseStyle style, Right right, double spot,
+                                                double strike, double years_to_expiry);
+
+/// A call that is short, on the last close before a dividend.
+struct ShortCall {
+  double spot;  // with the dividend still in it
+  double strike;
+  double years_to_expiry;
+  double price;  // of the call, per share
+};
+struct AssignmentRisk {
+  double time_value;  // what the holder gives up by exercising tonight; may be below zero
+  double gain;        // the dividend less that: what the holder is ahead by exercising
+  bool likely;        // there is a gain
+};
+/// Whether its holder would exercise tonight for a dividend of so much per share; see
+/// assignment_is_likely(). Refused where nobody can (a European option) or would (out of the
+/// money).
+tl::expected<AssignmentRisk, NoExercise> assignment_risk(ExerciseStyle style, const ShortCall& call,
+                                                         double dividend);
+
 /// All options of one expiry and one right, priced from a table of the early-exercise premium over
 /// moneyness and vol that is built once (some 20 milliseconds) and serves any strike.
 class AmericanSurface {
@@ -89,8 +122,8 @@ class AmericanSurface {
   AmericanSurface& operator=(AmericanSurface&&) noexcept;
   ~AmericanSurface();
 
-  /// The same table for another spot: nothing is built anew, as it depends on the time, the rate and
-  /// the yield alone. `spot` is positive.
+  /// The same table for another spot: nothing is built anew, as it depends on the time, the rate
+  /// and the yield alone. `spot` is positive.
   AmericanSurface at_spot(double spot) const;
 
   const AmericanTerms& terms() const;

@@ -64,6 +64,19 @@ struct ValuationColumns {
 void price_chain(const ContractColumns& contracts, const ExpiryTerms& terms,
                  std::span<const double> vol, ValuationColumns& out);
 
+/// Members as in HigherGreeks, one element a contract.
+struct HigherGreeksColumns {
+  std::vector<double> vanna;
+  std::vector<double> volga;
+  std::vector<double> charm;
+};
+
+/// higher_greeks(right, ForwardInputs) of every contract, from what price_chain() made of the same
+/// contracts, terms and vols.
+void higher_greeks_chain(const ContractColumns& contracts, const ExpiryTerms& terms,
+                         std::span<const double> vol, const ValuationColumns& valued,
+                         HigherGreeksColumns& out);
+
 struct ImpliedVolColumns {
   std::vector<double> vol;  // NaN where there is a refusal
   std::vector<std::optional<NoImpliedVol>> refusal;

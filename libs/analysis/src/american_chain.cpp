@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/analysis/american_chain.hpp"
+
+#include <cmath>
+
+#include "bifrost/core/result.hpp"
+#include "chain_rows.hpp"
+
+namespace bifrost::analysis {
+namespace {
+
+/// The options of one right, in the order of the rows.
+struct Side {
+  explicit Side(const AmericanSurface& from) : surface(from) {}
+
+  void add(const StrikeAnalytics& row, const OptionAnalytics& option, std::size_t place) {
+    strikes.push_back(row.strike.value());
+    middles.push_back(option.mid);
+    places.push_back(place);
+  }
+  void solve(ImpliedVolColumns& into) {
+    contracts.emplace(strikes, surface.right());
+    ImpliedVolColumns solved;
+    surface.implied_vols(*contracts, middles, solved);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      into.vol[places[i]] = solved.vol[i];
+      into.refusal[places[i]] = solved.refusal[i];
+    }
+  }
+  void value(const ImpliedVolColumns& solved) {
+    std::vector<double> vols;
+    vols.reserve(places.size());
+    for (const std::size_t place : places) vols.push_back(solved.vol[place]);
+    surface.valuations(*contracts, vols, valued);
+  }
+
+  const AmericanSurface& surface;
+  std::vector<double> strikes;
+  std::vector<double> middles;
+  std::vector<std::size_t> places;  // among all options, a strike's call before its put
+  std::optional<ContractColumns> contracts;
+  AmericanSurface::Columns valued;
+};
+
+}  // namespace
+
+AmericanTerms american_terms(const ForwardDiscount& parity, double spot, double years_to_expiry) {
+  const double rate = -std::log(parity.discount_factor) / years_to_expiry;
+  return {.spot = spot,
+          .years_to_expiry = years_to_expiry,
+          .rate = rate,
+          .dividend_yield = rate - std::log(parity.forward / spot) / years_to_expiry};
+}
+
+tl::expected<AmericanSurfaces, NoAmericanPrice> AmericanSurfaces::build(
+    const AmericanTerms& terms) {
+  auto calls = AmericanSurface::build(Right::call, terms);
+  if (!calls) return tl::unexpected{calls.error()};
+  auto puts = AmericanSurface::build(Right::put, terms);
+  if (!puts) return tl::unexpected{puts.error()};
+  return AmericanSurfaces{std::move(*calls), std::move(*puts)};
+}
+
+AmericanSurfaces AmericanSurfaces::at_spot(double spot) const {
+  return {calls.at_spot(spot), puts.at_spot(spot)};
+}
+
+PricedChain refresh_american(ExpiryChain chain, const ForwardDiscount& parity,
+                             const AmericanSurfaces& surfaces) {
+  if (surfaces.calls.right() != Right::call || surfaces.puts.right() != Right::put ||
+      surfaces.calls.terms() != surfaces.puts.terms()) {
+    core::panic("the two surfaces are not of one expiry");
+  }
+  PricedChain priced{.chain = std::move(chain),
+                     .parity = parity,
+                     .years_to_expiry = surfaces.calls.terms().years_to_expiry,
+                     .rows = {},
+                     .atm_implied_vol = std::nullopt};
+  priced.rows = with_middles(priced.chain);
+  Side calls(surfaces.calls);
+  Side puts(surfaces.puts);
+  std::size_t options = 0;
+  for (const auto& row : priced.rows) {
+    if (row.call) calls.add(row, *row.call, options++);
+    if (row.put) puts.add(row, *row.put, options++);
+  }
+  ImpliedVolColumns solved;
+  solved.vol.resize(options);
+  solved.refusal.resize(options);
+  calls.solve(solved);
+  puts.solve(solved);
+  lend_vols(priced.rows, solved);
+  calls.value(solved);
+  puts.value(solved);
+  std::size_t call = 0;
+  std::size_t put = 0;
+  for (auto& row : priced.rows) {
+    const auto fill = [&](std::optional<OptionAnalytics>& option, const Side& side,
+                          std::size_t& next) {
+      if (!option) return;
+      const std::size_t i = next++;
+      if (!has_vol(row)) return;
+      auto& greeks = option->greeks.emplace();
+      greeks.price = side.valued.price[i];
+      greeks.delta = side.valued.delta[i];
+      greeks.gamma = side.valued.gamma[i];
+      greeks.theta = side.valued.theta[i];
+      greeks.vega = side.valued.vega[i];
+      greeks.rho = side.valued.rho[i];
+    };
+    fill(row.call, calls, call);
+    fill(row.put, puts, put);
+  }
+  priced.atm_implied_vol = atm_implied_vol(priced.rows, parity.forward);
+  return priced;
+}
+
+}  // namespace bifrost::analysis

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/analysis/american_chain.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace bifrost::analysis {
+namespace {
+
+constexpr AmericanTerms terms{100, 120.0 / 365, 0.05, 0.03};
+
+double true_vol(double strike) {
+  return 0.25 - 0.2 * std::log(strike / terms.spot);
+}
+ForwardDiscount parity() {
+  return {
+      .forward = terms.spot * std::exp((terms.rate - terms.dividend_yield) * terms.years_to_expiry),
+      .discount_factor = std::exp(-terms.rate * terms.years_to_expiry),
+      .discount_source = DiscountSource::given,
+      .pairs = 5,
+      .deviation = 0.01};
+}
+SpotInputs inputs(double strike) {
+  return {terms.spot,           strike,          terms.years_to_expiry, terms.rate,
+          terms.dividend_yield, true_vol(strike)};
+}
+
+/// American prices of a known smile, quoted to the unit of a price around them.
+ExpiryChain american_market() {
+  ExpiryChain chain{.underlying = "TEST",
+                    .trading_class = "TEST",
+                    .expiry = {},
+                    .multiplier = 100,
+                    .underlying_price = Price::from_double(terms.spot),
+                    .rows = {}};
+  for (double strike = 60; strike <= 150; strike += 2.5) {
+    const auto side = [&](Right right) {
+      const double fair = *american_price(right, inputs(strike));
+      return OptionSide{.bid = Price::from_double(std::round((fair - 0.01) * 1e4) / 1e4),
+                        .ask = Price::from_double(std::round((fair + 0.01) * 1e4) / 1e4),
+                        .bid_size = {},
+                        .ask_size = {},
+                        .open_interest = {}};
+    };
+    chain.rows.push_back({*Price::from_double(strike), side(Right::call), side(Right::put)});
+  }
+  return chain;
+}
+
+TEST(AmericanTermsOfParity, GiveTheForwardAndTheDiscountBack) {
+  const auto found = american_terms(parity(), terms.spot, terms.years_to_expiry);
+  EXPECT_NEAR(found.rate, terms.rate, 1e-14);
+  EXPECT_NEAR(found.dividend_yield, terms.dividend_yield, 1e-14);
+  EXPECT_EQ(found.spot, terms.spot);
+}
+
+TEST(RefreshAmerican, FindsTheVolsBehindAmericanQuotes) {
+  const auto surfaces = AmericanSurfaces::build(terms);
+  ASSERT_TRUE(surfaces);
+  const auto priced = refresh_american(american_market(), parity(), *surfaces);
+  EXPECT_EQ(priced.years_to_expiry, terms.years_to_expiry);
+  EXPECT_EQ(priced.parity.pairs, 5);
+  int solved = 0;
+  for (const auto& row : priced.rows) {
+    const double strike = row.strike.value();
+    for (const auto* option : {&row.call, &row.put}) {
+      if (!*option) continue;
+      if (!(*option)->implied_vol) continue;
+      ASSERT_TRUE((*option)->greeks);
+      const double vega = (*option)->greeks->vega;
+      if (vega < 0.5) continue;  // a unit of the price says little about the vol
+      ++solved;
+      // Half a unit of the quotes, and the surface's own error.
+      EXPECT_NEAR(*(*option)->implied_vol, true_vol(strike), 1e-4 / vega + 1e-5) << strike;
+    }
+  }
+  EXPECT_GT(solved, 50);
+  ASSERT_TRUE(priced.atm_implied_vol);
+  EXPECT_NEAR(*priced.atm_implied_vol, true_vol(parity().forward), 1e-3);
+  // The European reading takes the premium for vol.
+  const auto european = *refresh(american_market(), terms.years_to_expiry, terms.rate);
+  double worst = 0.0;
+  for (const auto& row : european.rows) {
+    if (row.put && row.put->implied_vol && row.strike.value() > 110) {
+      worst = std::max(worst, *row.put->implied_vol - true_vol(row.strike.value()));
+    }
+  }
+  EXPECT_GT(worst, 0.01);
+}
+
+TEST(RefreshAmerican, GreeksAreThoseOfTheAmericanOption) {
+  const auto priced =
+      refresh_american(american_market(), parity(), *AmericanSurfaces::build(terms));
+  for (const auto& row : priced.rows) {
+    const double strike = row.strike.value();
+    if (strike < 85 || strike > 115) continue;
+    for (const Right right : {Right::call, Right::put}) {
+      const auto& option = right == Right::call ? row.call : row.put;
+      ASSERT_TRUE(option && option->greeks) << strike;
+      const auto price = [&](double SpotInputs::* member, double by) {
+        SpotInputs moved = inputs(strike);
+        moved.*member += by;
+        return *american_price(right, moved);
+      };
+      const auto slope = [&](double SpotInputs::* member, double by) {
+        return (price(member, by) - price(member, -by)) / (2 * by);
+      };
+      EXPECT_NEAR(option->greeks->price, price(&SpotInputs::spot, 0.0), 2e-4);
+      EXPECT_NEAR(option->greeks->delta, slope(&SpotInputs::spot, 0.1), 1e-3);
+      EXPECT_NEAR(option->greeks->vega, slope(&SpotInputs::vol, 1e-3), 0.05);
+      EXPECT_NEAR(option->greeks->rho, slope(&SpotInputs::rate, 1e-3), 0.05);
+    }
+  }
+}
+
+// T14 of numbers.md for chains: a put quoted at what exercise pays has no vol of its own, says why,
+// and is valued at the call's.
+TEST(RefreshAmerican, PutsWorthTheirExerciseBorrowTheVolOfTheCall) {
+  auto chain = american_market();
+  auto& row = chain.rows.back();
+  ASSERT_EQ(row.strike.value(), 150.0);
+  row.put->bid = *Price::from_double(49.98);
+  row.put->ask = *Price::from_double(50.02);
+  row.call->bid = *Price::from_double(0.10);
+  row.call->ask = *Price::from_double(0.14);
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  const auto& out = priced.rows.back();
+  ASSERT_FALSE(out.put->implied_vol);
+  EXPECT_EQ(out.put->implied_vol.error(), NoImpliedVol::no_time_value);
+  ASSERT_TRUE(out.call->implied_vol);
+  ASSERT_TRUE(out.put->greeks);
+  EXPECT_NEAR(out.put->greeks->price,
+              *american_price(Right::put, {terms.spot, 150, terms.years_to_expiry, terms.rate,
+                                           terms.dividend_yield, *out.call->implied_vol}),
+              2e-4);
+}
+
+TEST(RefreshAmerican, ServesATickWithTheSameTables) {
+  const auto surfaces = *AmericanSurfaces::build(terms);
+  AmericanTerms moved = terms;
+  moved.spot = 101.5;
+  const auto once = refresh_american(american_market(), parity(), surfaces.at_spot(101.5));
+  const auto anew = refresh_american(american_market(), parity(), *AmericanSurfaces::build(moved));
+  ASSERT_EQ(once.rows.size(), anew.rows.size());
+  for (std::size_t i = 0; i < once.rows.size(); ++i) {
+    ASSERT_EQ(once.rows[i].call->implied_vol, anew.rows[i].call->implied_vol);
+    ASSERT_EQ(once.rows[i].put->implied_vol, anew.rows[i].put->implied_vol);
+  }
+}
+
+TEST(RefreshAmerican, LeavesOutWhatIsNotQuotedOnBothSides) {
+  auto chain = american_market();
+  chain.rows[3].call->bid.reset();
+  chain.rows[4].put.reset();
+  chain.rows[5].call.reset();
+  chain.rows[5].put.reset();
+  const auto whole = refresh_american(american_market(), parity(), *AmericanSurfaces::build(terms));
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  EXPECT_FALSE(priced.rows[3].call);
+  EXPECT_TRUE(priced.rows[3].put);
+  EXPECT_FALSE(priced.rows[4].put);
+  EXPECT_FALSE(priced.rows[5].call || priced.rows[5].put);
+  for (std::size_t i = 6; i < whole.rows.size(); ++i) {
+    EXPECT_EQ(priced.rows[i].call->implied_vol, whole.rows[i].call->implied_vol);
+    EXPECT_EQ(priced.rows[i].put->greeks->delta, whole.rows[i].put->greeks->delta);
+  }
+}
+
+TEST(RefreshAmerican, AnEmptyChainIsNoTrouble) {
+  auto chain = american_market();
+  chain.rows.clear();
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  EXPECT_TRUE(priced.rows.empty());
+  EXPECT_FALSE(priced.atm_implied_vol);
+}
+
+}  // namespace
+}  // namespace bifrost::analysis
