@@ -59,6 +59,19 @@ Result<std::vector<analysis::WeightedObjective>> parse_objectives(std::string_vi
   return objectives;
 }
 
+/// Strikes as they were typed, ascending.
+Result<std::vector<Price>> parse_strikes(std::string_view text) {
+  std::vector<Price> strikes;
+  for (const auto part : split(text, ',')) {
+    const auto strike = Price::parse(part);
+    if (!strike) {
+      return core::fail(Errc::invalid_input, fmt::format("why_not: '{}' is no strike", part));
+    }
+    strikes.push_back(*strike);
+  }
+  return strikes;
+}
+
 std::optional<analysis::Window> window(std::optional<double> low, std::optional<double> high,
                                        double lowest, double highest) {
   if (!low && !high) return std::nullopt;
@@ -130,6 +143,52 @@ struct Searched {
   MarketOfExpiry market;
   int days;
 };
+
+CertificateSummary judge(const analysis::SearchRequest& request,
+                         std::span<const analysis::SearchExpiry> expiries,
+                         const analysis::FinderResult& found) {
+  const auto& certificate = *found.certificate;
+  CertificateSummary summary{certificate.threshold,
+                             certificate.combinations,
+                             certificate.visited,
+                             certificate.pruned,
+                             static_cast<std::int64_t>(certificate.classes.size()),
+                             true,
+                             std::nullopt};
+  if (const auto verdict = analysis::verify_certificate(request, expiries, found); !verdict) {
+    summary.verified = false;
+    summary.objection =
+        fmt::format("{}: {}", analysis::to_string(verdict.error().flaw), verdict.error().what);
+  }
+  return summary;
+}
+
+Result<Standing> standing_of(const analysis::SearchRequest& request,
+                             std::span<const analysis::SearchExpiry> expiries,
+                             std::string_view strikes,
+                             std::span<const MarketOfExpiry* const> markets,
+                             const analysis::OnProgress& on_progress) {
+  analysis::NamedCombination named;
+  BF_TRY(named.strikes, parse_strikes(strikes));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(analysis::expiry_count(request.strategy));
+       ++i)
+    named.expiries.push_back(i);
+  BF_TRY(const auto found, analysis::why_not(request, expiries, named, on_progress));
+  Standing standing{};
+  if (found.unusable) {
+    standing.unusable_leg = fmt::format("leg {}: {}", found.unusable->leg + 1,
+                                        analysis::to_string(found.unusable->why));
+  }
+  if (found.unfit) standing.broken_constraint = std::string{analysis::to_string(*found.unfit)};
+  if (found.candidate) {
+    standing.candidate =
+        to_candidate(*found.candidate, static_cast<int>(found.rank.value_or(0)), markets);
+  }
+  standing.rank = found.rank;
+  standing.score_without_costs = found.score_without_costs;
+  standing.threshold = found.threshold;
+  return standing;
+}
 
 Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shape,
                      const std::vector<Searched>& markets, Found reply, const OnSearch& on_search) {

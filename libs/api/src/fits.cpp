@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bifrost/api/fits.hpp"
 
-#include <array>
-
 #include "bifrost/analysis/density.hpp"
 #include "bifrost/core/session_hours.hpp"
+#include "structures.hpp"
 
 namespace bifrost::api {
 namespace {
-
-constexpr std::array told_quantiles{0.01, 0.05, 0.10, 0.16, 0.25, 0.50,
-                                    0.75, 0.84, 0.90, 0.95, 0.99};
 
 void describe(ExpiryFit& out, const analysis::Smile& smile) {
   out.forward = smile.forward();
@@ -29,7 +25,7 @@ void describe(ExpiryFit& out, const analysis::Smile& smile) {
     out.refusal = std::string{analysis::to_string(density.error())};
     return;
   }
-  for (const double p : told_quantiles) out.quantiles.push_back({p, (*density)->quantile(p)});
+  out.quantiles = quantiles_of(**density);
 }
 
 }  // namespace

@@ -91,10 +91,30 @@ net::Router make_router(Service* service) {
       "/api/changes/{symbol}",
       {.summary = "What changed between snapshots, and how unusual it is", .tag = "markets"},
       [service](const ChangesQuery& query) { return service->changes(query); });
-  router.get<StrategiesQuery, Strategies>(
-      "/api/strategies/{symbol}",
-      {.summary = "The best structures of one expiry", .tag = "strategies"},
-      [service](const StrategiesQuery& query) { return service->strategies(query); });
+  router.get<net::None, Catalogue>(
+      "/api/catalogue", {.summary = "Every strategy that the finder knows", .tag = "strategies"},
+      [](const net::None&) -> core::Result<Catalogue> { return catalogue(); });
+  router.get<FindQuery, Found>(
+      "/api/find/{symbol}",
+      {.summary = "The best structures, exactly, out of every listed strike and expiry",
+       .tag = "strategies"},
+      [service](const FindQuery& query) { return service->find(query); });
+  router.post<PositionQuery, PositionRequest, Position>(
+      "/api/analyze/{symbol}",
+      {.summary = "One position: payoff, probabilities, margin, and profit over dates and prices",
+       .tag = "strategies"},
+      [service](const PositionQuery& query, const PositionRequest& request) {
+        return service->analyse(query, request);
+      });
+  router.get<FitQuery, Fit>(
+      "/api/fit/{symbol}",
+      {.summary = "Forward, smile and quantiles of every expiry", .tag = "markets"},
+      [service](const FitQuery& query) { return service->fit(query); });
+  router.get<DensityQuery, Densities>(
+      "/api/density/{symbol}",
+      {.summary = "Where the underlying may settle, by market, formula and history",
+       .tag = "markets"},
+      [service](const DensityQuery& query) { return service->densities(query); });
   router.add_schema<ClientMessage>();
   router.add_schema<SnapshotEvent>();
   router.raw("/openapi.json", [body = router.openapi_json()](const net::Request&) {

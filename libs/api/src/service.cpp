@@ -25,6 +25,7 @@ namespace {
 
 constexpr auto history_patience = 5s;
 constexpr auto listings_patience = 2s;
+constexpr auto search_patience = 20s;
 constexpr auto gateway_patience = 8s;
 constexpr auto turn_patience = 1s;  // a waiting request holds a worker
 constexpr auto shared_for = 2s;
@@ -141,77 +142,6 @@ std::string adjusted_notice(std::size_t left_out) {
   return fmt::format("{} contracts with an adjusted deliverable are left out", left_out);
 }
 
-/// The search tries every combination; beyond this many strikes a condor's take longer than anybody
-/// waits, so the ones farthest from the forward are left out (and the reply says so).
-constexpr std::size_t max_strikes = 120;
-
-/// Keeps the strikes nearest to the forward. The number left out.
-std::size_t narrow(analysis::PricedChain& priced) {
-  auto& rows = priced.chain.rows;
-  if (rows.size() <= max_strikes) return 0;
-  const auto nearer = [&](Price a, Price b) {
-    return std::abs(a.value() - priced.parity.forward) <
-           std::abs(b.value() - priced.parity.forward);
-  };
-  // Strikes ascend, so the nearest ones are a window; it ends where the next strike out is farther
-  // than the first one in.
-  std::size_t first = 0;
-  while (first + max_strikes < rows.size() &&
-         nearer(rows[first + max_strikes].strike, rows[first].strike))
-    ++first;
-  const auto window = [&](auto& all) {
-    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
-    all = {begin, begin + static_cast<std::ptrdiff_t>(max_strikes)};
-  };
-  const std::size_t left_out = rows.size() - max_strikes;
-  window(rows);
-  window(priced.rows);
-  return left_out;
-}
-
-LegKind to_leg_kind(analysis::LegKind kind) {
-  switch (kind) {
-    case analysis::LegKind::call:
-      return LegKind::call;
-    case analysis::LegKind::put:
-      return LegKind::put;
-    case analysis::LegKind::stock:
-      return LegKind::stock;
-  }
-  return LegKind::stock;
-}
-
-StrategyCandidate to_candidate(const analysis::Candidate& found, int rank, int multiplier) {
-  StrategyCandidate candidate{};
-  candidate.rank = rank;
-  for (const auto& [leg, implied_vol, delta] : found.legs) {
-    const bool stock = leg.kind == analysis::LegKind::stock;
-    candidate.legs.push_back({to_leg_kind(leg.kind), leg.quantity,
-                              stock ? std::nullopt : std::optional{leg.strike}, leg.entry_price,
-                              implied_vol, delta});
-  }
-  candidate.credit = found.credit.value();
-  if (found.payoff.max_profit) candidate.max_profit = found.payoff.max_profit->value();
-  if (found.payoff.max_loss) candidate.max_loss = found.payoff.max_loss->value();
-  candidate.breakevens = found.payoff.breakevens;
-  if (found.greeks) {
-    candidate.delta = found.greeks->delta * multiplier;
-    candidate.gamma = found.greeks->gamma * multiplier;
-    candidate.theta = found.greeks->theta * multiplier;
-    candidate.vega = found.greeks->vega * multiplier;
-  }
-  candidate.pop = found.pop;
-  candidate.return_on_risk = found.return_on_risk;
-  candidate.annualised_return = found.annualised_return_simple;
-  for (const auto& point : analysis::drawing_points(found.payoff))
-    candidate.payoff.push_back({point.spot, point.profit});
-  return candidate;
-}
-
-const analysis::StrategyShape& shape_of(StrategyName name) {
-  return name == StrategyName::covered_call ? analysis::covered_call : analysis::iron_condor;
-}
-
 }  // namespace
 
 struct Service::Impl {
@@ -221,6 +151,7 @@ struct Service::Impl {
   std::chrono::seconds interval;
   HoursOf hours;
   store::Listings* listings;
+  store::Daily* daily;
 
   // One live chain is fetched at a time: the gateway's lines are few. Who asks for the same one
   // meanwhile, or just after, is given that.
@@ -245,6 +176,33 @@ struct Service::Impl {
   std::int64_t age_of(Instant as_of) const {
     return std::max<std::int64_t>(
         0, std::chrono::floor<std::chrono::seconds>(clock.now() - as_of).count());
+  }
+
+  Result<core::ChainSnapshot> whole_chain(const std::string& symbol, std::optional<Instant> at) {
+    BF_TRY(auto stored,
+           history.chain(symbol, {at, std::nullopt, std::nullopt}, core::after(history_patience)));
+    return std::move(stored.snapshot);
+  }
+
+  /// The closes of five years before the snapshot's day, of the origin that has more of them:
+  /// simulated ones beside simulated snapshots alone.
+  Result<std::vector<double>> closes_before(const core::ChainSnapshot& snapshot) {
+    const Date day = core::exchange_time(snapshot.as_of).date;
+    const bool simulated = snapshot.source == Source::simulated;
+    std::vector<double> most;
+    if (daily == nullptr) return most;
+    for (const auto origin : {store::DailyOrigin::broker, store::DailyOrigin::snapshots}) {
+      BF_TRY(const auto days,
+             daily->underlying_days(snapshot.underlying, origin, day - std::chrono::days{5 * 365},
+                                    day - std::chrono::days{1}, core::after(history_patience)));
+      std::vector<double> closes;
+      for (const auto& past : days) {
+        if (past.close && (past.source == "simulated") == simulated)
+          closes.push_back(past.close->value());
+      }
+      if (closes.size() > most.size()) most = std::move(closes);
+    }
+    return most;
   }
 
   Result<Chain> stored(const ChainQuery& query) {
@@ -411,8 +369,10 @@ struct Service::Impl {
 };
 
 Service::Service(store::History& history, ib::Client& client, const core::Clock& clock,
-                 std::chrono::seconds collection_interval, HoursOf hours, store::Listings* listings)
-    : impl_(new Impl{history, client, clock, collection_interval, std::move(hours), listings}) {}
+                 std::chrono::seconds collection_interval, HoursOf hours, store::Listings* listings,
+                 store::Daily* daily)
+    : impl_(new Impl{history, client, clock, collection_interval, std::move(hours), listings,
+                     daily}) {}
 Service::~Service() = default;
 
 Health Service::health() {
@@ -534,65 +494,37 @@ Result<Changes> Service::changes(const ChangesQuery& query) {
   return read_changes(impl_->history, impl_->clock, query);
 }
 
-Result<Strategies> Service::strategies(const StrategiesQuery& query) {
-  const store::ChainFilter filter{std::nullopt, query.expiry, query.trading_class};
-  BF_TRY(auto stored, impl_->history.chain(query.symbol, filter, core::after(history_patience)));
-  auto& snapshot = stored.snapshot;
-  BF_TRY(const auto trading_class, pick_class(snapshot, query.trading_class, query.expiry));
-  drop_adjusted(snapshot, trading_class, query.expiry);
-  BF_TRY(auto chain, analysis::select_expiry(snapshot, {query.expiry, trading_class}));
-  const int multiplier = chain.multiplier;
-  const double years = years_to_settlement(snapshot, trading_class, query.expiry);
-  if (years <= 0) {
-    return core::fail(Errc::unavailable, fmt::format("{} of {} have settled", trading_class,
-                                                     core::to_iso_date(query.expiry)));
+Result<Found> Service::find(const FindQuery& query) {
+  BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
+  const auto until = core::after(search_patience);
+  auto found =
+      find_in(snapshot, query, [&](double) { return std::chrono::steady_clock::now() < until; });
+  if (!found && found.error().code == Errc::cancelled) {
+    return core::fail(Errc::timeout,
+                      "the search takes too long here; narrow it, or use `bifrost find`");
   }
-  auto priced = analysis::refresh(std::move(chain), years, std::nullopt);
-  if (!priced) {
-    return core::fail(Errc::unavailable, fmt::format("the quotes of {} pin down no forward: {}",
-                                                     core::to_iso_date(query.expiry),
-                                                     analysis::to_string(priced.error())));
-  }
-  analysis::FinderLimits limits;
-  limits.fill = query.fill.value_or(Fill::natural) == Fill::mid ? analysis::Fill::mid
-                                                                : analysis::Fill::natural;
-  const auto short_strikes = query.short_strikes.value_or(ShortStrikes::out_of_the_money);
-  limits.sell_out_of_the_money = short_strikes == ShortStrikes::out_of_the_money;
-  limits.min_pop = query.min_pop.value_or(0.6);
-  limits.max_loss = query.max_loss;
-  limits.keep = static_cast<std::size_t>(query.limit.value_or(20));
-  const int days = days_to(query.expiry, snapshot.as_of);
-  const auto strikes_left_out = narrow(*priced);
-  BF_TRY(const auto found, analysis::find_best(shape_of(query.strategy), *priced, days, limits));
+  if (found) found->age_seconds = impl_->age_of(snapshot.as_of);
+  return found;
+}
 
-  Strategies reply{};
-  reply.symbol = query.symbol;
-  reply.trading_class = trading_class;
-  reply.expiry = query.expiry;
-  reply.days_to_expiry = days;
-  reply.strategy = query.strategy;
-  reply.as_of = snapshot.as_of;
-  reply.age_seconds = impl_->age_of(snapshot.as_of);
-  reply.source = snapshot.source;
-  reply.underlying_price = snapshot.underlying_price;
-  reply.fill = query.fill.value_or(Fill::natural);
-  reply.short_strikes = short_strikes;
-  reply.ranked_by = "return_on_risk";
-  reply.density = {std::string{analysis::atm_density_method},
-                   std::string{analysis::to_string(found.density.anchor)},
-                   std::string{analysis::to_string(found.density.day_count)},
-                   found.density.forward,
-                   priced->parity.discount_factor,
-                   std::string{analysis::to_string(priced->parity.discount_source)},
-                   found.density.vol,
-                   found.density.years_to_expiry};
-  reply.examined = found.examined;
-  reply.qualified = found.qualified;
-  reply.strikes_left_out = static_cast<std::int64_t>(strikes_left_out);
-  int rank = 0;
-  for (const auto& candidate : found.candidates)
-    reply.candidates.push_back(to_candidate(candidate, ++rank, multiplier));
-  return reply;
+Result<Fit> Service::fit(const FitQuery& query) {
+  BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
+  return fit_chain(snapshot, {query.style, query.rate});
+}
+
+Result<Densities> Service::densities(const DensityQuery& query) {
+  BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
+  BF_TRY(const auto closes, impl_->closes_before(snapshot));
+  BF_TRY(auto densities, densities_in(snapshot, query, closes));
+  densities.age_seconds = impl_->age_of(snapshot.as_of);
+  return densities;
+}
+
+Result<Position> Service::analyse(const PositionQuery& query, const PositionRequest& request) {
+  BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
+  BF_TRY(auto position, analyse_position(snapshot, request));
+  position.age_seconds = impl_->age_of(snapshot.as_of);
+  return position;
 }
 
 }  // namespace bifrost::api

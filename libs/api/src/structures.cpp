@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "bifrost/analysis/american_chain.hpp"
 #include "bifrost/analysis/book.hpp"
 #include "bifrost/core/calendar.hpp"
 
@@ -29,6 +30,25 @@ core::ChainSnapshot without_adjusted(const core::ChainSnapshot& snapshot) {
   return kept;
 }
 
+/// Vols and greeks under the style of exercise; or why there are none.
+tl::expected<analysis::PricedChain, std::string> priced_chain(analysis::ExpiryChain chain,
+                                                              double years_to_expiry,
+                                                              analysis::ExerciseStyle style) {
+  const auto refused = [](std::string_view why) { return tl::unexpected{std::string{why}}; };
+  if (style == analysis::ExerciseStyle::european) {
+    auto priced = analysis::refresh(std::move(chain), years_to_expiry, std::nullopt);
+    if (!priced) return refused(analysis::to_string(priced.error()));
+    return *std::move(priced);
+  }
+  const auto parity = analysis::forward_and_discount(chain, years_to_expiry, std::nullopt, style);
+  if (!parity) return refused(analysis::to_string(parity.error()));
+  const auto terms =
+      analysis::american_terms(*parity, chain.underlying_price->value(), years_to_expiry);
+  const auto surfaces = analysis::AmericanSurfaces::build(terms);
+  if (!surfaces) return refused(analysis::to_string(surfaces.error()));
+  return analysis::refresh_american(std::move(chain), *parity, *surfaces);
+}
+
 tl::expected<MarketOfExpiry, std::string> market_of(const core::ChainSnapshot& snapshot,
                                                     const analysis::FittedExpiry& fitted,
                                                     analysis::ExerciseStyle style,
@@ -37,9 +57,8 @@ tl::expected<MarketOfExpiry, std::string> market_of(const core::ChainSnapshot& s
   if (fitted.years_to_expiry <= 0.0) return refused("no_time");
   auto chain = analysis::select_expiry(snapshot, fitted.which);
   if (!chain) return refused("inconsistent_chain");
-  auto priced = analysis::refresh(*std::move(chain), fitted.years_to_expiry, std::nullopt);
-  if (!priced) return refused(analysis::to_string(priced.error()));
-  MarketOfExpiry market{fitted.which, style, *std::move(priced), std::nullopt, nullptr};
+  BF_TRY(auto priced, priced_chain(*std::move(chain), fitted.years_to_expiry, style));
+  MarketOfExpiry market{fitted.which, style, std::move(priced), std::nullopt, nullptr};
   if (fitted.smile) market.smile = *fitted.smile;
   if (kind == DensityKind::market_implied) {
     if (!fitted.smile) return refused(analysis::to_string(fitted.smile.error()));

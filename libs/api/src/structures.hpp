@@ -47,6 +47,7 @@ int days_between(Instant from, Date to);
 
 LegKind to_leg_kind(analysis::LegKind kind);
 DensityLabel describe(const analysis::Density& density);
+std::vector<DensityQuantile> quantiles_of(const analysis::Density& density);
 SearchedExpiry describe(const MarketOfExpiry& market, int days);
 StrategyCandidate to_candidate(const analysis::Candidate& found, int rank,
                                std::span<const MarketOfExpiry* const> markets);

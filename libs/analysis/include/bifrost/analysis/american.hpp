@@ -76,8 +76,6 @@ tl::expected<Valuation, NoAmericanPrice> american_tree(Right right, const SpotIn
 /// share, the put of the same strike being its measure). Who is short it should expect assignment.
 bool assignment_is_likely(double dividend, double time_value);
 
-enum class ExerciseStyle : std::uint8_t { european, american };
-
 /// Why an option cannot be exercised.
 enum class NoExercise : std::uint8_t {
   before_expiry,  // European, and its day has not come

@@ -6,12 +6,17 @@
 #include <memory>
 #include <string_view>
 
+#include "bifrost/api/densities.hpp"
+#include "bifrost/api/finds.hpp"
+#include "bifrost/api/fits.hpp"
 #include "bifrost/api/markets.hpp"
+#include "bifrost/api/positions.hpp"
 #include "bifrost/api/types.hpp"
 #include "bifrost/core/clock.hpp"
 #include "bifrost/core/result.hpp"
 #include "bifrost/core/session_hours.hpp"
 #include "bifrost/ib/client.hpp"
+#include "bifrost/store/daily.hpp"
 #include "bifrost/store/history.hpp"
 #include "bifrost/store/listings.hpp"
 
@@ -24,11 +29,12 @@ class Service {
   /// When an underlying is collected.
   using HoursOf = std::function<core::ProductHours(std::string_view underlying)>;
 
-  /// With `listings`, what the collector was told of a day is not asked for again. `client` may be
+  /// With `listings`, what the collector was told of a day is not asked for again; without `daily`
+  /// there are no densities of past returns. `client` may be
   /// without a link, now or later: chains then come from the history, and say so.
   Service(store::History& history, ib::Client& client, const core::Clock& clock,
           std::chrono::seconds collection_interval, HoursOf hours = core::hours_of,
-          store::Listings* listings = nullptr);
+          store::Listings* listings = nullptr, store::Daily* daily = nullptr);
   ~Service();
 
   /// Never fails: what is wrong is in the answer.
@@ -41,8 +47,12 @@ class Service {
   /// As read_market_conditions() and read_changes().
   core::Result<MarketConditions> market_conditions(const MarketConditionsQuery& query);
   core::Result<Changes> changes(const ChangesQuery& query);
-  /// unavailable: the quotes of this expiry pin down no forward or no volatility.
-  core::Result<Strategies> strategies(const StrategiesQuery& query);
+  /// As find_in(), fit_chain(), densities_in() and analyse_position(), on the history's snapshot.
+  /// An exhaustive search is given `search_patience`; timeout after that.
+  core::Result<Found> find(const FindQuery& query);
+  core::Result<Fit> fit(const FitQuery& query);
+  core::Result<Densities> densities(const DensityQuery& query);
+  core::Result<Position> analyse(const PositionQuery& query, const PositionRequest& request);
 
  private:
   struct Impl;
