@@ -380,6 +380,8 @@ TEST(Recognition, LeavesCustomBooksUnnamed) {
   EXPECT_FALSE(recognise({}));
   EXPECT_FALSE(recognise(std::vector{shares}));
   EXPECT_FALSE(recognise(std::vector{shares, option(call, -1, 100)})) << "150 shares, one call";
+  const BookLeg three_lots{{LegKind::stock, 300, {}, at(100), 1}, std::nullopt, ""};
+  EXPECT_FALSE(recognise(std::vector{three_lots, option(call, -2, 100)})) << "one lot uncovered";
   EXPECT_FALSE(recognise(std::vector{option(call, 2, 100), option(call, -3, 110)}));
   EXPECT_FALSE(recognise(std::vector{option(call, 1, 100), option(call, -1, 100)})) << "closed";
   // SPX and SPXW of one date settle at different hours, and their names do not say which is first.
