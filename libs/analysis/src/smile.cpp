@@ -206,7 +206,7 @@ struct Options {
   Right right(std::size_t i) const { return k[i] < 0.0 ? Right::put : Right::call; }
 };
 
-/// One row a component: its prices of the options. More than nine deviations away they are worth
+/// One row a component: its prices of the options. More than eight deviations away they are worth
 /// their intrinsic value to a double's precision.
 DenseRows component_prices(std::span<const LognormalComponent> components, const Options& options) {
   DenseRows rows{options.size(), std::vector<double>(components.size() * options.size(), 0.0)};
@@ -216,7 +216,7 @@ DenseRows component_prices(std::span<const LognormalComponent> components, const
   ValuationColumns out;
   for (std::size_t c = 0; c < components.size(); ++c) {
     const auto& component = components[c];
-    const double reach = 9.0 * component.deviation + component.deviation * component.deviation;
+    const double reach = 8.0 * component.deviation + component.deviation * component.deviation;
     const auto row = rows[c];
     const auto position = [&](double k) {
       return static_cast<std::size_t>(std::ranges::lower_bound(options.k, k) - options.k.begin());
@@ -238,6 +238,28 @@ DenseRows component_prices(std::span<const LognormalComponent> components, const
     std::ranges::copy(out.price, row.begin() + static_cast<std::ptrdiff_t>(first));
   }
   return rows;
+}
+
+/// Options at which calendar arbitrage is looked for.
+struct Lookout {
+  Options options;
+  DenseRows prices;             // one row a component
+  std::vector<double> earlier;  // what the expiry before asks for them at least; empty: none before
+};
+
+Lookout look_at(std::vector<double> k, std::span<const LognormalComponent> components,
+                std::span<const LognormalComponent> earlier) {
+  Lookout made{Options{std::move(k)}, {}, {}};
+  made.prices = component_prices(components, made.options);
+  if (earlier.empty()) return made;
+  const auto before = component_prices(earlier, made.options);
+  made.earlier.assign(made.options.size(), 0.0);
+  for (std::size_t i = 0; i < earlier.size(); ++i) {
+    for (std::size_t p = 0; p < made.options.size(); ++p) {
+      made.earlier[p] += earlier[i].weight * before[i][p];
+    }
+  }
+  return made;
 }
 
 /// The quotes' total variance, smoothed: where components are needed, and how heavy about.
@@ -531,24 +553,18 @@ class SmileFit {
     std::vector<double> quoted;
     for (const auto& quote : quotes_) quoted.push_back(quote.k);
     quote_prices_ = component_prices(components_, Options{std::move(quoted)});
-    const double low = components_.front().log_mean;
-    grid_.push_back(low);
+    std::vector<double> k{components_.front().log_mean};
     for (std::size_t i = 1; i < components_.size(); ++i) {
       const double from = components_[i - 1].log_mean;
       const double to = components_[i].log_mean;
-      for (std::size_t part = 1; part <= grid_parts; ++part) {
-        grid_.push_back(from + (to - from) * static_cast<double>(part) / grid_parts);
-      }
+      k.push_back(0.5 * (from + to));
+      k.push_back(to);
     }
-    const Options along{grid_};
-    grid_prices_ = component_prices(components_, along);
-    if (!earlier_) return;
-    const auto before = component_prices(earlier_->components_, along);
-    earlier_prices_.assign(grid_.size(), 0.0);
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      const double weight = earlier_->components_[i].weight;
-      for (std::size_t p = 0; p < grid_.size(); ++p) earlier_prices_[p] += weight * before[i][p];
-    }
+    lookouts_.push_back(look_at(std::move(k), components_, earlier_components()));
+  }
+
+  std::span<const LognormalComponent> earlier_components() const {
+    return earlier_ ? earlier_->components() : std::span<const LognormalComponent>{};
   }
 
   // ---- the program: weights as multiples u of the rough ones
@@ -639,27 +655,58 @@ class SmileFit {
     return true;
   }
 
-  /// Calendar arbitrage is looked for after each solution, and forbidden where it is.
+  /// Calendar arbitrage is looked for after each solution, and forbidden where it is; last between
+  /// the points where the two expiries touch.
   bool solve_in_time_order(QuadraticProgram& qp) {
-    std::vector<double> row(components_.size());
     for (int round = 0; round < 20; ++round) {
       if (qp.solve() != QuadraticOutcome::solved) return false;
       if (!earlier_) return true;
       u_.assign(qp.x().begin(), qp.x().end());
-      const auto prices = combined(grid_prices_);
       bool violated = false;
-      for (std::size_t p = 0; p < grid_.size(); ++p) {
-        const double floor = earlier_prices_[p];
-        if (floor < worthless || prices[p] >= floor) continue;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-          row[i] = components_[i].weight * grid_prices_[i][p] / floor;
-        }
-        qp.limit(row, 1.0 + calendar_margin);
-        violated = true;
-      }
-      if (!violated) return true;
+      for (const auto& lookout : lookouts_) violated |= forbid_disorder(qp, lookout);
+      if (violated) continue;
+      if (lookouts_.size() > 1) return true;
+      auto between = touching();
+      if (between.empty()) return true;
+      lookouts_.push_back(look_at(std::move(between), components_, earlier_components()));
+      if (!forbid_disorder(qp, lookouts_.back())) return true;
     }
     return true;
+  }
+
+  /// The margin covers the sag between two points that are looked at. An option's price follows
+  /// total variance about as the power that stands here.
+  double margin_at(double k) const {
+    return calendar_margin * (0.5 + 0.5 * k * k / earlier_->total_variance(k));
+  }
+
+  bool forbid_disorder(QuadraticProgram& qp, const Lookout& lookout) const {
+    const auto prices = combined(lookout.prices);
+    std::vector<double> row(components_.size());
+    bool violated = false;
+    for (std::size_t p = 0; p < prices.size(); ++p) {
+      const double floor = lookout.earlier[p];
+      if (floor < worthless || prices[p] >= floor) continue;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        row[i] = components_[i].weight * lookout.prices[i][p] / floor;
+      }
+      qp.limit(row, 1.0 + margin_at(lookout.options.k[p]));
+      violated = true;
+    }
+    return violated;
+  }
+
+  std::vector<double> touching() const {
+    const auto& [options, component_rows, earlier] = lookouts_.front();
+    const auto prices = combined(component_rows);
+    std::vector<double> between;
+    for (std::size_t p = 1; p < prices.size(); ++p) {
+      const auto near = [&](std::size_t i) {
+        return earlier[i] >= worthless && prices[i] < earlier[i] * (1.0 + 0.005);
+      };
+      if (near(p - 1) || near(p)) between.push_back(0.5 * (options.k[p - 1] + options.k[p]));
+    }
+    return between;
   }
 
   std::vector<double> combined(const DenseRows& prices) const {
@@ -715,28 +762,31 @@ class SmileFit {
     quality.mass_outside_quotes = smile_.probability_below(quality.lowest_quoted) +
                                   smile_.probability_above(quality.highest_quoted);
     quality.least_g = std::numeric_limits<double>::infinity();
-    const auto prices = combined(grid_prices_);
-    for (std::size_t p = 0; p < grid_.size(); p += grid_parts) {
+    const auto& along = lookouts_.front();
+    const auto prices = combined(along.prices);
+    for (std::size_t p = 0; p < prices.size(); p += 2) {
+      const double k = along.options.k[p];
       // The columns' prices are exact to some 1e-15 of the forward.
       tl::expected<double, NoImpliedVol> solved = tl::unexpected{NoImpliedVol::no_time_value};
       if (prices[p] > 1e-11) {
-        solved =
-            implied_vol(grid_[p] < 0.0 ? Right::put : Right::call, {.price = prices[p],
-                                                                    .forward = 1.0,
-                                                                    .strike = std::exp(grid_[p]),
-                                                                    .years_to_expiry = 1.0,
-                                                                    .discount_factor = 1.0});
+        solved = implied_vol(along.options.right(p), {.price = prices[p],
+                                                      .forward = 1.0,
+                                                      .strike = along.options.moneyness[p],
+                                                      .years_to_expiry = 1.0,
+                                                      .discount_factor = 1.0});
       }
-      const double deviation = solved ? *solved : std::sqrt(smile_.total_variance(grid_[p]));
-      quality.least_g =
-          std::min(quality.least_g, g_of_mixture(smile_.components_, grid_[p], deviation));
+      const double deviation = solved ? *solved : std::sqrt(smile_.total_variance(k));
+      quality.least_g = std::min(quality.least_g, g_of_mixture(smile_.components_, k, deviation));
     }
     quality.butterfly_free = quality.least_g >= 0.0;
     quality.calendar_free = true;
     if (!earlier_) return;
-    for (std::size_t p = 0; p < grid_.size(); ++p) {
-      if (earlier_prices_[p] >= worthless && prices[p] < earlier_prices_[p]) {
-        quality.calendar_free = false;
+    for (const auto& lookout : lookouts_) {
+      const auto ours = combined(lookout.prices);
+      for (std::size_t p = 0; p < ours.size(); ++p) {
+        if (lookout.earlier[p] >= worthless && ours[p] < lookout.earlier[p]) {
+          quality.calendar_free = false;
+        }
       }
     }
   }
@@ -747,9 +797,8 @@ class SmileFit {
   static constexpr double negligible = 1e-9;  // tolerances
   static constexpr double far_off = 3.0;      // tolerances, from where on a quote counts less
   static constexpr double worst_middle_error = 2.0;
-  static constexpr double worthless = 1e-9;        // of the forward
-  static constexpr double calendar_margin = 1e-4;  // of the earlier option's price
-  static constexpr std::size_t grid_parts = 3;
+  static constexpr double worthless = 1e-10;       // of the forward
+  static constexpr double calendar_margin = 1e-3;  // of total variance
 
   const ExpiryChain& chain_;
   const ForwardDiscount& parity_;
@@ -760,9 +809,7 @@ class SmileFit {
   int dropped_ = 0;
   std::vector<LognormalComponent> components_;  // weights: the rough ones
   DenseRows quote_prices_;
-  std::vector<double> grid_;
-  DenseRows grid_prices_;
-  std::vector<double> earlier_prices_;
+  std::vector<Lookout> lookouts_;  // the first all along the axis
   std::vector<double> u_;
   std::vector<double> model_prices_;
   Smile smile_;
