@@ -45,12 +45,14 @@ core::Result<void> serve(const core::Config& config, const core::StopSignal& sto
       config.clock_from_gateway ? static_cast<const core::Clock&>(gateway_clock) : system_clock;
 
   store::Listings listings{database};
+  store::Daily daily{database};
   api::Service service{history,
                        *client,
                        clock,
                        config.collection_interval,
                        [rules](std::string_view underlying) { return rules.of(underlying).hours; },
-                       &listings};
+                       &listings,
+                       &daily};
   api::LiveChains live{service};
   net::Router router = api::make_router(&service);
   if (!config.docs_root.empty()) BF_CHECK(api::add_docs(router, config.docs_root));

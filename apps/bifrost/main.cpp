@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "analyze_command.hpp"
 #include "bifrost/core/clock.hpp"
 #include "bifrost/core/config.hpp"
 #include "bifrost/core/log.hpp"
@@ -15,6 +16,7 @@
 #include "broker_commands.hpp"
 #include "database_commands.hpp"
 #include "demo.hpp"
+#include "find_command.hpp"
 #include "fit_command.hpp"
 #include "history_commands.hpp"
 #include "ledger_command.hpp"
@@ -141,6 +143,10 @@ int main(int argc, char** argv) {
     work = [&] { return export_history(env_file, exporting, stop); };
   });
 
+  FindOptions finding;
+  add_find_command(app, env_file, finding, stop, work);
+  AnalyzeOptions analysing;
+  add_analyze_command(app, env_file, analysing, stop, work);
   FitOptions fitting;
   add_fit_command(app, env_file, fitting, stop, work);
   PriceOptions pricing;

@@ -394,7 +394,7 @@ tl::expected<DensityPtr, NoDensity> implied_density(const Smile& smile) {
     if (!(component.weight >= 0.0)) return tl::unexpected{NoDensity::negative_density};
     if (!(component.deviation > 0.0)) return tl::unexpected{NoDensity::no_time};
     mass += component.weight;
-    mean += component.weight * component.mean;
+    mean += component.weight * std::exp(component.log_mean);
   }
   if (!(std::abs(mass - 1.0) < rounding && std::abs(mean - 1.0) < rounding)) {
     return tl::unexpected{NoDensity::mass_escapes};

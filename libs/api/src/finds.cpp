@@ -100,7 +100,10 @@ Result<analysis::SearchRequest> to_request(const FindQuery& query,
     }
     for (const int gap : gaps) limits.widths.push_back({gap, *width});
   }
-  if (query.min_credit) limits.min_credit = Price::from_double(*query.min_credit);
+  if (query.min_credit) {
+    limits.min_credit = Price::from_double(*query.min_credit);
+    if (!limits.min_credit) return core::fail(Errc::invalid_input, "min_credit is no price");
+  }
   limits.max_loss = query.max_loss;
   if (query.breakeven_percent && query.breakeven_sigmas) {
     return core::fail(Errc::invalid_input, "give breakeven_percent or breakeven_sigmas, not both");
@@ -115,7 +118,8 @@ Result<analysis::SearchRequest> to_request(const FindQuery& query,
   limits.min_days_to_expiry = query.min_days;
   limits.max_days_to_expiry = query.max_days;
   request.fill = {query.fill_position.value_or(1.0)};
-  request.fee_per_contract = analysis::Money::from_double(query.fee_per_contract.value_or(0.0));
+  request.fee_per_contract =
+      analysis::Money::from_double(query.fee_per_contract.value_or(0.0)).value();
   request.keep = query.limit ? static_cast<std::size_t>(*query.limit) : default_limit;
   request.exhaustive = query.exhaustive.value_or(false);
   request.certificate = query.certificate.value_or(false);
@@ -254,7 +258,7 @@ Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shap
     }
   }
   if (query.why_not) {
-    BF_TRY(reply.why_not, standing_of(request, shape, expiries, *query.why_not, of, on_progress));
+    BF_TRY(reply.why_not, standing_of(request, expiries, *query.why_not, of, on_progress));
   }
   return reply;
 }

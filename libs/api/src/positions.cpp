@@ -304,7 +304,8 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   asked.markets = placed.markets;
   asked.quotes = placed.quotes;
   asked.densities = densities;
-  asked.fees.per_contract = analysis::Money::from_double(request.fee_per_contract.value_or(0.0));
+  asked.fees.per_contract =
+      analysis::Money::from_double(request.fee_per_contract.value_or(0.0)).value();
   if (!out.margin.rules.empty() && out.margin.rules.back().initial > 0.0) {
     asked.margin = out.margin.rules.back().initial;
   }

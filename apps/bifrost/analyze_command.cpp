@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyze_command.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+#include "bifrost/net/json.hpp"
+
+namespace bifrost {
+namespace {
+
+using core::Errc;
+using core::Result;
+
+constexpr const char* help_text =
+    R"(A leg is buy or sell, a count (else 1), expiry, strike and right, and @PRICE per share where it
+was traded; without one it is priced from the chain at --fill. Stock counts in shares.
+
+  bifrost analyze --chain spx.csv.gz --legs sell:2019-06-21:2750P buy:2019-06-21:2700P
+  bifrost analyze --symbol AAPL --legs buy:100:stock@190.5 sell:2026-12-18:200C --json
+
+Money is in currency and of the whole position, fees included: greeks delta in shares, theta per
+calendar day, vega per 1.00 of volatility. Every probability names its density. Margin is told four
+ways that are never mixed: worst loss, Reg T, IBKR's rules, a stress of prices; what the broker asks
+is `bifrost broker what-if`. The table is profit by the model over dates and prices; volatilities
+stay with their strikes, moved by --vol-shift (0.01 is a point).)";
+
+std::string money(std::optional<double> amount) {
+  return amount ? fmt::format("{:.2f}", *amount) : "unlimited";
+}
+
+void print_position(const api::Position& position) {
+  fmt::print("{} as of {}, underlying {}, {}\n", position.symbol, core::to_iso(position.as_of),
+             position.underlying_price.to_string(),
+             position.strategy
+                 ? fmt::format("{} x {}", position.units.value_or(1), *position.strategy)
+                 : "a custom position");
+  for (const auto& leg : position.legs) {
+    fmt::print("  {:+} {}{} at {}{}\n", leg.quantity,
+               leg.kind == api::LegKind::stock  ? "shares"
+               : leg.kind == api::LegKind::call ? "call "
+                                                : "put ",
+               leg.strike ? fmt::format("{} {} {}", leg.strike->to_string(), *leg.trading_class,
+                                        core::to_iso_date(*leg.expiry))
+                          : "",
+               leg.entry_price.to_string(),
+               leg.implied_vol ? fmt::format(", IV {:.2f} %", 100 * *leg.implied_vol) : "");
+  }
+  fmt::print("\n{:<22}{}\n{:<22}{}\n{:<22}{:.2f}\n", "max profit", money(position.max_profit),
+             "max loss", money(position.max_loss), "cost of options", position.option_cost);
+  for (const auto& cost : position.entry_costs) {
+    fmt::print("  {:<20}{}\n", fmt::format("at {:+.2f} of spread", cost.fill_position),
+               cost.cost ? fmt::format("{:.2f}", *cost.cost) : "no price");
+  }
+  fmt::print("{:<22}{:.2f}\n{:<22}", "fees", position.fees, "breakevens");
+  for (const double at : position.breakevens) fmt::print("{:.2f} ", at);
+  if (position.model_dependent) fmt::print("\n  later legs are repriced by the model");
+  fmt::print("\n");
+  for (const auto& each : position.densities) {
+    fmt::print(
+        "{:<22}POP {:.1f} %, expected profit {:.2f}, 99 % within {:.2f} .. {:.2f} ({:.2f} at "
+        "worst)\n",
+        each.density.kind, 100 * each.pop, each.expected_profit, each.low_spot, each.high_spot,
+        each.worst_likely_profit);
+  }
+  if (position.exit) {
+    fmt::print("{:<22}target first {:.1f} %, stop first {:.1f} %, neither {:.1f} % ({})\n", "exit",
+               100 * position.exit->target_first, 100 * position.exit->stop_first,
+               100 * position.exit->neither, position.exit->path_model);
+  }
+  fmt::print("{:<22}delta {:.2f}, gamma {:.4f}, theta {:.2f}, vega {:.1f}, rho {:.1f}\n", "greeks",
+             position.delta, position.gamma, position.theta, position.vega, position.rho);
+  fmt::print("{:<22}worst loss {}", "margin", money(position.margin.worst_loss));
+  for (const auto& rule : position.margin.rules) {
+    fmt::print("; {} ({}) initial {:.2f}, maintenance {:.2f}{}", rule.rules,
+               core::to_iso_date(rule.valid_from), rule.initial, rule.maintenance,
+               rule.proven_minimal ? "" : " (not proven minimal)");
+  }
+  if (position.margin.stress) {
+    fmt::print("; stress {:.2f} at {:+.0f} %", *position.margin.stress,
+               100 * *position.margin.stress_worst_shift);
+  }
+  fmt::print("\n");
+  for (const auto& each : position.returns) {
+    if (!each.at_best) continue;
+    fmt::print("{:<22}{:.2f} % at best{}\n", "return on " + each.denominator, 100 * *each.at_best,
+               each.at_best_annualised
+                   ? fmt::format(", {:.1f} % a year (simple)", 100 * *each.at_best_annualised)
+                   : "");
+  }
+  if (position.liquidity && position.liquidity->spread_cost) {
+    fmt::print("{:<22}{:.2f} from middle to market\n", "spread cost",
+               *position.liquidity->spread_cost);
+  }
+  const auto& table = position.table;
+  fmt::print("\n{:>12}", "price \\ days");
+  for (const double days : table.days_forward) fmt::print("{:>12.1f}", days);
+  fmt::print("\n");
+  for (std::size_t at = 0; at < table.spots.size(); ++at) {
+    fmt::print("{:>12.2f}", table.spots[at]);
+    for (const auto& day : table.profit) fmt::print("{:>12.2f}", day[at]);
+    fmt::print("\n");
+  }
+}
+
+Result<void> analyze(const std::string& env_file, const AnalyzeOptions& options,
+                     const core::StopSignal& stop) {
+  auto request = options.request;
+  for (const auto& text : options.legs) {
+    BF_TRY(auto leg, parse_position_leg(text));
+    if (!options.trading_class.empty() && leg.expiry) leg.trading_class = options.trading_class;
+    request.legs.push_back(std::move(leg));
+  }
+  if (!options.style.empty()) {
+    request.style =
+        options.style == "european" ? api::ExerciseStyle::european : api::ExerciseStyle::american;
+  }
+  if (!options.days.empty() || !options.spots.empty() || options.vol_shift != 0.0) {
+    request.table = api::TableSpec{options.days, options.spots, options.vol_shift};
+  }
+  BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
+  BF_TRY(const auto position, api::analyse_position(snapshot, request));
+  if (options.json) {
+    fmt::print("{}\n", net::to_json(position));
+  } else {
+    print_position(position);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<api::PositionLeg> parse_position_leg(const std::string& text) {
+  const auto refuse = [&](std::string_view why) {
+    return core::fail(
+        Errc::invalid_input,
+        fmt::format("leg \"{}\": {}; hint: buy:2026-01-16:600C, sell:2:2026-01-16:610P@1.25 "
+                    "or buy:100:stock@590",
+                    text, why));
+  };
+  api::PositionLeg leg{};
+  std::string_view rest = text;
+  if (const auto at = rest.find('@'); at != rest.npos) {
+    const auto price = core::Price::parse(rest.substr(at + 1));
+    if (!price) return refuse("what follows @ is no price");
+    leg.entry_price = *price;
+    rest = rest.substr(0, at);
+  }
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto colon = rest.find(':');
+    parts.push_back(rest.substr(0, colon));
+    if (colon == rest.npos) break;
+    rest.remove_prefix(colon + 1);
+  }
+  if (parts[0] != "buy" && parts[0] != "sell") return refuse("it begins with neither buy nor sell");
+  leg.quantity = parts[0] == "buy" ? 1 : -1;
+  parts.erase(parts.begin());
+  const bool stock = !parts.empty() && parts.back() == "stock";
+  if (parts.size() == (stock ? 2u : 3u)) {
+    std::int64_t count{};
+    const auto [end, error] =
+        std::from_chars(parts[0].data(), parts[0].data() + parts[0].size(), count);
+    if (error != std::errc{} || end != parts[0].data() + parts[0].size() || count <= 0) {
+      return refuse("the count is no positive whole number");
+    }
+    leg.quantity *= count;
+    parts.erase(parts.begin());
+  }
+  if (stock) {
+    if (parts.size() != 1) return refuse("stock has neither expiry nor strike");
+    leg.kind = api::LegKind::stock;
+    return leg;
+  }
+  if (parts.size() != 2 || parts[1].size() < 2) return refuse("it has no expiry and strike");
+  const auto date = core::parse_date(parts[0]);
+  const auto strike = core::Price::parse(parts[1].substr(0, parts[1].size() - 1));
+  const char right = parts[1].back();
+  if (!date || !strike || (right != 'C' && right != 'P'))
+    return refuse("it has no expiry and strike");
+  leg.kind = right == 'C' ? api::LegKind::call : api::LegKind::put;
+  leg.expiry = *date;
+  leg.strike = *strike;
+  return leg;
+}
+
+void add_analyze_command(CLI::App& app, const std::string& env_file, AnalyzeOptions& options,
+                         const core::StopSignal& stop, std::function<Result<void>()>& work) {
+  auto* verb = app.add_subcommand(
+      "analyze", "one position: payoff, probabilities, margin, profit over dates and prices");
+  verb->footer(help_text);
+  add_chain_options(*verb, options.source);
+  verb->add_option("--legs", options.legs, "sell:2019-06-21:2750P buy:100:stock@2859 ...")
+      ->required();
+  verb->add_option("--class", options.trading_class, "trading class of the options");
+  verb->add_option("--fill", options.request.fill_position,
+                   "0 in the middle of each spread, 1 (default) across it")
+      ->check(CLI::Range(-1.0, 1.0));
+  verb->add_option("--fee", options.request.fee_per_contract,
+                   "currency per contract, on entry; else 0")
+      ->check(CLI::Range(0.0, 100.0));
+  verb->add_option("--target", options.request.profit_target,
+                   "how likely this profit comes before --stop, currency")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--stop", options.request.loss_limit, "loss limit, currency, positive")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--style", options.style, "exercise; else by the underlying")
+      ->check(CLI::IsMember({"european", "american"}));
+  verb->add_option("--days", options.days, "dates of the table, calendar days from the snapshot");
+  verb->add_option("--spots", options.spots, "prices of the table");
+  verb->add_option("--vol-shift", options.vol_shift, "added to every volatility of the table");
+  verb->add_flag("--json", options.json, "one JSON document on stdout");
+  verb->callback([&] { work = [&] { return analyze(env_file, options, stop); }; });
+}
+
+}  // namespace bifrost

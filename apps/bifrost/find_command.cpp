@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "find_command.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "bifrost/net/json.hpp"
+#include "progress.hpp"
+
+namespace bifrost {
+namespace {
+
+using api::FindQuery;
+using core::Errc;
+using core::Result;
+
+constexpr const char* help_text =
+    R"(The answer is exact: no other combination of listed strikes and expiries scores higher. Money is
+in currency for one unit of the strategy, fees included; probabilities are 0 to 1.
+
+Objectives: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit,
+return_on_risk, pop, theta_on_max_loss, or a weighted sum: --objective return_on_risk:0.5,pop:2
+Expected profit under the market's own density (the default) is minus what entering costs, so it
+ranks by cost; --density lognormal ignores the smile.
+
+Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
+  pop                probability of profit (>=)
+  max_loss           currency (<=)
+  credit             per share, negative is a debit (>=)
+  short_delta        of each option sold, without its sign
+  long_delta         of each option bought, without its sign
+  width              of each wing, per share
+  spread             (ask - bid) / middle of each option (<=)
+  open_interest      of each option (>=)
+  size               contracts shown on either side of each option (>=)
+  breakeven          distance of every breakeven from the underlying: 5% or 1.5s for deviations (>=)
+  days               calendar days to every expiry
+
+  bifrost find --chain spx.csv.gz --strategy iron_condor --expiry 2019-06-21 --where 'pop>=0.7' --prove
+  bifrost find --symbol SPX --strategy covered_call --objective return_on_risk --top 5 --json)";
+
+struct Bound {
+  std::optional<double> FindQuery::* low;
+  std::optional<double> FindQuery::* high;
+};
+struct IntegerBound {
+  std::optional<int> FindQuery::* low;
+  std::optional<int> FindQuery::* high;
+};
+constexpr std::array numbers{
+    std::pair{"pop", Bound{&FindQuery::min_pop, nullptr}},
+    std::pair{"max_loss", Bound{nullptr, &FindQuery::max_loss}},
+    std::pair{"credit", Bound{&FindQuery::min_credit, nullptr}},
+    std::pair{"short_delta", Bound{&FindQuery::min_short_delta, &FindQuery::max_short_delta}},
+    std::pair{"long_delta", Bound{&FindQuery::min_long_delta, &FindQuery::max_long_delta}},
+    std::pair{"width", Bound{&FindQuery::min_width, &FindQuery::max_width}},
+    std::pair{"spread", Bound{nullptr, &FindQuery::max_spread_share}},
+};
+constexpr std::array integers{
+    std::pair{"open_interest", IntegerBound{&FindQuery::min_open_interest, nullptr}},
+    std::pair{"size", IntegerBound{&FindQuery::min_size, nullptr}},
+    std::pair{"days", IntegerBound{&FindQuery::min_days, &FindQuery::max_days}},
+};
+
+template <class T>
+std::optional<T> to_number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+template <class T, class Places>
+Result<void> set_bound(FindQuery& query, const std::string& text, const Places& places, bool low,
+                       std::string_view value) {
+  const auto place = low ? places.low : places.high;
+  if (place == nullptr) {
+    return core::fail(
+        Errc::invalid_input,
+        fmt::format("--where '{}' has only the other direction, {}", text, low ? "<=" : ">="));
+  }
+  const auto number = to_number<T>(value);
+  if (!number) {
+    return core::fail(Errc::invalid_input,
+                      fmt::format("--where '{}': '{}' is not a number", text, value));
+  }
+  query.*place = *number;
+  return {};
+}
+
+void print_certificate(const api::CertificateSummary& proof) {
+  fmt::print(stderr,
+             "  certificate: {} classes hold all {} combinations; {} looked at, {} passed over; "
+             "verifier: {}\n",
+             proof.classes, proof.combinations, proof.visited, proof.pruned,
+             proof.verified ? "agrees" : proof.objection.value_or("objects"));
+}
+
+std::string legs_text(const api::StrategyCandidate& candidate, bool expiries) {
+  std::string text;
+  for (const auto& leg : candidate.legs) {
+    if (!text.empty()) text += ' ';
+    if (leg.kind == api::LegKind::stock) {
+      text += fmt::format("{:+}sh", leg.quantity);
+      continue;
+    }
+    text += fmt::format("{:+}{}{}", leg.quantity, leg.kind == api::LegKind::call ? 'C' : 'P',
+                        leg.strike->to_string());
+    if (expiries) text += fmt::format("@{}", core::to_iso_date(*leg.expiry));
+  }
+  return text;
+}
+
+std::string money(std::optional<double> amount) {
+  return amount ? fmt::format("{:.2f}", *amount) : "unlimited";
+}
+
+void print_candidate(const api::StrategyCandidate& candidate, bool expiries) {
+  fmt::print("{:>4} {:>12.6g} {:>9.2f} {:>11} {:>11} {:>6.1f} {:>10.2f}  {}\n", candidate.rank,
+             candidate.score, candidate.credit, money(candidate.max_profit),
+             money(candidate.max_loss), 100 * candidate.pop, candidate.expected_profit,
+             legs_text(candidate, expiries));
+}
+
+void print_table(const api::Found& found) {
+  fmt::print("{} {} as of {}: {} combinations on {} expir{}, by {}\n", found.symbol, found.strategy,
+             core::to_iso(found.as_of), found.combinations, found.expiries.size(),
+             found.expiries.size() == 1 ? "y" : "ies", found.objective);
+  for (const auto& out : found.left_out) {
+    fmt::print("  left out: {} {}: {}\n", core::to_iso_date(out.expiry), out.trading_class,
+               out.reason);
+  }
+  if (!found.expiries.empty()) {
+    fmt::print("  density: {}, {}\n", found.expiries.front().density.kind,
+               found.expiries.front().density.method);
+  }
+  const bool expiries = found.expiries.size() > 1;
+  fmt::print("{:>4} {:>12} {:>9} {:>11} {:>11} {:>6} {:>10}  {}\n", "rank", "score", "credit",
+             "max profit", "max loss", "POP %", "exp profit", "legs");
+  for (const auto& candidate : found.candidates) print_candidate(candidate, expiries);
+  if (found.qualified) {
+    fmt::print("{} of {} qualify", *found.qualified, found.combinations);
+    for (const auto& unfit : found.unfit) fmt::print("; {}: {}", unfit.reason, unfit.combinations);
+    fmt::print("\n");
+  }
+  if (!found.why_not) return;
+  const auto& standing = *found.why_not;
+  fmt::print("\nthe structure you named:\n");
+  if (standing.unusable_leg) fmt::print("  {}\n", *standing.unusable_leg);
+  if (standing.candidate) print_candidate(*standing.candidate, expiries);
+  if (standing.broken_constraint) fmt::print("  breaks: {}\n", *standing.broken_constraint);
+  if (standing.rank) fmt::print("  rank {}", *standing.rank);
+  if (standing.threshold) fmt::print(", the last on the list scores {:.6g}", *standing.threshold);
+  if (standing.score_without_costs)
+    fmt::print(", without costs it would score {:.6g}", *standing.score_without_costs);
+  fmt::print("\n");
+}
+
+Result<api::Found> search(const core::ChainSnapshot& snapshot, const FindQuery& query,
+                          std::string_view title, const core::StopSignal& stop) {
+  Progress step{title};
+  BF_TRY(auto found, api::find_in(snapshot, query, [&](double share) {
+           step.update(share, "");
+           return !stop.token().stop_requested();
+         }));
+  step.done(
+      fmt::format("{} combinations, {} looked at one by one", found.combinations, found.visited));
+  return found;
+}
+
+bool same_candidates(const api::Found& a, const api::Found& b) {
+  return std::ranges::equal(a.candidates, b.candidates, [](const auto& x, const auto& y) {
+    return x.score == y.score && net::to_json(x) == net::to_json(y);
+  });
+}
+
+Result<void> find(const std::string& env_file, const FindOptions& options,
+                  const core::StopSignal& stop) {
+  if (options.list) {
+    const auto all = api::catalogue();
+    if (options.json) {
+      fmt::print("{}\n", net::to_json(all));
+    } else {
+      for (const auto& entry : all.strategies) {
+        fmt::print("{:<34} {} strike{}, {} expir{}{}\n", entry.name, entry.strikes,
+                   entry.strikes == 1 ? "" : "s", entry.expiries, entry.expiries == 1 ? "y" : "ies",
+                   entry.loss_is_bounded ? "" : ", loss without bound");
+      }
+    }
+    return {};
+  }
+  auto query = options.query;
+  if (query.strategy.empty()) {
+    return core::fail(Errc::invalid_input, "say which --strategy (all names: bifrost find --list)");
+  }
+  BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
+  query.certificate = options.prove || query.certificate.value_or(false);
+  BF_TRY(auto found, search(snapshot, query, "search", stop));
+  if (options.prove) {
+    auto exhaustive = query;
+    exhaustive.exhaustive = true;
+    exhaustive.certificate = false;
+    BF_TRY(const auto all, search(snapshot, exhaustive, "look at every combination", stop));
+    print_certificate(*found.certificate);
+    const bool equal = same_candidates(found, all);
+    fmt::print(stderr, "  the exhaustive search {}\n",
+               equal ? "found the same candidates" : "found other candidates");
+    if (!equal || !found.certificate->verified) {
+      return core::fail(Errc::corrupt_data, "the search could not be proved; please report this");
+    }
+  }
+  if (options.json) {
+    fmt::print("{}\n", net::to_json(found));
+  } else {
+    print_table(found);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> add_condition(FindQuery& query, const std::string& text) {
+  const auto at = text.find_first_of("<>");
+  if (at == std::string::npos || at + 2 > text.size() || text[at + 1] != '=') {
+    return core::fail(Errc::invalid_input,
+                      fmt::format("--where '{}' is not NAME>=VALUE or NAME<=VALUE", text));
+  }
+  const std::string_view name = std::string_view{text}.substr(0, at);
+  std::string_view value = std::string_view{text}.substr(at + 2);
+  const bool low = text[at] == '>';
+  for (const auto& [known, places] : numbers) {
+    if (name == known) return set_bound<double>(query, text, places, low, value);
+  }
+  for (const auto& [known, places] : integers) {
+    if (name == known) return set_bound<int>(query, text, places, low, value);
+  }
+  if (name == "breakeven" && !value.empty()) {
+    const char unit = value.back();
+    value.remove_suffix(1);
+    if (unit == '%') {
+      return set_bound<double>(query, text, Bound{&FindQuery::breakeven_percent, nullptr}, low,
+                               value);
+    }
+    if (unit == 's') {
+      return set_bound<double>(query, text, Bound{&FindQuery::breakeven_sigmas, nullptr}, low,
+                               value);
+    }
+    return core::fail(Errc::invalid_input,
+                      fmt::format("--where '{}': the distance ends in % or s", text));
+  }
+  return core::fail(
+      Errc::invalid_input,
+      fmt::format("--where '{}': there is no condition '{}' (see --help)", text, name));
+}
+
+void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& options,
+                      const core::StopSignal& stop, std::function<Result<void>()>& work) {
+  auto* verb = app.add_subcommand(
+      "find", "the best structures of a strategy out of every listed strike and expiry");
+  verb->footer(help_text);
+  add_chain_options(*verb, options.source);
+  auto& query = options.query;
+  verb->add_option("--strategy", query.strategy, "which; all names: --list");
+  verb->add_flag("--list", options.list, "list every strategy");
+  verb->add_option("--objective", query.objective,
+                   "what to rank by; else expected_profit_on_max_loss");
+  verb->add_option("--top", query.limit, "how many; else 20")->check(CLI::Range(1, 500));
+  verb->add_option("--expiry", options.expiry, "of the first leg to expire; else every expiry");
+  verb->add_option("--class", query.trading_class, "trading class, where one date lists two");
+  verb->add_option("--later-expiry", options.later_expiry,
+                   "of the later legs of calendars, diagonals");
+  verb->add_option("--where", options.where, "a condition, NAME>=VALUE or NAME<=VALUE; repeatable");
+  verb->add_option("--fill", query.fill_position,
+                   "0 in the middle of each spread, 1 (default) across it")
+      ->check(CLI::Range(-1.0, 1.0));
+  verb->add_option("--fee", query.fee_per_contract, "currency per contract, on entry; else 0")
+      ->check(CLI::Range(0.0, 100.0));
+  verb->add_option("--density", options.density, "market_implied (default) or lognormal")
+      ->check(CLI::IsMember({"market_implied", "lognormal"}));
+  verb->add_option("--style", options.style, "exercise; else by the underlying")
+      ->check(CLI::IsMember({"european", "american"}));
+  verb->add_flag("--any-short-strikes", options.any_short_strikes,
+                 "options may be sold in the money, too");
+  verb->add_option("--why-not", query.why_not,
+                   "where a structure stands: its strikes, ascending, as 4790,4840,5155,5205");
+  verb->add_flag("--exhaustive", query.exhaustive,
+                 "look at every combination, and count what fails");
+  verb->add_flag("--prove", options.prove,
+                 "check the certificate, search exhaustively too, and compare");
+  verb->add_flag("--json", options.json, "one JSON document on stdout");
+  verb->callback([&] {
+    const auto date = [](const char* option, const std::string& text) -> std::optional<core::Date> {
+      if (text.empty()) return std::nullopt;
+      const auto parsed = core::parse_date(text);
+      if (!parsed) throw CLI::ValidationError(option, parsed.error().message);
+      return *parsed;
+    };
+    options.query.expiry = date("--expiry", options.expiry);
+    options.query.later_expiry = date("--later-expiry", options.later_expiry);
+    for (const auto& condition : options.where) {
+      if (const auto added = add_condition(options.query, condition); !added)
+        throw CLI::ValidationError("--where", added.error().message);
+    }
+    if (!options.density.empty()) {
+      options.query.density = options.density == "lognormal" ? api::DensityKind::lognormal
+                                                             : api::DensityKind::market_implied;
+    }
+    if (!options.style.empty()) {
+      options.query.style =
+          options.style == "european" ? api::ExerciseStyle::european : api::ExerciseStyle::american;
+    }
+    if (options.any_short_strikes) options.query.short_strikes = api::ShortStrikes::any;
+    work = [&] { return find(env_file, options, stop); };
+  });
+}
+
+}  // namespace bifrost
