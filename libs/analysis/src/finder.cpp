@@ -2,6 +2,7 @@
 #include "bifrost/analysis/finder.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -92,6 +93,47 @@ class Boards {
  private:
   std::array<std::unique_ptr<Halves>, 2> kept_;
 };
+
+// Where a combination stands among the members of two halves; nothing if it does not.
+std::optional<std::pair<int, int>> members_at(const Board& board, const Halves& halves,
+                                              const Board::Rows& rows) {
+  const auto find = [&](const Half& half, std::size_t from) -> std::optional<int> {
+    for (int m = 0; m < half.size(); ++m) {
+      const auto i = static_cast<std::size_t>(m);
+      if (half.rungs == 0 || (half.first[i] == rows[from] &&
+                              (half.rungs == 1 || half.last[i] == rows[from + 1]))) {
+        return m;
+      }
+    }
+    return std::nullopt;
+  };
+  const auto i = find(halves.lower, 0);
+  const auto j = find(halves.upper, board.task().lower_rungs);
+  if (!i || !j) return std::nullopt;
+  return std::pair{*i, *j};
+}
+
+// The row of each strike, or the first leg that cannot be used.
+tl::expected<Board::Rows, WhyNot::Leg> usable_rows(const Board& board,
+                                                   const NamedCombination& combination) {
+  Board::Rows rows{};
+  const auto& legs = board.task().request.strategy.legs;
+  for (std::size_t l = 0; l < legs.size(); ++l) {
+    if (legs[l].kind == LegKind::stock) continue;
+    const auto rung = static_cast<std::size_t>(legs[l].rung);
+    const auto& all = board.chain().rows;
+    const auto row =
+        std::ranges::lower_bound(all, combination.strikes[rung], {}, &StrikeRow::strike);
+    if (row == all.end() || row->strike != combination.strikes[rung] || row->strike <= Price{}) {
+      return tl::unexpected{WhyNot::Leg{l, UnusableLeg::not_listed}};
+    }
+    rows[rung] = static_cast<int>(row - all.begin());
+    if (const auto why = board.leg_place(legs[l], static_cast<std::size_t>(rows[rung])).why) {
+      return tl::unexpected{WhyNot::Leg{l, *why}};
+    }
+  }
+  return rows;
+}
 
 tl::unexpected<core::Error> stopped() {
   return core::fail(core::Errc::cancelled, "the search was stopped");
@@ -253,6 +295,91 @@ core::Result<FinderResult> find_best(const SearchRequest& request,
     result.candidates.push_back(std::move(candidate));
   }
   return result;
+}
+
+core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const SearchExpiry> expiries,
+                             const NamedCombination& combination, const OnProgress& on_progress) {
+  BF_TRY(const auto task, finder::make_task(request));
+  if (combination.strikes.size() != task.rungs ||
+      std::ranges::adjacent_find(combination.strikes, std::greater_equal<>{}) !=
+          combination.strikes.end()) {
+    return core::fail(core::Errc::invalid_input,
+                      "strikes are one for each of the strategy's, ascending");
+  }
+  if (combination.expiries.size() !=
+          static_cast<std::size_t>(expiry_count(request.strategy)) ||
+      combination.expiries.back() >= expiries.size() ||
+      std::ranges::adjacent_find(combination.expiries, std::greater_equal<>{}) !=
+          combination.expiries.end()) {
+    return core::fail(core::Errc::invalid_input,
+                      "expiries are one for each of the strategy's, ascending, of those searched");
+  }
+  BF_TRY(auto boards, Boards::make(task, expiries));
+  const auto here =
+      std::ranges::find(boards.all, combination.expiries, [](const Board& b) { return b.expiries(); });
+  WhyNot answer;
+  if (here == boards.all.end()) {
+    answer.unusable = WhyNot::Leg{0, UnusableLeg::days_to_expiry};
+    return answer;
+  }
+  const auto rows = usable_rows(*here, combination);
+  if (!rows) {
+    answer.unusable = rows.error();
+    return answer;
+  }
+
+  // In the middle of the spreads and for nothing.
+  auto free = request;
+  free.fill = Fill::mid;
+  free.fee_per_contract = {};
+  BF_TRY(const auto free_task, finder::make_task(free));
+  BF_TRY(const auto free_board, Board::make(free_task, expiries, combination.expiries));
+  if (usable_rows(free_board, combination)) {
+    const Halves halves(free_board, false);
+    if (const auto at = members_at(free_board, halves, *rows)) {
+      const auto features = free_board.features(halves.lower, at->first, halves.upper, at->second);
+      const finder::Judge judge(free_board, 0, halves.lower, halves.upper);
+      if (features.loss > 0.0) {
+        answer.score_without_costs = judge.rate(at->first, at->second).score;
+      }
+    }
+  }
+
+  BF_TRY(const auto best, find_best(
+                              [&] {
+                                auto asked = request;
+                                asked.exhaustive = false;
+                                asked.certificate = false;
+                                return asked;
+                              }(),
+                              expiries));
+  if (best.candidates.size() == request.keep) answer.threshold = best.candidates.back().score;
+
+  const auto index = static_cast<std::size_t>(here - boards.all.begin());
+  std::optional<Choice> own;
+  {
+    const Halves halves(*here, false);
+    const auto at = members_at(*here, halves, *rows);
+    if (!at) core::panic("a combination of usable legs that is none");
+    const finder::Judge judge(*here, index, halves.lower, halves.upper);
+    answer.unfit = judge.unfit(at->first, at->second);
+    // Without a risk there is no ratio, and nothing to compare.
+    if (answer.unfit == Unfit::no_risk) return answer;
+    own = judge.rate(at->first, at->second);
+  }
+  answer.candidate = here->describe(*rows);
+  answer.candidate->score = own->score;
+
+  finder::Progress progress(on_progress, static_cast<double>(boards.combinations));
+  std::int64_t before = 0;
+  boards.each(false, [&](std::size_t b, const Board& board, Halves& halves) {
+    before += finder::count_better(board, b, halves.lower, halves.upper, halves.conditions, *own,
+                                   progress);
+    return !progress.stopped();
+  });
+  if (progress.stopped()) return stopped();
+  answer.rank = before + 1;
+  return answer;
 }
 
 }  // namespace bifrost::analysis

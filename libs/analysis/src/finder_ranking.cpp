@@ -47,6 +47,20 @@ std::optional<Unfit> Judge::unfit(int i, int j) const {
   return Unfit::pop;
 }
 
+Choice Judge::rate(int i, int j) const {
+  const auto rows = board_->rows(*lower_, i, *upper_, j);
+  Choice out{.score = 0.0,
+             .pop = board_->exact_pop(rows),
+             .board = index_,
+             .strikes = {},
+             .rows = rows};
+  out.score = board_->score(board_->features(*lower_, i, *upper_, j), out.pop);
+  for (std::size_t rung = 0; rung < board_->task().rungs; ++rung) {
+    out.strikes[rung] = board_->strike_units(rows[rung]);
+  }
+  return out;
+}
+
 std::optional<Choice> Judge::choice(int i, int j, std::optional<double> threshold) const {
   const auto& task = board_->task();
   const auto features = board_->features(*lower_, i, *upper_, j);

@@ -50,6 +50,8 @@ class Judge {
   std::optional<Unfit> unfit(int i, int j) const;
   /// Offers it to the ranking if it fits, unless its score is below `threshold`.
   void offer(int i, int j, std::optional<double> threshold, Ranking& ranking) const;
+  /// Its place in the order, whether it fits or not.
+  Choice rate(int i, int j) const;
   /// Whether it fits and comes before `than`.
   bool comes_before(int i, int j, const Choice& than) const;
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <numeric>
 
+#include "bifrost/analysis/certificate.hpp"
 #include "finder_search.hpp"
 
 namespace bifrost::analysis::finder {
@@ -41,23 +42,15 @@ class PopProfiles {
   PopProfiles(const Board& board, const Half& lower, const Half& upper)
       : board_(board), sides_{Side{lower, 0, {}}, Side{upper, board.task().lower_rungs, {}}} {
     for (auto& side : sides_) side.profiles.resize(side.half.nodes.size());
-    // Even in probability in the middle, by factors in the tails.
-    std::vector<double> levels;
-    constexpr int tail = 24;
-    for (int i = 0; i < tail; ++i) levels.push_back(1e-8 * std::pow(0.02 / 1e-8, i / double{tail}));
-    const int middle = cells - 1 - 2 * tail;
-    for (int i = 0; i < middle; ++i) levels.push_back(0.02 + 0.96 * i / (middle - 1.0));
-    for (int i = tail; i-- > 0;) levels.push_back(1.0 - levels[static_cast<std::size_t>(i)]);
-    edges_.push_back(0.0);
+    edges_ = pop_cell_edges(board.density());
+    if (edges_.size() != cells) core::panic("cells of pop of another number");
     double below = 0.0;
-    for (const double level : levels) {
-      const double edge = std::max(board.density().quantile(level) * Price::units_per_one,
-                                   edges_.back());
-      const double here = board.density().cdf(edge / Price::units_per_one);
-      mass_[edges_.size() - 1] = static_cast<float>(here - below);
+    for (std::size_t c = 0; c + 1 < cells; ++c) {
+      const double here = board.density().cdf(edges_[c + 1]);
+      mass_[c] = static_cast<float>(here - below);
       below = here;
-      edges_.push_back(edge);
     }
+    for (double& edge : edges_) edge *= Price::units_per_one;
     mass_[cells - 1] = static_cast<float>(1.0 - below);
   }
 

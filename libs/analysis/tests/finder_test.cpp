@@ -6,335 +6,598 @@
 #include <algorithm>
 #include <limits>
 #include <random>
-#include <tuple>
+#include <set>
 
-#include "synthetic_chain.hpp"
+#include "bifrost/analysis/chain_pricing.hpp"
+#include "finder_naive.hpp"
 
 namespace bifrost::analysis {
 namespace {
 
-Price at(double value) {
-  return *Price::from_double(value);
+using naive::at;
+using naive::damaged_market;
+using naive::Market;
+using naive::market;
+using naive::strikes_of;
+
+SearchRequest ask(const StrategyShape& strategy, Objective objective = Objective::return_on_risk,
+                  std::size_t keep = 25) {
+  SearchRequest request{.strategy = strategy};
+  request.objective = {{objective, 1.0}};
+  request.keep = keep;
+  return request;
 }
 
-PricedChain priced_market(double lowest, double highest, double step, double tick = 0.05) {
-  SyntheticMarket market;
-  market.tick = tick;
-  auto priced = refresh(market.chain(lowest, highest, step), market.years, market.rate);
-  EXPECT_TRUE(priced);
-  return *std::move(priced);
+core::Result<FinderResult> find(const SearchRequest& request, const Market& in) {
+  const SearchExpiry expiry = in.expiry();
+  return find_best(request, {&expiry, 1});
 }
 
-// Takes quotes away, crosses some and zeroes some bids, as real chains have them.
-PricedChain damaged_market(std::mt19937& random) {
-  SyntheticMarket market;
-  market.tick = 0.05;
-  auto chain = market.chain(86, 115, 1.5);
-  for (auto& row : chain.rows) {
-    for (auto* side : {&row.call, &row.put}) {
-      switch (std::uniform_int_distribution<int>(0, 14)(random)) {
-        case 0:
-          side->reset();
-          break;
-        case 1:
-          (*side)->bid.reset();
-          break;
-        case 2:
-          (*side)->ask.reset();
-          break;
-        case 3:
-          (*side)->bid = Price{};
-          break;
-        case 4:
-          std::swap((*side)->bid, (*side)->ask);
-          break;
-        case 5:
-          (*side)->ask = *(*side)->ask + at(0.40);
-          break;
-        default:
-          break;
-      }
+// Scores of whole amounts are equal or not. Sums of doubles that ought to be equal are so but for
+// their last bits, in which the naive way adds up otherwise: there the order may differ.
+bool of_whole_amounts(const SearchRequest& request) {
+  const auto& first = request.objective.front();
+  return request.objective.size() == 1 &&
+         (first.objective == Objective::return_on_risk || first.objective == Objective::credit);
+}
+
+void expect_candidates(const SearchRequest& request, const FinderResult& found,
+                       const naive::Result& naive) {
+  ASSERT_EQ(found.candidates.size(), std::min(request.keep, naive.qualified.size()));
+  std::set<std::pair<std::size_t, std::vector<Price>>> seen;
+  for (std::size_t i = 0; i < found.candidates.size(); ++i) {
+    const auto& ours = found.candidates[i];
+    const auto& theirs = naive.qualified[i];
+    const double tolerance = 1e-11 * std::max(1.0, std::abs(theirs.score));
+    EXPECT_NEAR(ours.score, theirs.score, tolerance);
+    const auto strikes = strikes_of(request.strategy, ours);
+    EXPECT_TRUE(seen.emplace(ours.expiries.at(0), strikes).second) << "twice";
+    if (strikes == theirs.strikes && ours.expiries.at(0) == theirs.expiry) {
+      EXPECT_EQ(ours.pop, theirs.pop);
+      continue;
     }
+    EXPECT_FALSE(of_whole_amounts(request)) << "rank " << i;
+    EXPECT_TRUE(std::ranges::any_of(naive.qualified, [&](const naive::Choice& other) {
+      return other.strikes == strikes && other.expiry == ours.expiries[0] &&
+             std::abs(other.score - theirs.score) <= tolerance;
+    })) << "rank " << i;
   }
-  auto priced = refresh(chain, market.years, market.rate);
-  EXPECT_TRUE(priced);
-  return *std::move(priced);
 }
 
-struct NaiveChoice {
-  double return_on_risk;
-  double pop;
-  std::vector<Price> strikes;
-};
-struct NaiveResult {
-  std::int64_t examined = 0;
-  std::int64_t without_profit = 0;
-  std::int64_t without_risk = 0;
-  std::vector<NaiveChoice> qualified;
-};
-
-// The second method: every combination by itself, through the payoff engine, and a full sort.
-NaiveResult search_naively(const StrategyShape& shape, const PricedChain& priced,
-                           const FinderLimits& limits) {
-  NaiveResult result;
-  const auto& rows = priced.chain.rows;
-  const auto density = *atm_density(priced);
-  const std::size_t rungs = static_cast<std::size_t>(rung_count(shape));
-  std::vector<bool> mask(rows.size(), false);
-  std::fill(mask.begin(), mask.begin() + static_cast<std::ptrdiff_t>(rungs), true);
-  do {
-    std::vector<Price> strikes;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (mask[i]) strikes.push_back(rows[i].strike);
-    }
-    const auto legs = make_legs(
-        shape, strikes, priced.chain.multiplier,
-        [&](const LegShape& leg, Price strike) -> std::optional<Price> {
-          if (leg.kind == LegKind::stock) return priced.chain.underlying_price;
-          const auto row = std::find_if(rows.begin(), rows.end(), [&](const StrikeRow& candidate) {
-            return candidate.strike == strike;
-          });
-          const auto& side = leg.kind == LegKind::call ? row->call : row->put;
-          return side ? entry_price(*side, leg.quantity > 0, limits.fill) : std::nullopt;
-        });
-    if (!legs) continue;
-    // Sold in the money: what its holder would get if the underlying settled at the forward.
-    const bool sold_in_the_money = std::ranges::any_of(*legs, [&](Leg leg) {
-      leg.entry_price = {};
-      return leg.kind != LegKind::stock && leg.quantity < 0 &&
-             profit_at_expiry(std::span{&leg, 1}, priced.parity.forward) < 0;
-    });
-    if (limits.sell_out_of_the_money && sold_in_the_money) continue;
-    ++result.examined;
-    const auto payoff = *payoff_at_expiry(*legs);
-    if (*payoff.max_profit <= Money{}) {
-      ++result.without_profit;
-    } else if (*payoff.max_loss <= Money{}) {
-      ++result.without_risk;
-    } else {
-      const double pop = probability_of_profit(payoff.profitable, density);
-      if (pop < limits.min_pop) continue;
-      if (limits.max_loss && payoff.max_loss->value() > *limits.max_loss) continue;
-      result.qualified.push_back(
-          {payoff.max_profit->value() / payoff.max_loss->value(), pop, strikes});
-    }
-  } while (std::prev_permutation(mask.begin(), mask.end()));
-  std::sort(result.qualified.begin(), result.qualified.end(),
-            [](const NaiveChoice& a, const NaiveChoice& b) {
-              // Ratios of equal amounts may differ in their last bit here: the naive way divides
-              // currency.
-              if (std::abs(a.return_on_risk - b.return_on_risk) > 1e-12 * a.return_on_risk) {
-                return a.return_on_risk > b.return_on_risk;
-              }
-              return std::tuple(-a.pop, a.strikes) < std::tuple(-b.pop, b.strikes);
-            });
-  return result;
-}
-
-std::vector<Price> strikes_of(const Candidate& candidate) {
-  std::vector<Price> strikes;
-  for (const auto& leg : candidate.legs) {
-    if (leg.leg.kind != LegKind::stock) strikes.push_back(leg.leg.strike);
-  }
-  return strikes;
-}
-
-void expect_same(const StrategyShape& shape, const PricedChain& priced,
-                 const FinderLimits& limits) {
-  const auto found = find_best(shape, priced, 60, limits);
+// Both ways, and what they say they did.
+void expect_same(SearchRequest request, std::span<const SearchExpiry> expiries) {
+  const auto naive = naive::search(request, expiries);
+  request.exhaustive = false;
+  const auto found = find_best(request, expiries);
   ASSERT_TRUE(found) << found.error().message;
-  const auto naive = search_naively(shape, priced, limits);
-  EXPECT_EQ(found->examined, naive.examined);
-  EXPECT_EQ(found->without_profit, naive.without_profit);
-  EXPECT_EQ(found->without_risk, naive.without_risk);
-  EXPECT_EQ(found->qualified, static_cast<std::int64_t>(naive.qualified.size()));
-  ASSERT_EQ(found->candidates.size(), std::min(limits.keep, naive.qualified.size()));
-  for (std::size_t i = 0; i < found->candidates.size(); ++i) {
-    const auto& ours = found->candidates[i];
-    EXPECT_EQ(strikes_of(ours), naive.qualified[i].strikes) << "rank " << i;
-    EXPECT_EQ(ours.pop, naive.qualified[i].pop);
-    EXPECT_DOUBLE_EQ(ours.return_on_risk, naive.qualified[i].return_on_risk);
+  EXPECT_EQ(found->combinations, naive.census.combinations);
+  EXPECT_EQ(found->visited + found->pruned, naive.census.combinations);
+  expect_candidates(request, *found, naive);
+
+  request.exhaustive = true;
+  const auto scanned = find_best(request, expiries);
+  ASSERT_TRUE(scanned) << scanned.error().message;
+  ASSERT_TRUE(scanned->census);
+  EXPECT_EQ(scanned->visited, naive.census.combinations);
+  EXPECT_EQ(scanned->census->combinations, naive.census.combinations);
+  EXPECT_EQ(scanned->census->unfit, naive.census.unfit);
+  EXPECT_EQ(scanned->census->qualified, naive.census.qualified);
+  expect_candidates(request, *scanned, naive);
+}
+
+void expect_same(const SearchRequest& request, const Market& in) {
+  const SearchExpiry expiry = in.expiry();
+  expect_same(request, {&expiry, 1});
+}
+
+std::vector<Objective> objectives_of(const StrategyShape& shape) {
+  std::int64_t right = 0;
+  for (const auto& leg : shape.legs) right += leg.kind == LegKind::put ? 0 : leg.quantity;
+  std::vector<Objective> usable{Objective::expected_profit, Objective::credit, Objective::pop};
+  if (right >= 0) {
+    for (const auto objective :
+         {Objective::expected_profit_on_max_loss, Objective::expected_profit_on_margin,
+          Objective::theta_on_max_loss}) {
+      usable.push_back(objective);
+    }
   }
+  if (right == 0) usable.push_back(Objective::return_on_risk);
+  return usable;
 }
 
 TEST(Finder, ReturnsWhatTheNaiveSearchReturns) {
   std::mt19937 random(42);
   for (int round = 0; round < 6; ++round) {
-    const auto priced = damaged_market(random);
-    ASSERT_TRUE(priced.atm_implied_vol);
+    const auto in = damaged_market(random);
     for (const Fill fill : {Fill::mid, Fill::natural}) {
       for (const auto& shape : {covered_call, iron_condor}) {
-        expect_same(shape, priced, {.fill = fill, .min_pop = 0.0, .keep = 25});
-        expect_same(shape, priced, {.fill = fill, .min_pop = 0.6, .keep = 25});
-        expect_same(shape, priced, {.fill = fill, .min_pop = 0.73, .max_loss = 310.0, .keep = 7});
-        expect_same(shape, priced, {.fill = fill, .min_pop = 0.5, .max_loss = 9'700.0, .keep = 3});
-        expect_same(shape, priced,
-                    {.fill = fill, .min_pop = 0.4, .sell_out_of_the_money = true, .keep = 25});
+        auto request = ask(shape);
+        request.fill = fill;
+        expect_same(request, in);
+        request.constraints.min_pop = 0.6;
+        expect_same(request, in);
+        request.constraints.min_pop = 0.73;
+        request.constraints.max_loss = 310.0;
+        request.keep = 7;
+        expect_same(request, in);
+        request.constraints.min_pop = 0.5;
+        request.constraints.max_loss = 9'700.0;
+        request.keep = 3;
+        expect_same(request, in);
+        request = ask(shape);
+        request.fill = fill;
+        request.constraints.min_pop = 0.4;
+        request.constraints.sell_out_of_the_money = true;
+        expect_same(request, in);
       }
     }
   }
 }
 
+TEST(Finder, RanksEveryStrategyOfOneExpiryByEveryObjectiveItHas) {
+  std::mt19937 random(7);
+  int searched = 0;
+  for (const auto& shape : catalogue) {
+    if (expiry_count(shape) > 1) continue;
+    const auto in = damaged_market(random, 90, 110, 2.0);
+    for (const auto objective : objectives_of(shape)) {
+      for (const Fill fill : {Fill::mid, Fill::natural}) {
+        SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
+        auto request = ask(shape, objective, 12);
+        request.fill = fill;
+        request.fee_per_contract = at(0.65);
+        expect_same(request, in);
+        ++searched;
+      }
+    }
+  }
+  EXPECT_GT(searched, 300);
+}
+
+TEST(Finder, KeepsEveryConstraint) {
+  std::mt19937 random(11);
+  const auto with = [](auto set) {
+    Constraints constraints;
+    set(constraints);
+    return constraints;
+  };
+  const Constraints sets[] = {
+      with([](auto& c) { c.short_delta = {0.1, 0.35}; }),
+      with([](auto& c) { c.long_delta = {0.02, 0.2}; }),
+      with([](auto& c) { c.max_spread_share = 0.25; }),
+      with([](auto& c) { c.min_open_interest = 120; }),
+      with([](auto& c) { c.min_size = 11; }),
+      with([](auto& c) { c.widths = {{0, {3.0, 6.0}}, {2, {0.0, 4.5}}}; }),
+      with([](auto& c) { c.widths = {{1, {6.0, 9.0}}}; }),
+      with([](auto& c) { c.min_credit = at(0.8); }),
+      with([](auto& c) { c.min_credit = at(-0.4); }),
+      with([](auto& c) { c.max_loss = 250.0; }),
+      with([](auto& c) { c.breakevens = {3.0, BreakevenDistance::Unit::percent}; }),
+      with([](auto& c) { c.breakevens = {0.7, BreakevenDistance::Unit::sigmas}; }),
+      with([](auto& c) { c.min_pop = 0.66; }),
+      with([](auto& c) {
+        c.min_pop = 0.5;
+        c.min_credit = at(0.3);
+        c.max_loss = 420.0;
+        c.sell_out_of_the_money = true;
+        c.breakevens = {2.0, BreakevenDistance::Unit::percent};
+      }),
+  };
+  int qualified = 0;
+  for (int round = 0; round < 2; ++round) {
+    const auto in = damaged_market(random);
+    for (const auto& constraints : sets) {
+      for (const auto objective :
+           {Objective::return_on_risk, Objective::expected_profit_on_max_loss, Objective::credit}) {
+        auto request = ask(iron_condor, objective, 15);
+        request.constraints = constraints;
+        request.fill = Fill::mid;
+        expect_same(request, in);
+        const auto found = find(request, in);
+        qualified += found && !found->candidates.empty() ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(qualified, 60);  // nearly all of them leave something to compare
+}
+
+TEST(Finder, AddsObjectivesWithTheirWeights) {
+  std::mt19937 random(19);
+  using enum Objective;
+  const std::vector<WeightedObjective> sums[] = {
+      {{return_on_risk, 0.4}, {pop, 1.0}},
+      {{expected_profit_on_max_loss, 3.0}, {theta_on_max_loss, 20.0}, {credit, 0.1}},
+      {{expected_profit_on_margin, 1.0}, {return_on_risk, -0.05}},
+      {{expected_profit, 0.01}, {pop, -1.0}},
+      {{expected_profit_on_max_loss, 2.0}, {return_on_risk, 0.2}, {pop, 0.5}},
+      {{credit, 2.0}},
+      {{return_on_risk, -1.0}},
+      {{pop, 1.0}, {pop, 0.5}},
+  };
+  for (int round = 0; round < 2; ++round) {
+    const auto in = damaged_market(random);
+    for (const auto& sum : sums) {
+      auto request = ask(iron_condor);
+      request.objective = sum;
+      request.fill = round == 0 ? Fill::mid : Fill{0.4};
+      expect_same(request, in);
+      request.constraints.min_pop = 0.55;
+      expect_same(request, in);
+    }
+  }
+}
+
+TEST(Finder, SearchesSeveralExpiriesAsOneBoard) {
+  std::mt19937 random(23);
+  std::vector<Market> markets;
+  for (int i = 0; i < 4; ++i) {
+    SyntheticMarket made;
+    made.years = (20.0 + 15 * i) / 365;
+    made.forward = 100.0 + 0.3 * i;
+    auto chain = made.chain(88 + i, 112, 2);
+    chain.expiry = core::Date{std::chrono::days{20'000 + 15 * i}};
+    markets.emplace_back(*refresh(chain, made.years, made.rate));
+    markets.back().days = 20 + 15 * i;
+  }
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  for (const auto objective : {Objective::expected_profit_on_max_loss, Objective::return_on_risk}) {
+    auto request = ask(iron_condor, objective, 40);
+    expect_same(request, expiries);
+    request.constraints.min_days_to_expiry = 30;
+    request.constraints.max_days_to_expiry = 50;
+    expect_same(request, expiries);
+  }
+  std::swap(expiries[0], expiries[1]);
+  EXPECT_EQ(find_best(ask(iron_condor), expiries).error().code, core::Errc::invalid_input);
+}
+
+// 3.1 million condors: the scan stands in for the naive search, with which it agrees above.
+TEST(Finder, FindsTheSameAsTheScanOfSixtyStrikesASide) {
+  std::mt19937 random(29);
+  for (int round = 0; round < 2; ++round) {
+    const auto in = damaged_market(random, 70.5, 130, 0.5, 150);
+    const SearchExpiry expiry = in.expiry();
+    for (const auto objective : objectives_of(iron_condor)) {
+      for (const double min_pop : {0.0, 0.65}) {
+        SCOPED_TRACE(to_string(objective));
+        auto request = ask(iron_condor, objective, 100);
+        request.fill = round == 0 ? Fill::natural : Fill{0.3};
+        request.constraints.sell_out_of_the_money = true;
+        request.constraints.min_pop = min_pop;
+        const auto found = find_best(request, {&expiry, 1});
+        request.exhaustive = true;
+        const auto scanned = find_best(request, {&expiry, 1});
+        ASSERT_TRUE(found && scanned);
+        EXPECT_GT(found->combinations, 700'000);
+        EXPECT_LT(found->visited, found->combinations / 2);
+        ASSERT_EQ(found->candidates.size(), scanned->candidates.size());
+        for (std::size_t i = 0; i < found->candidates.size(); ++i) {
+          EXPECT_EQ(found->candidates[i].score, scanned->candidates[i].score);
+          EXPECT_EQ(strikes_of(iron_condor, found->candidates[i]),
+                    strikes_of(iron_condor, scanned->candidates[i]));
+        }
+      }
+    }
+  }
+}
+
+TEST(Finder, AgreesWithItselfOnEveryProcessor) {
+  std::mt19937 random(31);
+  const auto in = damaged_market(random);
+  auto request = ask(iron_condor, Objective::expected_profit_on_max_loss, 50);
+  request.exhaustive = true;
+  const auto expected = find(request, in);
+  ASSERT_TRUE(expected);
+  for (const auto kernels : available_chain_kernels()) {
+    use_chain_kernels(kernels);
+    for (const bool exhaustive : {true, false}) {
+      request.exhaustive = exhaustive;
+      const auto found = find(request, in);
+      ASSERT_TRUE(found);
+      ASSERT_EQ(found->candidates.size(), expected->candidates.size());
+      for (std::size_t i = 0; i < found->candidates.size(); ++i) {
+        EXPECT_EQ(found->candidates[i].score, expected->candidates[i].score) << kernels;
+      }
+      if (exhaustive) {
+        EXPECT_EQ(found->census->unfit, expected->census->unfit) << kernels;
+      }
+    }
+  }
+  use_chain_kernels({});
+}
+
 // Coarse ticks make many combinations score the same.
 TEST(Finder, BreaksTiesAlikeHoweverManyAreKept) {
-  SyntheticMarket market;
-  market.tick = 0.5;
-  const auto priced = refresh(market.chain(90, 112, 1), market.years, market.rate);
-  ASSERT_TRUE(priced && priced->atm_implied_vol);
-  for (std::size_t keep = 1; keep < 60; keep += 3) {
-    expect_same(iron_condor, *priced, {.fill = Fill::mid, .min_pop = 0.7, .keep = keep});
+  SyntheticMarket made;
+  made.tick = 0.5;
+  const Market in(*refresh(made.chain(90, 112, 1), made.years, made.rate));
+  auto request = ask(iron_condor);
+  request.fill = Fill::mid;
+  request.constraints.min_pop = 0.7;
+  const SearchExpiry expiry = in.expiry();
+  const auto naive = naive::search(request, {&expiry, 1});
+  for (request.keep = 1; request.keep < 60; request.keep += 3) {
+    for (const bool exhaustive : {false, true}) {
+      request.exhaustive = exhaustive;
+      const auto found = find(request, in);
+      ASSERT_TRUE(found);
+      expect_candidates(request, *found, naive);
+    }
   }
 }
 
 TEST(Finder, TakesALossOfExactlyTheLimit) {
-  SyntheticMarket market;
-  market.multiplier = 10;  // so that losses have cents, which doubles do not hold exactly
-  const auto priced = *refresh(market.chain(92, 110, 1.5), market.years, market.rate);
-  const auto all = find_best(iron_condor, priced, 60, {.fill = Fill::mid, .keep = 200});
+  SyntheticMarket made;
+  made.multiplier = 10;  // so that losses have cents, which doubles do not hold exactly
+  const Market in(*refresh(made.chain(92, 110, 1.5), made.years, made.rate));
+  auto request = ask(iron_condor, Objective::return_on_risk, 200);
+  request.fill = Fill::mid;
+  const auto all = find(request, in);
   ASSERT_TRUE(all);
   ASSERT_FALSE(all->candidates.empty());
   for (const auto& candidate : all->candidates) {
     const auto within = [&](double limit) {
-      const auto found =
-          find_best(iron_condor, priced, 60,
-                    {.fill = Fill::mid, .min_pop = 0, .max_loss = limit, .keep = 200});
-      return found && std::any_of(found->candidates.begin(), found->candidates.end(),
-                                  [&](const Candidate& other) {
-                                    return strikes_of(other) == strikes_of(candidate);
-                                  });
+      auto limited = request;
+      limited.constraints.max_loss = limit;
+      const auto found = find(limited, in);
+      return found && std::ranges::any_of(found->candidates, [&](const Candidate& other) {
+               return strikes_of(iron_condor, other) == strikes_of(iron_condor, candidate);
+             });
     };
-    EXPECT_TRUE(within(candidate.payoff.max_loss->value()));
-    EXPECT_FALSE(within(candidate.payoff.max_loss->value() - 0.001));
+    EXPECT_TRUE(within(candidate.max_loss->value()));
+    EXPECT_FALSE(within(candidate.max_loss->value() - 0.001));
   }
 }
 
 TEST(Finder, TakesALimitBeyondAllMoneyAsNone) {
-  const auto priced = priced_market(92, 110, 3);
-  const auto all = find_best(iron_condor, priced, 60, {.fill = Fill::mid});
+  const auto in = market(92, 110, 3);
+  auto request = ask(iron_condor);
+  request.fill = Fill::mid;
+  request.exhaustive = true;
+  const auto all = find(request, in);
   ASSERT_TRUE(all);
-  ASSERT_GT(all->qualified, 0);
+  ASSERT_GT(all->census->qualified, 0);
   for (const double limit : {1e13, 1e15, 1e300}) {
-    const auto found = find_best(iron_condor, priced, 60, {.fill = Fill::mid, .max_loss = limit});
+    request.constraints.max_loss = limit;
+    const auto found = find(request, in);
     ASSERT_TRUE(found) << limit;
-    EXPECT_EQ(found->qualified, all->qualified) << limit;
+    EXPECT_EQ(found->census->qualified, all->census->qualified) << limit;
   }
   for (const double limit : {std::numeric_limits<double>::infinity(),
                              std::numeric_limits<double>::quiet_NaN(), 0.0, -1.0}) {
-    const auto found = find_best(iron_condor, priced, 60, {.fill = Fill::mid, .max_loss = limit});
+    request.constraints.max_loss = limit;
+    const auto found = find(request, in);
     ASSERT_FALSE(found) << limit;
     EXPECT_EQ(found.error().code, core::Errc::invalid_input) << limit;
   }
 }
 
 // A strategy the catalogue does not hold, with a payoff that crosses zero in steeper places.
-TEST(Finder, SearchesAnyStrategyOfLimitedRisk) {
+TEST(Finder, SearchesAnyStrategy) {
   static constexpr std::array butterfly_legs{LegShape{LegKind::call, +1, 0},
                                              LegShape{LegKind::call, -3, 1},
                                              LegShape{LegKind::call, +2, 2}};
+  // Crooked in every segment, with stock, and with slope between the halves.
+  static constexpr std::array crooked_legs{
+      LegShape{LegKind::stock, +1, no_rung}, LegShape{LegKind::put, +2, 0},
+      LegShape{LegKind::put, -1, 1}, LegShape{LegKind::call, -1, 1}, LegShape{LegKind::call, +2, 2},
+      LegShape{LegKind::call, -2, 3}};
   std::mt19937 random(3);
-  const auto priced = damaged_market(random);
-  expect_same({"ratio_butterfly", butterfly_legs}, priced,
-              {.fill = Fill::mid, .min_pop = 0.35, .keep = 40});
+  const auto in = damaged_market(random);
+  auto request = ask({"ratio_butterfly", butterfly_legs}, Objective::return_on_risk, 40);
+  request.fill = Fill::mid;
+  request.constraints.min_pop = 0.35;
+  expect_same(request, in);
+  for (const auto objective : objectives_of({"crooked", crooked_legs})) {
+    request = ask({"crooked", crooked_legs}, objective, 40);
+    request.fill = Fill::mid;
+    expect_same(request, in);
+    request.constraints.min_pop = 0.45;
+    expect_same(request, in);
+  }
 }
 
-TEST(Finder, RefusesAStrategyWithoutBounds) {
-  static constexpr std::array strangle_legs{LegShape{LegKind::put, -1, 0},
-                                            LegShape{LegKind::call, -1, 1}};
-  const auto found =
-      find_best({"short_strangle", strangle_legs}, priced_market(90, 110, 2), 60, {});
-  ASSERT_FALSE(found);
-  EXPECT_EQ(found.error().code, core::Errc::invalid_input);
+TEST(Finder, RefusesObjectivesThatAStrategyHasNoValueFor) {
+  const auto in = market(90, 110, 2);
+  const auto refused = [&](const StrategyShape& shape, Objective objective) {
+    const auto found = find(ask(shape, objective), in);
+    return !found && found.error().code == core::Errc::invalid_input;
+  };
+  for (const auto objective :
+       {Objective::return_on_risk, Objective::expected_profit_on_max_loss,
+        Objective::expected_profit_on_margin, Objective::theta_on_max_loss}) {
+    EXPECT_TRUE(refused(strategies::short_strangle, objective)) << to_string(objective);
+  }
+  EXPECT_TRUE(refused(strategies::long_strangle, Objective::return_on_risk));
+  EXPECT_FALSE(refused(strategies::long_strangle, Objective::expected_profit_on_max_loss));
+  EXPECT_FALSE(refused(strategies::short_strangle, Objective::credit));
+  auto request = ask(strategies::short_strangle, Objective::credit);
+  request.constraints.max_loss = 500.0;
+  EXPECT_EQ(find(request, in).error().code, core::Errc::invalid_input);
 }
 
-TEST(Finder, ExaminesEveryCombinationOfListedStrikes) {
-  const auto priced = priced_market(90, 111, 1);
-  const auto condors = find_best(iron_condor, priced, 60, {.fill = Fill::mid});
+TEST(Finder, CountsEveryCombinationOfListedStrikes) {
+  const auto in = market(90, 111, 1);
+  auto request = ask(iron_condor);
+  request.fill = Fill::mid;
+  const auto condors = find(request, in);
   ASSERT_TRUE(condors);
-  EXPECT_EQ(condors->examined, 22 * 21 * 20 * 19 / 24);
-  const auto calls = find_best(covered_call, priced, 60, {.fill = Fill::mid});
+  EXPECT_EQ(condors->combinations, 22 * 21 * 20 * 19 / 24);
+  request.strategy = covered_call;
+  const auto calls = find(request, in);
   ASSERT_TRUE(calls);
-  EXPECT_EQ(calls->examined, 22);
+  EXPECT_EQ(calls->combinations, 22);
 }
 
 TEST(Finder, SellsOnBothSidesOfTheMarketWhenAsked) {
-  const auto priced = priced_market(90, 111, 1);
-  const auto found =
-      find_best(iron_condor, priced, 60, {.sell_out_of_the_money = true, .keep = 500});
+  const auto in = market(90, 111, 1);
+  auto request = ask(iron_condor, Objective::return_on_risk, 500);
+  request.constraints.sell_out_of_the_money = true;
+  const auto found = find(request, in);
   ASSERT_TRUE(found);
   ASSERT_FALSE(found->candidates.empty());
   for (const auto& candidate : found->candidates) {
-    EXPECT_LE(candidate.legs[1].leg.strike.value(), priced.parity.forward);
-    EXPECT_GE(candidate.legs[2].leg.strike.value(), priced.parity.forward);
+    EXPECT_LE(candidate.legs[1].leg.strike.value(), in.priced.parity.forward);
+    EXPECT_GE(candidate.legs[2].leg.strike.value(), in.priced.parity.forward);
   }
 }
 
 TEST(Finder, DescribesACoveredCallCompletely) {
-  const auto priced = priced_market(95, 110, 5);
-  const auto found =
-      find_best(covered_call, priced, 60, {.fill = Fill::natural, .min_pop = 0, .keep = 1});
+  const auto in = market(95, 110, 5);
+  auto request = ask(covered_call, Objective::return_on_risk, 1);
+  request.fee_per_contract = at(0.65);
+  const auto found = find(request, in);
   ASSERT_TRUE(found);
   ASSERT_EQ(found->candidates.size(), 1u);
   const auto& best = found->candidates[0];
-  const auto& row = priced.chain.rows.back();
+  const auto& row = in.priced.chain.rows.back();
   const Price bid = *row.call->bid;
   EXPECT_EQ(best.credit, bid);
-  EXPECT_EQ(best.payoff.max_profit, (at(110) - at(100) + bid) * 100);
-  EXPECT_EQ(best.payoff.max_loss, (at(100) - bid) * 100);
-  EXPECT_EQ(best.payoff.breakevens, std::vector<double>{(at(100) - bid).value()});
-  EXPECT_DOUBLE_EQ(*best.annualised_return_simple, best.return_on_risk * 365 / 60);
+  EXPECT_EQ(best.fees, at(0.65));
+  EXPECT_EQ(best.max_profit, (at(110) - at(100) + bid) * 100 - at(0.65));
+  EXPECT_EQ(best.max_loss, (at(100) - bid) * 100 + at(0.65));
+  EXPECT_EQ(best.simple_margin, best.max_loss);
+  EXPECT_EQ(best.breakevens, std::vector<double>{(at(100) - bid + at(0.0065)).value()});
+  EXPECT_DOUBLE_EQ(best.score, *best.return_on_risk);
+  EXPECT_DOUBLE_EQ(*best.annualised_return_simple, *best.return_on_risk * 365 / 60);
   ASSERT_TRUE(best.greeks);
-  EXPECT_DOUBLE_EQ(best.greeks->delta, 1.0 - priced.rows.back().call->greeks->delta);
-  EXPECT_DOUBLE_EQ(best.greeks->vega, -priced.rows.back().call->greeks->vega);
+  EXPECT_DOUBLE_EQ(best.greeks->delta, 1.0 - in.priced.rows.back().call->greeks->delta);
+  EXPECT_DOUBLE_EQ(best.greeks->vega, -in.priced.rows.back().call->greeks->vega);
   EXPECT_EQ(best.legs[0].leg.quantity, 100);
-  EXPECT_NEAR(best.pop, 1 - found->density.cdf((at(100) - bid).value()), 1e-15);
+  EXPECT_NEAR(best.pop, 1 - in.density->cdf(best.breakevens[0]), 1e-15);
+}
+
+// T2's widths: what two spreads need is never less than the worst of them.
+TEST(Finder, TiesUpTheWiderWingOfACondorAndTheDebitOfASpread) {
+  const auto in = market(90, 111, 1);
+  const auto condors = find(ask(iron_condor, Objective::expected_profit_on_margin, 60), in);
+  ASSERT_TRUE(condors);
+  for (const auto& candidate : condors->candidates) {
+    const auto strikes = strikes_of(iron_condor, candidate);
+    EXPECT_EQ(candidate.simple_margin,
+              std::max(strikes[1] - strikes[0], strikes[3] - strikes[2]) * 100);
+    EXPECT_NEAR(candidate.score, candidate.expected_profit / candidate.simple_margin->value(),
+                1e-12);
+  }
+  const auto spreads =
+      find(ask(strategies::bull_call_spread, Objective::expected_profit_on_margin, 60), in);
+  ASSERT_TRUE(spreads);
+  for (const auto& candidate : spreads->candidates) {
+    EXPECT_EQ(candidate.simple_margin, -candidate.credit * 100);
+    EXPECT_EQ(candidate.simple_margin, candidate.max_loss);
+  }
 }
 
 TEST(Finder, HasNoAnnualReturnOnTheLastDay) {
-  const auto found = find_best(covered_call, priced_market(95, 110, 5), 0, {});
+  auto in = market(95, 110, 5);
+  in.days = 0;
+  const auto found = find(ask(covered_call), in);
   ASSERT_TRUE(found);
   EXPECT_FALSE(found->candidates.at(0).annualised_return_simple);
 }
 
 TEST(Finder, LeavesGreeksOutWhereALegHasNone) {
-  auto priced = priced_market(95, 110, 5);
-  priced.rows.back().call->greeks.reset();
-  const auto found = find_best(covered_call, priced, 60, {.keep = 1});
+  auto in = market(95, 110, 5);
+  in.priced.rows.back().call->greeks.reset();
+  const auto found = find(ask(covered_call, Objective::return_on_risk, 1), in);
   ASSERT_TRUE(found);
   EXPECT_FALSE(found->candidates.at(0).greeks);
 }
 
 TEST(Finder, SaysWhatIsMissing) {
-  auto priced = priced_market(95, 110, 5);
-  priced.chain.underlying_price.reset();
-  EXPECT_EQ(find_best(covered_call, priced, 60, {}).error().code, core::Errc::unavailable);
-  EXPECT_TRUE(find_best(iron_condor, priced, 60, {}));
-  priced.atm_implied_vol.reset();
-  EXPECT_EQ(find_best(iron_condor, priced, 60, {}).error().code, core::Errc::unavailable);
+  auto in = market(95, 110, 5);
+  in.priced.chain.underlying_price.reset();
+  EXPECT_EQ(find(ask(covered_call), in).error().code, core::Errc::unavailable);
+  EXPECT_TRUE(find(ask(iron_condor), in));
+  auto request = ask(iron_condor);
+  request.constraints.breakevens = {1.0, BreakevenDistance::Unit::percent};
+  EXPECT_EQ(find(request, in).error().code, core::Errc::unavailable);
+  in.priced.atm_implied_vol.reset();
+  EXPECT_FALSE(atm_density(in.priced));
 }
 
-TEST(Finder, RefusesLimitsOutOfRange) {
-  const auto priced = priced_market(95, 110, 5);
-  FinderLimits limits;
-  limits.min_pop = 60;
-  EXPECT_EQ(find_best(iron_condor, priced, 60, limits).error().code, core::Errc::invalid_input);
-  limits.min_pop = 0.6;
-  limits.max_loss = -1;
-  EXPECT_EQ(find_best(iron_condor, priced, 60, limits).error().code, core::Errc::invalid_input);
+TEST(Finder, RefusesRequestsOutOfRange) {
+  const auto in = market(95, 110, 5);
+  const auto refused = [&](auto change) {
+    auto request = ask(iron_condor);
+    change(request);
+    const auto found = find(request, in);
+    return !found && found.error().code == core::Errc::invalid_input;
+  };
+  EXPECT_TRUE(refused([](auto& r) { r.constraints.min_pop = 60; }));
+  EXPECT_TRUE(refused([](auto& r) { r.constraints.max_loss = -1; }));
+  EXPECT_TRUE(refused([](auto& r) { r.constraints.widths = {{3, {0, 1}}}; }));
+  EXPECT_TRUE(refused([](auto& r) { r.constraints.widths = {{0, {2, 1}}}; }));
+  EXPECT_TRUE(refused([](auto& r) { r.constraints.short_delta = {0.3, 0.1}; }));
+  EXPECT_TRUE(refused([](auto& r) { r.constraints.max_spread_share = -0.1; }));
+  EXPECT_TRUE(refused([](auto& r) { r.objective.clear(); }));
+  EXPECT_TRUE(refused([](auto& r) { r.objective[0].weight = std::nan(""); }));
+  EXPECT_TRUE(refused([](auto& r) { r.fill = Fill{1.5}; }));
+  EXPECT_TRUE(refused([](auto& r) { r.fee_per_contract = at(-1); }));
+  EXPECT_TRUE(refused([](auto& r) { r.keep = 0; }));
+  EXPECT_FALSE(refused([](auto&) {}));
 }
 
 TEST(Finder, RefusesPricesBeyondExactMoneyAndFindsNothingInAnEmptyChain) {
-  auto priced = priced_market(95, 110, 5);
-  auto absurd = priced;
-  absurd.chain.rows.back().strike = at(9e11);
-  EXPECT_EQ(find_best(iron_condor, absurd, 60, {}).error().code, core::Errc::invalid_input);
-  absurd = priced;
-  absurd.chain.multiplier = 0;
-  EXPECT_EQ(find_best(iron_condor, absurd, 60, {}).error().code, core::Errc::invalid_input);
-  priced.chain.rows.clear();
-  priced.rows.clear();
-  const auto found = find_best(iron_condor, priced, 60, {});
-  ASSERT_TRUE(found);
-  EXPECT_EQ(found->examined, 0);
+  auto in = market(95, 110, 5);
+  auto absurd = in.priced;
+  std::swap(absurd, in.priced);
+  in.priced.chain.rows.back().strike = at(9e11);
+  EXPECT_EQ(find(ask(iron_condor), in).error().code, core::Errc::invalid_input);
+  in.priced = absurd;
+  in.priced.chain.multiplier = 0;
+  EXPECT_EQ(find(ask(iron_condor), in).error().code, core::Errc::invalid_input);
+  in.priced = absurd;
+  in.priced.chain.rows.clear();
+  in.priced.rows.clear();
+  for (const bool exhaustive : {false, true}) {
+    auto request = ask(iron_condor);
+    request.exhaustive = exhaustive;
+    const auto found = find(request, in);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->combinations, 0);
+    EXPECT_TRUE(found->candidates.empty());
+  }
+}
+
+TEST(Finder, TellsHowFarItIsAndStopsWhenTold) {
+  const auto in = market(80, 120, 0.5);
+  const SearchExpiry expiry = in.expiry();
+  auto request = ask(iron_condor);
+  for (const bool exhaustive : {false, true}) {
+    request.exhaustive = exhaustive;
+    double last = 0.0;
+    int calls = 0;
+    const auto found = find_best(request, {&expiry, 1}, [&](const SearchProgress& progress) {
+      EXPECT_GE(progress.share, last);
+      EXPECT_LE(progress.share, 1.0);
+      last = progress.share;
+      ++calls;
+      return true;
+    });
+    ASSERT_TRUE(found);
+    EXPECT_GT(calls, 0) << exhaustive;
+    const auto stopped =
+        find_best(request, {&expiry, 1}, [](const SearchProgress&) { return false; });
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, core::Errc::cancelled);
+  }
+}
+
+TEST(Finder, NamesTheWingsOfAStrategy) {
+  EXPECT_EQ(wing_gaps(iron_condor), (std::vector{0, 2}));
+  EXPECT_EQ(wing_gaps(strategies::long_call_butterfly), (std::vector{0, 1}));
+  EXPECT_EQ(wing_gaps(strategies::iron_butterfly), (std::vector{0, 1}));
+  EXPECT_EQ(wing_gaps(strategies::jade_lizard), (std::vector{1}));
+  EXPECT_TRUE(wing_gaps(strategies::short_strangle).empty());
+}
+
+TEST(Finder, ReadsBackTheNamesOfObjectives) {
+  for (const auto objective : objectives_of(iron_condor)) {
+    EXPECT_EQ(parse_objective(to_string(objective)), objective);
+  }
+  EXPECT_EQ(parse_objective("luck"), std::nullopt);
 }
 
 }  // namespace

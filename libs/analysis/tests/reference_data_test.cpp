@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 
+#include "bifrost/analysis/certificate.hpp"
 #include "bifrost/analysis/finder.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "chain_history.hpp"
@@ -181,28 +182,27 @@ TEST_F(ReferenceData, EveryChainIsPricedAndSearched) {
                           std::isfinite(greeks.theta) && std::isfinite(greeks.vega));
             }
           }
-          // Condors over the strikes nearest to the forward keep this test short.
-          auto near = *priced;
-          const auto out = [&](const auto& row) {
-            return std::abs(std::log(std::max(row.strike.value(), 0.01) / near.parity.forward)) >
-                   0.06;
-          };
-          std::erase_if(near.chain.rows, out);
-          std::erase_if(near.rows, out);
-          for (const auto& [shape, chain_to_search] :
-               {std::pair{covered_call, &*priced}, {iron_condor, &near}}) {
-            if (chain_to_search->chain.rows.empty()) continue;
-            const auto found = find_best(shape, *chain_to_search, 1,
-                                         {.fill = Fill::mid, .min_pop = 0.6, .keep = 5});
+          for (const auto& shape : {covered_call, iron_condor}) {
+            const auto flat = atm_density(*priced);
+            if (!flat) continue;
+            const auto density = lognormal_density(*flat);
+            const SearchExpiry expiry{&*priced, density.get(), 1};
+            SearchRequest request{.strategy = shape};
+            request.fill = Fill::mid;
+            request.constraints.min_pop = 0.6;
+            request.keep = 5;
+            request.certificate = true;
+            const auto found = find_best(request, {&expiry, 1});
             if (!found) continue;
             ++searched;
-            EXPECT_LE(found->without_profit + found->without_risk + found->qualified,
-                      found->examined);
+            EXPECT_EQ(found->visited + found->pruned, found->combinations);
             for (const auto& candidate : found->candidates) {
               EXPECT_GE(candidate.pop, 0.6);
               EXPECT_LE(candidate.pop, 1.0 + 1e-12);
-              EXPECT_GT(candidate.return_on_risk, 0.0);
+              EXPECT_GT(candidate.score, 0.0);
             }
+            const auto verified = verify_certificate(request, {&expiry, 1}, *found);
+            EXPECT_TRUE(verified) << verified.error().what;
           }
         }
       }

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include "bifrost/analysis/finder.hpp"
+#include "synthetic_chain.hpp"
+
+// The finder's oracle: every choice of listed strikes by itself, through the payoff engine and the
+// density, and a full sort.
+namespace bifrost::analysis::naive {
+
+inline Price at(double value) {
+  return *Price::from_double(value);
+}
+
+struct Choice {
+  double score;
+  double pop;
+  std::size_t expiry;
+  std::vector<Price> strikes;
+};
+
+struct Result {
+  Census census;
+  std::vector<Choice> qualified;  // best first
+};
+
+inline const OptionSide* side(const StrikeRow& row, LegKind kind) {
+  const auto& of = kind == LegKind::call ? row.call : row.put;
+  return of ? &*of : nullptr;
+}
+
+inline std::optional<double> delta(const PricedChain& priced, std::size_t row, LegKind kind) {
+  const auto& option = kind == LegKind::call ? priced.rows[row].call : priced.rows[row].put;
+  if (!option || !option->greeks) return std::nullopt;
+  return option->greeks->delta;
+}
+
+inline std::optional<double> theta(const PricedChain& priced, std::size_t row, LegKind kind) {
+  const auto& option = kind == LegKind::call ? priced.rows[row].call : priced.rows[row].put;
+  if (!option || !option->greeks) return std::nullopt;
+  return option->greeks->theta;
+}
+
+inline bool leg_usable(const SearchRequest& request, const PricedChain& priced,
+                       const LegShape& leg, std::size_t row) {
+  const auto& limits = request.constraints;
+  const auto* quote = side(priced.chain.rows[row], leg.kind);
+  if (quote == nullptr || !entry_price(*quote, leg.quantity > 0, request.fill)) return false;
+  if (limits.sell_out_of_the_money && leg.quantity < 0) {
+    // Sold in the money: what its holder would get if the underlying settled at the forward.
+    const Leg alone{leg.kind, -1, priced.chain.rows[row].strike, Price{}};
+    if (profit_at_expiry(std::span{&alone, 1}, priced.parity.forward) < 0) return false;
+  }
+  if (const auto& window = leg.quantity > 0 ? limits.long_delta : limits.short_delta) {
+    const auto d = delta(priced, row, leg.kind);
+    if (!d || std::abs(*d) < window->low || std::abs(*d) > window->high) return false;
+  }
+  if (limits.max_spread_share) {
+    const auto mid = quote->mid();
+    if (!mid || mid->value() <= 0.0) return false;
+    if ((*quote->ask - *quote->bid).value() > *limits.max_spread_share * mid->value()) return false;
+  }
+  if (limits.min_open_interest && quote->open_interest.value_or(-1) < *limits.min_open_interest) {
+    return false;
+  }
+  if (limits.min_size && (quote->bid_size.value_or(-1) < *limits.min_size ||
+                          quote->ask_size.value_or(-1) < *limits.min_size)) {
+    return false;
+  }
+  for (const auto& [objective, weight] : request.objective) {
+    if (objective == Objective::theta_on_max_loss && !theta(priced, row, leg.kind)) return false;
+  }
+  return true;
+}
+
+inline void examine(const SearchRequest& request, const SearchExpiry& expiry, std::size_t index,
+                    const std::vector<std::size_t>& rows, Result& result) {
+  const auto& priced = *expiry.priced;
+  const auto& limits = request.constraints;
+  std::vector<Price> strikes;
+  for (const auto row : rows) strikes.push_back(priced.chain.rows[row].strike);
+  std::vector<Leg> legs;
+  Price credit;
+  double decay = 0.0;
+  Money paid;
+  std::int64_t contracts = 0;
+  for (const auto& shape : request.strategy.legs) {
+    if (shape.kind == LegKind::stock) {
+      legs.push_back({LegKind::stock, std::int64_t{shape.quantity} * priced.chain.multiplier,
+                      Price{}, *priced.chain.underlying_price, 1});
+      paid = paid + legs.back().entry_price * legs.back().quantity;
+      continue;
+    }
+    const auto row = rows[static_cast<std::size_t>(shape.rung)];
+    if (!leg_usable(request, priced, shape, row)) return;
+    const Price price = *entry_price(*side(priced.chain.rows[row], shape.kind), shape.quantity > 0,
+                                     request.fill);
+    legs.push_back({shape.kind, shape.quantity, priced.chain.rows[row].strike, price,
+                    priced.chain.multiplier});
+    credit = credit - price * shape.quantity;
+    paid = paid + price * (std::int64_t{shape.quantity} * priced.chain.multiplier);
+    decay += theta(priced, row, shape.kind).value_or(0.0) * shape.quantity * priced.chain.multiplier;
+    contracts += std::abs(shape.quantity);
+  }
+  ++result.census.combinations;
+  const auto against = [&](Unfit why) { ++result.census.unfit[static_cast<std::size_t>(why)]; };
+  if (!strikes_fit(request.strategy, strikes)) return against(Unfit::wings);
+  for (const auto& [gap, width] : limits.widths) {
+    const auto g = static_cast<std::size_t>(gap);
+    const double between = (strikes[g + 1] - strikes[g]).value();
+    if (between < width.low || between > width.high) return against(Unfit::width);
+  }
+  const Money fees = request.fee_per_contract * contracts;
+  const auto payoff = *payoff_at_expiry(legs, fees);
+  if (payoff.max_profit && *payoff.max_profit <= Money{}) return against(Unfit::no_profit);
+  if (payoff.max_loss && *payoff.max_loss <= Money{}) return against(Unfit::no_risk);
+  if (limits.min_credit && credit < *limits.min_credit) return against(Unfit::credit);
+  if (limits.max_loss && payoff.max_loss->value() > *limits.max_loss) {
+    return against(Unfit::max_loss);
+  }
+  if (limits.breakevens) {
+    const double spot = priced.chain.underlying_price->value();
+    const double distance =
+        limits.breakevens->unit == BreakevenDistance::Unit::percent
+            ? spot * limits.breakevens->distance / 100.0
+            : spot * limits.breakevens->distance * *priced.atm_implied_vol *
+                  std::sqrt(priced.years_to_expiry);
+    for (const double breakeven : payoff.breakevens) {
+      if (std::abs(breakeven - spot) < distance) return against(Unfit::breakevens);
+    }
+  }
+  const double pop = probability_of_profit(payoff, *expiry.density);
+  if (pop < limits.min_pop) return against(Unfit::pop);
+
+  const double expected = expected_profit(payoff, *expiry.density);
+  const double loss = payoff.max_loss ? payoff.max_loss->value() : 0.0;
+  const double entry = (paid + fees).value();
+  double score = 0.0;
+  for (const auto& [objective, weight] : request.objective) {
+    switch (objective) {
+      case Objective::expected_profit:
+        score += weight * expected;
+        break;
+      case Objective::expected_profit_on_max_loss:
+        score += weight * expected / loss;
+        break;
+      case Objective::expected_profit_on_margin:
+        score += weight * expected / (std::max(loss - entry, 0.0) + std::max(entry, 0.0));
+        break;
+      case Objective::credit:
+        score += weight * credit.value();
+        break;
+      case Objective::return_on_risk:
+        score += weight * payoff.max_profit->value() / loss;
+        break;
+      case Objective::pop:
+        score += weight * pop;
+        break;
+      case Objective::theta_on_max_loss:
+        score += weight * decay / loss;
+        break;
+    }
+  }
+  ++result.census.qualified;
+  result.qualified.push_back({score, pop, index, std::move(strikes)});
+}
+
+inline Result search(const SearchRequest& request, std::span<const SearchExpiry> expiries) {
+  Result result;
+  for (std::size_t index = 0; index < expiries.size(); ++index) {
+    const auto& constraints = request.constraints;
+    const int days = expiries[index].days_to_expiry;
+    if (constraints.min_days_to_expiry && days < *constraints.min_days_to_expiry) continue;
+    if (constraints.max_days_to_expiry && days > *constraints.max_days_to_expiry) continue;
+    const std::size_t strikes = expiries[index].priced->chain.rows.size();
+    const auto rungs = static_cast<std::size_t>(rung_count(request.strategy));
+    if (strikes < rungs) continue;
+    std::vector<bool> mask(strikes, false);
+    std::fill(mask.begin(), mask.begin() + static_cast<std::ptrdiff_t>(rungs), true);
+    do {
+      std::vector<std::size_t> rows;
+      for (std::size_t i = 0; i < strikes; ++i) {
+        if (mask[i]) rows.push_back(i);
+      }
+      examine(request, expiries[index], index, rows, result);
+    } while (std::prev_permutation(mask.begin(), mask.end()));
+  }
+  std::sort(result.qualified.begin(), result.qualified.end(),
+            [](const Choice& a, const Choice& b) {
+              // Equal scores may differ in their last bits here: the naive way adds in another order.
+              const double tolerance = 1e-12 * std::max(std::abs(a.score), std::abs(b.score));
+              if (std::abs(a.score - b.score) > tolerance) return a.score > b.score;
+              return std::tuple(-a.pop, a.expiry, a.strikes) <
+                     std::tuple(-b.pop, b.expiry, b.strikes);
+            });
+  return result;
+}
+
+inline std::vector<Price> strikes_of(const StrategyShape& shape, const Candidate& candidate) {
+  std::vector<Price> strikes(static_cast<std::size_t>(rung_count(shape)));
+  for (std::size_t i = 0; i < shape.legs.size(); ++i) {
+    if (shape.legs[i].rung >= 0) {
+      strikes[static_cast<std::size_t>(shape.legs[i].rung)] = candidate.legs[i].leg.strike;
+    }
+  }
+  return strikes;
+}
+
+/// A market with its own density, both held together.
+struct Market {
+  PricedChain priced;
+  DensityPtr density;
+  int days = 60;
+
+  explicit Market(PricedChain chain) : priced(std::move(chain)) {
+    density = lognormal_density(*atm_density(priced));
+  }
+  SearchExpiry expiry() const { return {&priced, density.get(), days}; }
+};
+
+inline Market market(double lowest, double highest, double step, double tick = 0.05) {
+  SyntheticMarket made;
+  made.tick = tick;
+  return Market(*refresh(made.chain(lowest, highest, step), made.years, made.rate));
+}
+
+/// Takes quotes away, crosses some and zeroes some bids, as real chains have them, and gives each
+/// size and interest of its own. Of 15 quotes 6 are damaged, or of as many as is said.
+inline Market damaged_market(std::mt19937& random, double lowest = 86, double highest = 115,
+                             double step = 1.5, int of = 15) {
+  SyntheticMarket made;
+  made.tick = 0.05;
+  auto chain = made.chain(lowest, highest, step);
+  for (auto& row : chain.rows) {
+    for (auto* side : {&row.call, &row.put}) {
+      (*side)->bid_size = std::uniform_int_distribution<int>(0, 50)(random);
+      (*side)->open_interest = std::uniform_int_distribution<int>(0, 500)(random);
+      switch (std::uniform_int_distribution<int>(0, of - 1)(random)) {
+        case 0:
+          side->reset();
+          break;
+        case 1:
+          (*side)->bid.reset();
+          break;
+        case 2:
+          (*side)->ask.reset();
+          break;
+        case 3:
+          (*side)->bid = Price{};
+          break;
+        case 4:
+          std::swap((*side)->bid, (*side)->ask);
+          break;
+        case 5:
+          (*side)->ask = *(*side)->ask + at(0.40);
+          break;
+        case 6:
+          (*side)->open_interest.reset();
+          break;
+        default:
+          break;
+      }
+    }
+  }
+  return Market(*refresh(chain, made.years, made.rate));
+}
+
+}  // namespace bifrost::analysis::naive
