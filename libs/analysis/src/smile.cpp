@@ -262,6 +262,20 @@ Lookout look_at(std::vector<double> k, std::span<const LognormalComponent> compo
   return made;
 }
 
+/// The total variance of a fitted smile, about, as the widths of its components tell it.
+double variance_by_width(std::span<const LognormalComponent> components, double k) {
+  const auto variance_at = [](const LognormalComponent& component) {
+    const double deviation = component.deviation / component_spacing;
+    return deviation * deviation;
+  };
+  const auto after = std::ranges::lower_bound(components, k, {}, &LognormalComponent::log_mean);
+  if (after == components.begin()) return variance_at(components.front());
+  if (after == components.end()) return variance_at(components.back());
+  const auto before = std::prev(after);
+  const double share = (k - before->log_mean) / (after->log_mean - before->log_mean);
+  return std::lerp(variance_at(*before), variance_at(*after), share);
+}
+
 /// The quotes' total variance, smoothed: where components are needed, and how heavy about.
 class RoughSmile {
  public:
@@ -301,7 +315,7 @@ class RoughSmile {
     if (k >= lowest_ && k <= highest_) return smoothed(k).variance;
     const double w = k < lowest_ ? low_edge_ + low_slope_ * (lowest_ - k)
                                  : high_edge_ + high_slope_ * (k - highest_);
-    return std::max(w, earlier_variance(k));
+    return earlier_.empty() ? w : std::max(w, variance_by_width(earlier_, k));
   }
 
  private:
@@ -310,21 +324,6 @@ class RoughSmile {
     double variance;
     double weight;
   };
-
-  /// That of the expiry before, as the widths of its components tell it.
-  double earlier_variance(double k) const {
-    if (earlier_.empty()) return 0.0;
-    const auto after = std::ranges::lower_bound(earlier_, k, {}, &LognormalComponent::log_mean);
-    if (after == earlier_.begin()) return variance_at(earlier_.front());
-    if (after == earlier_.end()) return variance_at(earlier_.back());
-    const auto before = std::prev(after);
-    const double share = (k - before->log_mean) / (after->log_mean - before->log_mean);
-    return std::lerp(variance_at(*before), variance_at(*after), share);
-  }
-  static double variance_at(const LognormalComponent& component) {
-    const double deviation = component.deviation / component_spacing;
-    return deviation * deviation;
-  }
 
   struct Local {
     double variance;
@@ -372,6 +371,8 @@ class SmileFit {
   SmileFit(const ExpiryChain& chain, const ForwardDiscount& parity, const SmileTerms& terms,
            const Smile* earlier)
       : chain_(chain), parity_(parity), terms_(terms), earlier_(earlier) {}
+
+  static void admit_disorder(Smile& smile) { smile.quality_.calendar_free = false; }
 
   tl::expected<Smile, NoSmile> run() {
     if (!(terms_.years_to_expiry > 0.0)) return tl::unexpected{NoSmile::no_time};
@@ -633,19 +634,23 @@ class SmileFit {
 
   bool fit() {
     std::vector<double> quote_weights(quotes_.size(), 1.0);
-    for (int round = 0; round < 3; ++round) {
+    for (int round = 0; round < 4; ++round) {
       auto qp = program(quote_weights);
       if (!qp || !solve_in_time_order(*qp)) return false;
       u_.assign(qp->x().begin(), qp->x().end());
       model_prices_ = combined(quote_prices_);
-      bool reweighted = false;
+      bool again = false;
       for (std::size_t q = 0; q < quotes_.size(); ++q) {
         const double error = std::abs(model_prices_[q] - quotes_[q].price) / quotes_[q].tolerance;
         const double weight = error > far_off ? far_off / error : 1.0;
-        reweighted |= std::abs(weight - quote_weights[q]) > 0.1;
+        again |= std::abs(weight - quote_weights[q]) > 0.1;
         quote_weights[q] = weight;
       }
-      if (!reweighted) break;
+      if (round < 2 && std::ranges::max(u_) > far_from_rough) {
+        take_as_rough();
+        again = true;
+      }
+      if (!again) break;
     }
     for (std::size_t i = 0; i < components_.size(); ++i) {
       if (u_[i] <= 0.0) continue;
@@ -653,6 +658,19 @@ class SmileFit {
       smile_.components_.back().weight *= u_[i];
     }
     return true;
+  }
+
+  /// What was found, smoothed, becomes what the next solution is kept near to: smoothness asks for
+  /// small changes of u, which are small changes of the density only where u is near 1.
+  void take_as_rough() {
+    double total = 0.0;
+    for (std::size_t i = 0; i < components_.size(); ++i) {
+      const double below = u_[i == 0 ? 0 : i - 1];
+      const double above = u_[i + 1 == u_.size() ? i : i + 1];
+      components_[i].weight *= std::max(0.25 * below + 0.5 * u_[i] + 0.25 * above, 0.1);
+      total += components_[i].weight;
+    }
+    for (auto& component : components_) component.weight /= total;
   }
 
   /// Calendar arbitrage is looked for after each solution, and forbidden where it is; last between
@@ -677,7 +695,7 @@ class SmileFit {
   /// The margin covers the sag between two points that are looked at. An option's price follows
   /// total variance about as the power that stands here.
   double margin_at(double k) const {
-    return calendar_margin * (0.5 + 0.5 * k * k / earlier_->total_variance(k));
+    return calendar_margin * (0.5 + 0.5 * k * k / variance_by_width(earlier_components(), k));
   }
 
   bool forbid_disorder(QuadraticProgram& qp, const Lookout& lookout) const {
@@ -795,7 +813,8 @@ class SmileFit {
   static constexpr double smoothness = 0.3;
   static constexpr double anchor = 1e-4;
   static constexpr double negligible = 1e-9;  // tolerances
-  static constexpr double far_off = 3.0;      // tolerances, from where on a quote counts less
+  static constexpr double far_from_rough = 3.5;
+  static constexpr double far_off = 3.0;  // tolerances, from where on a quote counts less
   static constexpr double worst_middle_error = 2.0;
   static constexpr double worthless = 1e-10;       // of the forward
   static constexpr double calendar_margin = 1e-3;  // of total variance
@@ -817,7 +836,12 @@ class SmileFit {
 
 tl::expected<Smile, NoSmile> fit_smile(const ExpiryChain& chain, const ForwardDiscount& parity,
                                        const SmileTerms& terms, const Smile* earlier) {
-  return SmileFit{chain, parity, terms, earlier}.run();
+  auto fitted = SmileFit{chain, parity, terms, earlier}.run();
+  if (earlier && !fitted && fitted.error() == NoSmile::no_arbitrage_free_fit) {
+    fitted = SmileFit{chain, parity, terms, nullptr}.run();
+    if (fitted) SmileFit::admit_disorder(*fitted);
+  }
+  return fitted;
 }
 
 std::optional<double> Surface::total_variance(double k, double years) const {

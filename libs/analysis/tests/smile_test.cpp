@@ -453,6 +453,19 @@ TEST(FitSurface, PutsPlantedCalendarArbitrageRight) {
   }
 }
 
+TEST(FitSurface, SaysWhereQuotesAreTooFarOutOfOrderToBePutRight) {
+  const auto surface = fit_surface(snapshot_of({{30, [](double) { return flat(0.30, 30); }},
+                                                {32, [](double) { return flat(0.20, 32); }},
+                                                {60, [](double) { return flat(0.25, 60); }}}),
+                                   {});
+  ASSERT_EQ(surface.expiries.size(), 3u);
+  for (const auto& expiry : surface.expiries) ASSERT_TRUE(expiry.smile);
+  EXPECT_FALSE(surface.expiries[1].smile->quality().calendar_free);
+  EXPECT_TRUE(surface.expiries[1].smile->quality().butterfly_free);
+  EXPECT_NEAR(surface.expiries[1].smile->vol(5000), 0.20, 0.001);
+  EXPECT_TRUE(surface.expiries[2].smile->quality().calendar_free);
+}
+
 TEST(FitSurface, GivesAReasonForEachExpiryWithoutASmile) {
   auto snapshot = snapshot_of({{30, [](double k) { return index_smile.total_variance(k); }},
                                {60, [](double k) { return 2 * index_smile.total_variance(k); }},

@@ -73,7 +73,7 @@ struct SmileQuality {
   double mass_outside_quotes;  // probability beyond those two: assumption, not market
   double least_g;              // of Gatheral's g on a fine grid that reaches into both tails
   bool butterfly_free;
-  bool calendar_free;  // against the smile before it; true where there is none
+  bool calendar_free;  // against the smile before it; true where there was none
 };
 
 class Smile {
@@ -116,10 +116,14 @@ struct SmileTerms {
   ExerciseStyle style = ExerciseStyle::european;
 };
 
-/// The smile of one expiry, from its two-sided out-of-the-money quotes, each weighted by its
-/// spread: an error of half a spread costs as much as any other's. American quotes are first freed
-/// of their early-exercise premium. With `earlier`, total variance is kept from falling below that
-/// smile's at any k.
+/// The smile of one expiry, from its two-sided out-of-the-money quotes. An error costs its square
+/// in half spreads, so little inside the spread and the same for every quote at its edge; from
+/// three half spreads on it costs linearly, so that a stale quote does not bend the rest. American
+/// quotes are first freed of their early-exercise premium.
+///
+/// With `earlier`, the smile of an expiry before this one, total variance is kept from falling
+/// below that one's at any k where an option is worth 1e-10 of the forward. Where the quotes cannot
+/// be met so, they are fitted without, and quality().calendar_free says it.
 tl::expected<Smile, NoSmile> fit_smile(const ExpiryChain& chain, const ForwardDiscount& parity,
                                        const SmileTerms& terms, const Smile* earlier = nullptr);
 
