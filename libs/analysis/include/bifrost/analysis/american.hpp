@@ -12,6 +12,7 @@
 
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/analysis/chain_pricing.hpp"
+#include "bifrost/analysis/exercise.hpp"
 
 // American exercise. With a continuous yield: the exercise boundary solved by spectral collocation
 // (Andersen, Lake and Offengenden, "High-performance American option pricing", 2016), exact to
@@ -62,8 +63,6 @@ tl::expected<Valuation, NoAmericanPrice> american_tree(Right right, const SpotIn
 /// dividend is worth more than what is left of its time value (`time_value` on the day before, per
 /// share, the put of the same strike being its measure). Who is short it should expect assignment.
 bool assignment_is_likely(double dividend, double time_value);
-
-enum class ExerciseStyle : std::uint8_t { european, american };
 
 /// Why an option cannot be exercised.
 enum class NoExercise : std::uint8_t {
