@@ -80,11 +80,7 @@ void Writer::field(std::string_view value) {
 }
 
 void Writer::field(core::Instant value) {
-  // Wide open ranges are asked for with Instant::min() and max(); their distance from the epoch
-  // would overflow.
-  value = std::clamp(value, core::Instant{core::Date{std::chrono::year{1} / 1 / 1}},
-                     core::Instant{core::Date{std::chrono::year{9999} / 1 / 1}});
-  field(static_cast<std::int64_t>((value - core::Instant{epoch}).count()));
+  field(encode_instant(value));
 }
 
 void Writer::field(core::Date value) {
@@ -93,6 +89,14 @@ void Writer::field(core::Date value) {
 
 core::Instant decode_instant(std::int64_t microseconds_since_2000) {
   return core::Instant{epoch} + std::chrono::microseconds{microseconds_since_2000};
+}
+
+std::int64_t encode_instant(core::Instant value) {
+  // Wide open ranges are asked for with Instant::min() and max(); their distance from the epoch
+  // would overflow.
+  value = std::clamp(value, core::Instant{core::Date{std::chrono::year{1} / 1 / 1}},
+                     core::Instant{core::Date{std::chrono::year{9999} / 1 / 1}});
+  return (value - core::Instant{epoch}).count();
 }
 
 CopyData::CopyData() {

@@ -58,6 +58,7 @@ class Writer {
 
 /// A timestamp as the binary format has it.
 core::Instant decode_instant(std::int64_t microseconds_since_2000);
+std::int64_t encode_instant(core::Instant value);
 
 /// What a binary COPY stream begins with.
 inline constexpr std::size_t copy_header_bytes = 19;

@@ -49,7 +49,8 @@ struct ExportProgress {
   double share = 0;  // of the cycles, 0 to 1
 };
 
-/// Takes the export piece by piece; an error ends it.
+/// Takes the export piece by piece; an error ends it. Called by one thread at a time, which need
+/// not be that of the caller.
 using ExportSink = std::function<core::Result<void>(std::string_view)>;
 
 /// The history of an underlying as a stream, from one state of the database, in memory that does
