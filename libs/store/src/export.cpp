@@ -11,7 +11,6 @@
 #include <future>
 #include <memory>
 #include <span>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -65,19 +64,6 @@ char* put_decimal(char* at, std::int64_t value, int digits) {
   } while (rest != 0);
   if (value < 0) *--first = '-';
   return put(at, std::string_view(first, static_cast<std::size_t>(end - first)));
-}
-/// As the fields of a binary COPY stream are: the most significant byte first.
-template <class Int>
-char* put_binary(char* at, Int value) {
-  for (std::size_t i = sizeof value; i-- > 0; ++at) *at = static_cast<char>(value >> (8 * i));
-  return at;
-}
-template <class Int>
-Int read_binary(const char* at) {
-  std::make_unsigned_t<Int> value = 0;
-  for (std::size_t i = 0; i < sizeof value; ++i)
-    value = static_cast<decltype(value)>(value << 8 | static_cast<unsigned char>(at[i]));
-  return static_cast<Int>(value);
 }
 
 /// Bytes that grow and are used again.
@@ -387,7 +373,7 @@ class Export {
     const auto take = [&](std::string_view bytes) -> Result<void> {
       if (header) bytes.remove_prefix(pg::copy_header_bytes);
       header = false;
-      if (bytes.size() < 2 || read_binary<std::int16_t>(bytes.data()) == -1) return {};
+      if (bytes.size() < 2 || pg::read_binary<std::int16_t>(bytes.data()) == -1) return {};
       Fact fact{};
       const auto as_of = parse(bytes, fact);
       while (as_of != cycles_[current].as_of) {
@@ -405,16 +391,16 @@ class Export {
   /// Reads one tuple; a contract that is not wanted gets no rank. Gives the tuple's as_of.
   Instant parse(std::string_view tuple, Fact& fact) const {
     const char* at = tuple.data() + 2;
-    const auto as_of = pg::decode_instant(read_binary<std::int64_t>(at + 4));
-    const auto id = static_cast<std::size_t>(read_binary<std::int32_t>(at + 16));
+    const auto as_of = pg::decode_instant(pg::read_binary<std::int64_t>(at + 4));
+    const auto id = static_cast<std::size_t>(pg::read_binary<std::int32_t>(at + 16));
     at += 20;
     fact.rank = id < rank_.size() ? rank_[id] : -1;
     if (fact.rank < 0) return as_of;
     for (std::size_t i = 0; i < values; ++i) {
-      const bool missing = read_binary<std::int32_t>(at) < 0;
+      const bool missing = pg::read_binary<std::int32_t>(at) < 0;
       at += 4;
       if (missing) continue;
-      fact.value[i] = read_binary<std::int32_t>(at);
+      fact.value[i] = pg::read_binary<std::int32_t>(at);
       fact.there = static_cast<std::uint16_t>(fact.there | 1U << i);
       at += 4;
     }
@@ -529,11 +515,11 @@ class Export {
     auto* at = out_.text.room(head.size() + contract.binary_key.size() + values * longest_field);
     const auto field = [&](Value which, auto value) {
       if (!fact.has(which)) {
-        at = put_binary(at, std::int32_t{-1});
+        at = pg::put_binary(at, std::int32_t{-1});
         return;
       }
-      at = put_binary(at, static_cast<std::int32_t>(sizeof value));
-      at = put_binary(at, value);
+      at = pg::put_binary(at, static_cast<std::int32_t>(sizeof value));
+      at = pg::put_binary(at, value);
     };
     at = put(at, head);
     at = put(at, contract.binary_key);
