@@ -288,6 +288,10 @@ class Export {
   }
 
   Result<void> read_cycles() {
+    BF_TRY(const auto kept, connection_.query("SELECT quotes_kept_from FROM db_info"
+                                              " WHERE quotes_kept_from IS NOT NULL",
+                                              soon()));
+    if (kept.size() > 0) quotes_kept_from_ = kept.instant(0, 0);
     pg::Params params;
     params.add(underlying_id_)
         .add(request_.from)
@@ -410,9 +414,9 @@ class Export {
   Result<void> end_cycle(std::size_t index) {
     const auto& cycle = cycles_[index];
     const bool narrowed = request_.expiry || request_.trading_class;
-    if (!narrowed && static_cast<std::int64_t>(facts_.size()) != cycle.received) {
-      ++report_.cycles_short;
-    }
+    const bool emptied = facts_.empty() && cycle.received > 0 && cycle.as_of < quotes_kept_from_;
+    const bool lacks_rows = static_cast<std::int64_t>(facts_.size()) != cycle.received;
+    if (emptied || (!narrowed && lacks_rows)) ++report_.cycles_short;
     if (facts_.empty()) return {};
     ++report_.cycles;
     if (cycle.status == RunStatus::partial) ++report_.cycles_partial;
@@ -593,6 +597,7 @@ class Export {
   std::vector<Cycle> cycles_;
   std::vector<Fact> facts_;    // of the cycle being read
   std::vector<Fact> writing_;  // of the cycle being written out
+  Instant quotes_kept_from_ = Instant::min();
   bool with_multiplier_ = false;
   bool with_observed_ = false;
   Instant observed_at_{};      // of observed_text_

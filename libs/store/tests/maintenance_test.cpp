@@ -533,6 +533,49 @@ TEST(Maintenance, RetentionDropsQuotesAndNothingElse) {
   EXPECT_FALSE(ok(history.chain("SPX", {}, soon())).snapshot.quotes.empty());
 }
 
+TEST(Maintenance, ARangeThatRetentionHasEmptiedSaysSo) {
+  auto database = migrated();
+  History history(database);
+  Queries queries(database);
+  auto cycles = random_days(day("2021-01-04"), 12, 3);
+  for (auto& one : cycles) {
+    if (!one.snapshot.quotes.empty())
+      one.changes.push_back({one.snapshot.quotes[0].contract, ChangeKind::volume, 1, 2});
+  }
+  ok(history.append(cycles, soon()));
+  const auto now = at("2021-01-15T22:00:00Z");
+  const auto contract = option("3700", Right::call);
+  struct Told {
+    std::optional<core::Instant> points, series, changes, largest;
+    bool operator==(const Told&) const = default;
+  };
+  const auto told = [&](core::Instant from, core::Instant to) {
+    return Told{ok(history.contract_history(contract, from, to, soon())).emptied_before,
+                ok(queries.contract_series(contract, from, to, {}, soon())).emptied_before,
+                ok(history.changes("SPX", from, to, {}, 9, soon())).emptied_before,
+                ok(queries.largest_changes({.from = from, .to = to}, {}, soon())).emptied_before};
+  };
+  const auto first = at("2021-01-04T12:00:00Z");
+  const auto kept_from = at("2021-01-13T00:00:00Z");
+  const auto top = [&](const std::string& of) {
+    return ok(queries.top_open_interest_changes(day(of), 5, {}, soon()));
+  };
+  EXPECT_EQ(told(first, now), Told{});
+  EXPECT_EQ(top("2021-01-06").emptied_before, std::nullopt);
+  EXPECT_FALSE(top("2021-01-06").empty());
+
+  keep(database, now, {.retention_days = 3});
+  const Told emptied{kept_from, kept_from, kept_from, kept_from};
+  EXPECT_EQ(told(first, now), emptied);
+  EXPECT_EQ(told(first, first + 24h), emptied);
+  EXPECT_TRUE(ok(history.contract_history(contract, first, first + 24h, soon())).empty());
+  EXPECT_EQ(told(kept_from, now), Told{});
+  EXPECT_EQ(told(first - 240h, first - 24h), Told{}) << "there never was anything";
+  EXPECT_EQ(top("2021-01-06").emptied_before, kept_from);
+  EXPECT_EQ(top("2021-01-13").emptied_before, kept_from) << "the day before is gone";
+  EXPECT_EQ(top("2021-01-15").emptied_before, std::nullopt);
+}
+
 TEST(Maintenance, AClockFarAheadDropsNoMoreThanTheNewestQuotesAllow) {
   auto database = migrated();
   History history(database);

@@ -36,8 +36,9 @@ struct ExportReport {
   std::int64_t cycles = 0;          // that have rows in the export
   std::int64_t cycles_partial = 0;  // of these
   std::int64_t cycles_missed = 0;   // in the ledger: gaps of what was exported
-  /// Whose ledger row promises more rows than there are: retention has dropped them. Not counted
-  /// when the export is narrowed to an expiry or a trading class.
+  /// Whose ledger row promises more rows than there are: retention has dropped them, those that a
+  /// correction moved aside too. In an export narrowed to an expiry or a trading class only what
+  /// retention has emptied counts.
   std::int64_t cycles_short = 0;
   std::int64_t bytes = 0;
   std::optional<core::Instant> first = std::nullopt;
