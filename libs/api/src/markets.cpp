@@ -83,7 +83,7 @@ Result<Changes> read_changes(store::History& history, const core::Clock& clock,
   if (query.kind) kind = to_stored(*query.kind);
   BF_TRY(const auto stored, history.changes(query.symbol, start, end, kind,
                                             alerts ? searched : limit, core::after(patience)));
-  Changes reply{query.symbol, {}};
+  Changes reply{query.symbol, {}, stored.emptied_before};
   for (const auto& [as_of, change] : stored) {
     if (alerts && !change.alert()) continue;
     if (std::ssize(reply.changes) == limit) break;

@@ -479,7 +479,8 @@ Result<History> Service::history(const HistoryQuery& query) {
                                       query.right};
   BF_TRY(const auto points,
          impl_->history.contract_history(contract, start, end, core::after(history_patience)));
-  History reply{query.symbol, query.trading_class, query.expiry, query.strike, query.right, {}};
+  History reply{query.symbol, query.trading_class,  query.expiry, query.strike, query.right,
+                {},           points.emptied_before};
   for (const auto& point : points) {
     reply.points.push_back({point.as_of, point.underlying_price, to_side(point.quote)});
   }

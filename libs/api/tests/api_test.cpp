@@ -16,6 +16,7 @@
 #include "bifrost/net/connection.hpp"
 #include "bifrost/net/json.hpp"
 #include "bifrost/net/server.hpp"
+#include "bifrost/store/maintenance.hpp"
 #include "bifrost/store/private_cluster.hpp"
 
 namespace bifrost::api {
@@ -305,6 +306,31 @@ TEST_F(Api, GivesTheHistoryOfAContract) {
   const auto empty = get_as<History>(
       "/api/history/SPX?trading_class=SPXW&expiry=2026-04-02&strike=101&right=call");
   EXPECT_TRUE(empty.points.empty());
+}
+
+TEST_F(Api, SaysOfARangeThatRetentionHasEmptiedIt) {
+  auto other = must(store::Database::open(
+      must(cluster->create_database("emptied", core::after(30s))), core::after(30s)));
+  must(other.migrate(core::after(30s)));
+  store::History kept{other};
+  for (const Instant as_of : {first - 72h, second}) {
+    store::CycleRecord record;
+    record.snapshot = flat_chain(as_of, false);
+    record.expected = static_cast<std::int64_t>(record.snapshot.quotes.size());
+    must(kept.append(record, core::after(30s)));
+  }
+  EXPECT_TRUE(
+      must(store::maintain(other, second + 48h, {.retention_days = 1}, {}, {}, core::after(60s)))
+          .ok());
+  Service of_other(kept, *client, clock, 300s);
+  HistoryQuery query{"SPX", "SPXW", april, Price::from_units(1'000'000), Right::call, {}, {}};
+  const auto a_month = must(of_other.history(query));
+  EXPECT_EQ(a_month.points.size(), 1u);
+  EXPECT_EQ(a_month.emptied_before, std::chrono::floor<std::chrono::days>(second));
+  EXPECT_EQ(must(of_other.changes({.symbol = "SPX", .start = first - 96h})).emptied_before,
+            a_month.emptied_before);
+  query.start = a_month.emptied_before;
+  EXPECT_EQ(must(of_other.history(query)).emptied_before, std::nullopt);
 }
 
 TEST_F(Api, RanksCondorsWhoseNumbersFollowFromTheirLegs) {

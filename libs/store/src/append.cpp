@@ -350,11 +350,9 @@ Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
 
   std::vector<Appended> results(cycles.size());
   std::map<std::int32_t, Catalogue::Ids> fresh;
-  pg::CopyData data;
+  std::vector<std::vector<std::int32_t>> ids_of(
+      cycles.size());  // of those that have facts to write
   std::size_t rows = 0;
-  for (const auto& cycle : cycles) rows += cycle.snapshot.quotes.size();
-  data.reserve(rows * fact_bytes + 32);
-  rows = 0;
   for (std::size_t i = 0; i < cycles.size(); ++i) {
     const auto& cycle = cycles[i];
     const auto& underlying = underlyings[cycle.snapshot.underlying];
@@ -363,22 +361,31 @@ Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
     contracts.reserve(cycle.snapshot.quotes.size() + cycle.changes.size());
     for (const auto& quote : cycle.snapshot.quotes) contracts.push_back(&quote.contract);
     for (const auto& change : cycle.changes) contracts.push_back(&change.contract);
-    BF_TRY(const auto ids, catalogue.ensure_contracts(*connection, underlying.id, contracts,
-                                                      fresh[underlying.id], deadline));
-    const std::span all(ids);
+    BF_TRY(ids_of[i], catalogue.ensure_contracts(*connection, underlying.id, contracts,
+                                                 fresh[underlying.id], deadline));
+    const std::span all(ids_of[i]);
     results[i].stored = true;
     results[i].rows = static_cast<std::int64_t>(cycle.snapshot.quotes.size());
-    results[i].dropped = put_facts(cycle.snapshot, underlying, ids, data);
     rows += cycle.snapshot.quotes.size();
     BF_CHECK(put_changes(*connection, cycle, underlying.id,
                          all.subspan(cycle.snapshot.quotes.size()), deadline));
     BF_CHECK(put_conditions(*connection, cycle, underlying.id, deadline));
-    BF_TRY(const auto dropped,
+    BF_TRY(results[i].dropped,
            put_run(*connection, cycle, underlying, Ledger::replaces_missed, deadline));
-    results[i].dropped += dropped;
   }
+  std::size_t next = 0;
+  const auto put_a_cycle = [&](pg::CopyData& data) {
+    while (next < cycles.size() && !results[next].stored) ++next;
+    if (next == cycles.size()) return false;
+    const auto& snapshot = cycles[next].snapshot;
+    data.reserve(snapshot.quotes.size() * fact_bytes + 32);
+    results[next].dropped +=
+        put_facts(snapshot, underlyings[snapshot.underlying], ids_of[next], data);
+    ++next;
+    return true;
+  };
   if (rows > 0 && facts == Facts::fresh) {
-    if (auto copied = connection->copy_in(copy_facts, data, deadline); !copied) {
+    if (auto copied = connection->copy_in(copy_facts, put_a_cycle, deadline); !copied) {
       facts_were_there = connection->last_sqlstate() == "23505";
       return tl::unexpected{std::move(copied).error()};
     }
@@ -387,7 +394,7 @@ Result<std::vector<Appended>> write(Pool& pool, Catalogue& catalogue,
         connection->run("CREATE TEMPORARY TABLE IF NOT EXISTS staged_option_snapshots"
                         " (LIKE option_snapshots) ON COMMIT DELETE ROWS",
                         deadline));
-    BF_CHECK(connection->copy_in(copy_staged_facts, data, deadline));
+    BF_CHECK(connection->copy_in(copy_staged_facts, put_a_cycle, deadline));
     BF_CHECK(
         connection->query("INSERT INTO option_snapshots SELECT * FROM staged_option_snapshots"
                           " ON CONFLICT DO NOTHING",

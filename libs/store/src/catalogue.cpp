@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -16,6 +17,87 @@ using core::Deadline;
 using core::Errc;
 using core::fail;
 using core::Result;
+
+using Contracts = std::span<const core::OptionContract* const>;
+
+/// $1 the underlying, $2 to $6 the columns of the contracts at these places.
+Result<pg::Params> contract_columns(std::int32_t underlying_id, Contracts contracts,
+                                    std::span<const std::size_t> places) {
+  std::vector<std::string> classes;
+  std::vector<core::Date> expiries;
+  std::vector<std::int32_t> strikes;
+  std::vector<std::string> rights;
+  std::vector<std::int32_t> multipliers;
+  for (const auto i : places) {
+    const auto& contract = *contracts[i];
+    const auto strike = units::encode_strike(contract.strike);
+    if (!strike) {
+      return fail(Errc::invalid_input,
+                  fmt::format("the strike of {} is negative, too large or finer than 0.001",
+                              core::describe(contract)));
+    }
+    classes.push_back(contract.trading_class);
+    expiries.push_back(contract.expiry);
+    strikes.push_back(*strike);
+    rights.emplace_back(1, core::to_char(contract.right));
+    multipliers.push_back(contract.multiplier);
+  }
+  pg::Params params;
+  params.add(underlying_id)
+      .add(std::span<const std::string>(classes))
+      .add(std::span<const core::Date>(expiries))
+      .add(std::span<const std::int32_t>(strikes))
+      .add(std::span<const std::string>(rights))
+      .add(std::span<const std::int32_t>(multipliers));
+  return params;
+}
+
+#define BIFROST_CONTRACT_COLUMNS                                                           \
+  "unnest($2::text[], $3::date[], $4::int4[], $5::text[], $6::int4[]) WITH ORDINALITY AS " \
+  "k(trading_class, expiry, strike, \"right\", multiplier, ordinality)"
+
+/// Gives those that the database has their id.
+Result<void> find_contracts(pg::Connection& connection, std::int32_t underlying_id,
+                            Contracts contracts, std::span<const std::size_t> places,
+                            std::vector<std::int32_t>& ids, Deadline deadline) {
+  BF_TRY(const auto params, contract_columns(underlying_id, contracts, places));
+  BF_TRY(const auto rows,
+         connection.query("SELECT k.ordinality::int4, c.contract_id FROM " BIFROST_CONTRACT_COLUMNS
+                          " JOIN contracts c ON c.underlying_id = $1 AND c.expiry = k.expiry"
+                          " AND c.strike = k.strike AND c.\"right\" = k.\"right\"::\"char\""
+                          " AND c.trading_class = k.trading_class AND c.multiplier = k.multiplier",
+                          params, deadline));
+  for (int row = 0; row < rows.size(); ++row) {
+    const auto place = places[static_cast<std::size_t>(rows.integer(row, 0)) - 1];
+    ids[place] = static_cast<std::int32_t>(rows.integer(row, 1));
+  }
+  return {};
+}
+
+/// Adds contracts, in their order, and gives them their id; not those that are there.
+Result<void> add_contracts(pg::Connection& connection, std::int32_t underlying_id,
+                           Contracts contracts, std::span<const std::size_t> places,
+                           std::vector<std::int32_t>& ids, Deadline deadline) {
+  BF_TRY(const auto params, contract_columns(underlying_id, contracts, places));
+  BF_TRY(const auto rows,
+         connection.query("INSERT INTO contracts (underlying_id, trading_class, expiry, strike,"
+                          " \"right\", multiplier) SELECT $1, k.trading_class, k.expiry, k.strike,"
+                          " k.\"right\"::\"char\", k.multiplier FROM " BIFROST_CONTRACT_COLUMNS
+                          " ORDER BY k.ordinality ON CONFLICT DO NOTHING RETURNING contract_id,"
+                          " trading_class, expiry, strike, \"right\", multiplier",
+                          params, deadline));
+  std::unordered_map<core::OptionContract, std::int32_t, Catalogue::ContractHash> added;
+  for (int row = 0; row < rows.size(); ++row) {
+    added.emplace(rows::read_contract(rows, row, 1, contracts[places.front()]->underlying),
+                  static_cast<std::int32_t>(rows.integer(row, 0)));
+  }
+  for (const auto place : places) {
+    if (const auto at = added.find(*contracts[place]); at != added.end()) ids[place] = at->second;
+  }
+  return {};
+}
+
+#undef BIFROST_CONTRACT_COLUMNS
 
 }  // namespace
 
@@ -92,70 +174,19 @@ Result<std::vector<std::int32_t>> Catalogue::ensure_contracts(
   }
   if (unknown.empty()) return ids;
 
-  std::vector<std::string> classes;
-  std::vector<core::Date> expiries;
-  std::vector<std::int32_t> strikes;
-  std::vector<std::string> rights;
-  std::vector<std::int32_t> multipliers;
-  for (const auto i : unknown) {
-    const auto& contract = *contracts[i];
-    const auto strike = units::encode_strike(contract.strike);
-    if (!strike) {
-      return fail(Errc::invalid_input,
-                  fmt::format("the strike of {} is negative, too large or finer than 0.001",
-                              core::describe(contract)));
-    }
-    classes.push_back(contract.trading_class);
-    expiries.push_back(contract.expiry);
-    strikes.push_back(*strike);
-    rights.emplace_back(1, core::to_char(contract.right));
-    multipliers.push_back(contract.multiplier);
+  BF_CHECK(find_contracts(connection, underlying_id, contracts, unknown, ids, deadline));
+  const auto is_known = [&](std::size_t i) { return ids[i] != 0; };
+  auto missing = unknown;
+  std::erase_if(missing, is_known);
+  if (!missing.empty()) {
+    BF_CHECK(add_contracts(connection, underlying_id, contracts, missing, ids, deadline));
+    std::erase_if(missing, is_known);
+    // Somebody else has added these meanwhile.
+    if (!missing.empty())
+      BF_CHECK(find_contracts(connection, underlying_id, contracts, missing, ids, deadline));
+    if (!std::ranges::all_of(unknown, is_known))
+      return fail(Errc::conflict, "contracts were removed while they were added");
   }
-  pg::Params params;
-  params.add(underlying_id)
-      .add(std::span<const std::string>(classes))
-      .add(std::span<const core::Date>(expiries))
-      .add(std::span<const std::int32_t>(strikes))
-      .add(std::span<const std::string>(rights))
-      .add(std::span<const std::int32_t>(multipliers));
-  // Most are there already after a restart: looked up first, because an identity value is spent on
-  // every refused row.
-  constexpr auto lookup =
-      "SELECT k.ordinality::int4, c.contract_id FROM unnest($2::text[], $3::date[], $4::int4[], "
-      "$5::text[], $6::int4[])"
-      " WITH ORDINALITY AS k(trading_class, expiry, strike, \"right\", multiplier, ordinality)"
-      " JOIN contracts c ON c.underlying_id = $1 AND c.expiry = k.expiry AND c.strike = k.strike"
-      " AND c.\"right\" = k.\"right\"::\"char\" AND c.trading_class = k.trading_class AND "
-      "c.multiplier = k.multiplier";
-  std::size_t found = 0;
-  const auto take = [&](const pg::Rows& rows) {
-    found = static_cast<std::size_t>(rows.size());
-    for (int row = 0; row < rows.size(); ++row) {
-      const auto i = unknown[static_cast<std::size_t>(rows.integer(row, 0)) - 1];
-      ids[i] = static_cast<std::int32_t>(rows.integer(row, 1));
-    }
-  };
-  BF_TRY(const auto before, connection.query(lookup, params, deadline));
-  take(before);
-  if (found < unknown.size()) {
-    BF_CHECK(connection.query(
-        "INSERT INTO contracts (underlying_id, trading_class, expiry, strike, \"right\", "
-        "multiplier)"
-        " SELECT $1, k.trading_class, k.expiry, k.strike, k.\"right\"::\"char\", k.multiplier"
-        " FROM unnest($2::text[], $3::date[], $4::int4[], $5::text[], $6::int4[])"
-        " WITH ORDINALITY AS k(trading_class, expiry, strike, \"right\", multiplier, ordinality)"
-        " WHERE NOT EXISTS (SELECT FROM contracts c WHERE c.underlying_id = $1 AND c.expiry = "
-        "k.expiry"
-        "  AND c.strike = k.strike AND c.\"right\" = k.\"right\"::\"char\" AND c.trading_class = "
-        "k.trading_class"
-        "  AND c.multiplier = k.multiplier)"
-        " ORDER BY k.ordinality ON CONFLICT DO NOTHING",
-        params, deadline));
-    BF_TRY(const auto after, connection.query(lookup, params, deadline));
-    take(after);
-  }
-  if (found != unknown.size())
-    return fail(Errc::conflict, "contracts were removed while they were added");
   for (const auto i : unknown) fresh.emplace(*contracts[i], ids[i]);
   return ids;
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <span>
 #include <utility>
@@ -34,48 +35,56 @@ using core::Result;
 constexpr std::size_t piece = 1 << 17;  // what the sink gets at a time
 constexpr auto redraw_every = std::chrono::milliseconds{200};
 
-/// Text that grows; decimal numbers are written straight from the scaled integers that are stored,
-/// so that nothing is rounded on the way. An export is bounded by how fast this is.
+/// Writing an export is bounded by what a value costs: bytes are put one behind the other into room
+/// that was made for the whole row, and decimal numbers come straight from the scaled integers that
+/// are stored, so that nothing is rounded on the way. Each gives the end of what it wrote.
+char* put(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+char* put(char* at, char c) {
+  *at = c;
+  return at + 1;
+}
+/// value / 10^digits without trailing zeros; at most longest_number characters.
+constexpr std::size_t longest_number = 24;
+char* put_decimal(char* at, std::int64_t value, int digits) {
+  char buffer[longest_number];
+  char* const end = buffer + sizeof buffer;
+  char* first = end;
+  auto rest = value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+  for (; digits > 0 && rest % 10 == 0; --digits) rest /= 10;
+  if (digits > 0) {
+    for (; digits > 0; --digits, rest /= 10) *--first = static_cast<char>('0' + rest % 10);
+    *--first = '.';
+  }
+  do {
+    *--first = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0);
+  if (value < 0) *--first = '-';
+  return put(at, std::string_view(first, static_cast<std::size_t>(end - first)));
+}
+
+/// Bytes that grow and are used again.
 class Text {
  public:
-  void add(std::string_view text) {
-    char* at = room(text.size());
-    std::memcpy(at, text.data(), text.size());
-    size_ += text.size();
+  /// Space for `more` characters behind the text; what of it was used, up_to says.
+  char* room(std::size_t more) {
+    if (bytes_.size() < size_ + more) bytes_.resize(2 * (size_ + more) + 256);
+    return bytes_.data() + size_;
   }
-  void add(char c) {
-    *room(1) = c;
-    ++size_;
-  }
-  void add_integer(std::int64_t value) { add_decimal(value, 0); }
-  /// value / 10^digits without trailing zeros.
+  void up_to(const char* end) { size_ = static_cast<std::size_t>(end - bytes_.data()); }
+  void add(std::string_view text) { up_to(put(room(text.size()), text)); }
+  void add(char c) { up_to(put(room(1), c)); }
   void add_decimal(std::int64_t value, int digits) {
-    char buffer[32];
-    char* const end = buffer + sizeof buffer;
-    char* at = end;
-    auto rest =
-        value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
-    for (; digits > 0 && rest % 10 == 0; --digits) rest /= 10;
-    if (digits > 0) {
-      for (; digits > 0; --digits, rest /= 10) *--at = static_cast<char>('0' + rest % 10);
-      *--at = '.';
-    }
-    do {
-      *--at = static_cast<char>('0' + rest % 10);
-      rest /= 10;
-    } while (rest != 0);
-    if (value < 0) *--at = '-';
-    add(std::string_view(at, static_cast<std::size_t>(end - at)));
+    up_to(put_decimal(room(longest_number), value, digits));
   }
   std::string_view view() const { return {bytes_.data(), size_}; }
   std::size_t size() const { return size_; }
   void clear() { size_ = 0; }
 
  private:
-  char* room(std::size_t more) {
-    if (bytes_.size() < size_ + more) bytes_.resize(2 * (size_ + more) + 256);
-    return bytes_.data() + size_;
-  }
   std::string bytes_;  // as large as it ever was
   std::size_t size_ = 0;
 };
@@ -190,12 +199,6 @@ struct Fact {
   bool has(std::size_t which) const { return (there >> which & 1U) != 0; }
 };
 
-std::uint64_t big_endian(const char* at, int width) {
-  std::uint64_t value = 0;
-  for (int i = 0; i < width; ++i) value = value << 8 | static_cast<unsigned char>(at[i]);
-  return value;
-}
-
 /// The text of an instant or a symbol in a statement: COPY takes no parameters. Both are made of
 /// characters that need no quoting.
 std::string literal(Instant t) {
@@ -233,6 +236,7 @@ class Export {
       BF_CHECK(read_cycles());
       head();
       for (std::size_t at = 0; at < cycles_.size();) BF_CHECK(copy_segment(at));
+      BF_CHECK(settle_writing());
       if (request_.format == ExportFormat::binary) out_.text.add(std::string_view("\377\377", 2));
     }
     BF_CHECK(connection_.query("COMMIT", soon()));
@@ -284,6 +288,10 @@ class Export {
   }
 
   Result<void> read_cycles() {
+    BF_TRY(const auto kept, connection_.query("SELECT quotes_kept_from FROM db_info"
+                                              " WHERE quotes_kept_from IS NOT NULL",
+                                              soon()));
+    if (kept.size() > 0) quotes_kept_from_ = kept.instant(0, 0);
     pg::Params params;
     params.add(underlying_id_)
         .add(request_.from)
@@ -369,7 +377,7 @@ class Export {
     const auto take = [&](std::string_view bytes) -> Result<void> {
       if (header) bytes.remove_prefix(pg::copy_header_bytes);
       header = false;
-      if (bytes.size() < 2 || big_endian(bytes.data(), 2) == 0xffff) return {};
+      if (bytes.size() < 2 || pg::read_binary<std::int16_t>(bytes.data()) == -1) return {};
       Fact fact{};
       const auto as_of = parse(bytes, fact);
       while (as_of != cycles_[current].as_of) {
@@ -387,16 +395,16 @@ class Export {
   /// Reads one tuple; a contract that is not wanted gets no rank. Gives the tuple's as_of.
   Instant parse(std::string_view tuple, Fact& fact) const {
     const char* at = tuple.data() + 2;
-    const auto as_of = pg::decode_instant(static_cast<std::int64_t>(big_endian(at + 4, 8)));
-    const auto id = static_cast<std::size_t>(big_endian(at + 16, 4));
+    const auto as_of = pg::decode_instant(pg::read_binary<std::int64_t>(at + 4));
+    const auto id = static_cast<std::size_t>(pg::read_binary<std::int32_t>(at + 16));
     at += 20;
     fact.rank = id < rank_.size() ? rank_[id] : -1;
     if (fact.rank < 0) return as_of;
     for (std::size_t i = 0; i < values; ++i) {
-      const bool missing = static_cast<std::int32_t>(big_endian(at, 4)) < 0;
+      const bool missing = pg::read_binary<std::int32_t>(at) < 0;
       at += 4;
       if (missing) continue;
-      fact.value[i] = static_cast<std::int32_t>(big_endian(at, 4));
+      fact.value[i] = pg::read_binary<std::int32_t>(at);
       fact.there = static_cast<std::uint16_t>(fact.there | 1U << i);
       at += 4;
     }
@@ -406,93 +414,127 @@ class Export {
   Result<void> end_cycle(std::size_t index) {
     const auto& cycle = cycles_[index];
     const bool narrowed = request_.expiry || request_.trading_class;
-    if (!narrowed && static_cast<std::int64_t>(facts_.size()) != cycle.received) {
-      ++report_.cycles_short;
-    }
+    const bool emptied = facts_.empty() && cycle.received > 0 && cycle.as_of < quotes_kept_from_;
+    const bool lacks_rows = static_cast<std::int64_t>(facts_.size()) != cycle.received;
+    if (emptied || (!narrowed && lacks_rows)) ++report_.cycles_short;
     if (facts_.empty()) return {};
-    std::ranges::sort(facts_, {}, &Fact::rank);
-    if (request_.format == ExportFormat::binary) {
-      for (const auto& fact : facts_) {
-        write_binary(cycle, fact);
-        BF_CHECK(out_.pass_on());
-      }
-    } else {
-      Text head;
-      head.add(core::to_iso(cycle.as_of));
-      head.add(',');
-      head.add(request_.underlying);
-      head.add(',');
-      if (cycle.price) head.add_decimal(*cycle.price * price_factor_, 4);
-      for (const auto& fact : facts_) {
-        write_csv(cycle, head.view(), fact);
-        BF_CHECK(out_.pass_on());
-      }
-    }
     ++report_.cycles;
     if (cycle.status == RunStatus::partial) ++report_.cycles_partial;
     report_.rows += static_cast<std::int64_t>(facts_.size());
     if (!report_.first) report_.first = cycle.as_of;
     report_.last = cycle.as_of;
+    BF_CHECK(settle_writing());
+    std::swap(facts_, writing_);
     facts_.clear();
+    written_ = std::async(std::launch::async, [this, &cycle] { return write_cycle(cycle); });
     return show(static_cast<double>(index + 1) / static_cast<double>(cycles_.size()));
   }
 
+  /// Waits for the cycle that is being written out, while the next one was read.
+  Result<void> settle_writing() { return written_.valid() ? written_.get() : Result<void>{}; }
+
+  Result<void> write_cycle(const Cycle& cycle) {
+    // Contracts usually got their ids in the order of the file.
+    if (!std::ranges::is_sorted(writing_, {}, &Fact::rank))
+      std::ranges::sort(writing_, {}, &Fact::rank);
+    if (request_.format == ExportFormat::binary) {
+      const auto head = binary_head(cycle);
+      for (const auto& fact : writing_) {
+        write_binary(cycle, head, fact);
+        BF_CHECK(out_.pass_on());
+      }
+      return {};
+    }
+    Text head;
+    head.add(core::to_iso(cycle.as_of));
+    head.add(',');
+    head.add(request_.underlying);
+    head.add(',');
+    if (cycle.price) head.add_decimal(*cycle.price * price_factor_, 4);
+    for (const auto& fact : writing_) {
+      write_csv(cycle, head.view(), fact);
+      BF_CHECK(out_.pass_on());
+    }
+    return {};
+  }
+
   void write_csv(const Cycle& cycle, std::string_view head, const Fact& fact) {
-    auto& text = out_.text;
+    constexpr std::size_t longest_instant = 40;
     const auto& contract = contracts_[static_cast<std::size_t>(fact.rank)];
+    auto* at = out_.text.room(head.size() + contract.csv_key.size() + contract.csv_class.size() +
+                              contract.csv_multiplier.size() + values * (longest_number + 1) +
+                              longest_instant);
     const auto decimal = [&](Value which, std::int64_t factor, int digits) {
-      text.add(',');
-      if (fact.has(which)) text.add_decimal(fact.value[which] * factor, digits);
+      at = put(at, ',');
+      if (fact.has(which)) at = put_decimal(at, fact.value[which] * factor, digits);
     };
-    const auto count = [&](Value which) {
-      text.add(',');
-      if (fact.has(which)) text.add_integer(fact.value[which]);
-    };
-    text.add(head);
-    text.add(contract.csv_key);
+    at = put(at, head);
+    at = put(at, contract.csv_key);
     decimal(bid, price_factor_, 4);
     decimal(ask, price_factor_, 4);
     decimal(last, price_factor_, 4);
-    count(volume);
-    count(open_interest);
+    decimal(volume, 1, 0);
+    decimal(open_interest, 1, 0);
     decimal(implied_vol, 1, 6);
     decimal(delta, 1, 6);
     decimal(gamma, 1, 8);
     decimal(theta, 1, 6);
     decimal(vega, 1, 7);  // stored per 1.00 of volatility in 1e-5; the file's is per point
-    count(bid_size);
-    count(ask_size);
-    text.add(contract.csv_class);
-    text.add(',');  // mid
-    if (with_multiplier_) text.add(contract.csv_multiplier);
+    decimal(bid_size, 1, 0);
+    decimal(ask_size, 1, 0);
+    at = put(at, contract.csv_class);
+    at = put(at, ',');  // mid
+    if (with_multiplier_) at = put(at, contract.csv_multiplier);
     if (with_observed_) {
-      text.add(',');
-      if (fact.has(observed)) {
-        text.add(core::to_iso(units::decode_observed_at(fact.value[observed], cycle.as_of)));
-      }
+      at = put(at, ',');
+      if (fact.has(observed)) at = put_observed_at(at, cycle, fact.value[observed]);
     }
-    text.add('\n');
+    out_.text.up_to(put(at, '\n'));
   }
 
-  void write_binary(const Cycle& cycle, const Fact& fact) {
-    pg::Writer row;
-    row.int16(22);
-    row.field(cycle.as_of);
-    row.field(std::string_view(request_.underlying));
-    row.field(cycle.price ? std::optional(*cycle.price * price_factor_) : std::nullopt);
-    row.field(std::string_view(cycle.source));
-    row.raw(contracts_[static_cast<std::size_t>(fact.rank)].binary_key);
-    for (const auto price : {bid, ask, last}) {
-      row.field(fact.has(price) ? std::optional(fact.value[price] * price_factor_) : std::nullopt);
+  /// The quotes of a cycle are usually observed at few different moments.
+  char* put_observed_at(char* at, const Cycle& cycle, std::int32_t offset) {
+    const auto observed_at = units::decode_observed_at(offset, cycle.as_of);
+    if (observed_text_.empty() || observed_at != observed_at_) {
+      observed_at_ = observed_at;
+      observed_text_ = core::to_iso(observed_at);
     }
+    return put(at, observed_text_);
+  }
+
+  /// What all rows of a cycle begin with.
+  std::string binary_head(const Cycle& cycle) const {
+    pg::Writer head;
+    head.int16(22);
+    head.field(cycle.as_of);
+    head.field(std::string_view(request_.underlying));
+    head.field(cycle.price ? std::optional(*cycle.price * price_factor_) : std::nullopt);
+    head.field(std::string_view(cycle.source));
+    return std::string(head.bytes());
+  }
+
+  void write_binary(const Cycle& cycle, std::string_view head, const Fact& fact) {
+    constexpr std::size_t longest_field = 12;
+    const auto& contract = contracts_[static_cast<std::size_t>(fact.rank)];
+    auto* at = out_.text.room(head.size() + contract.binary_key.size() + values * longest_field);
+    const auto field = [&](Value which, auto value) {
+      if (!fact.has(which)) {
+        at = pg::put_binary(at, std::int32_t{-1});
+        return;
+      }
+      at = pg::put_binary(at, static_cast<std::int32_t>(sizeof value));
+      at = pg::put_binary(at, value);
+    };
+    at = put(at, head);
+    at = put(at, contract.binary_key);
+    for (const auto price : {bid, ask, last}) field(price, fact.value[price] * price_factor_);
     for (const auto plain :
          {bid_size, ask_size, volume, open_interest, implied_vol, delta, gamma, theta, vega}) {
-      row.field(fact.has(plain) ? std::optional(fact.value[plain]) : std::nullopt);
+      field(plain, fact.value[plain]);
     }
-    row.field(fact.has(observed)
-                  ? std::optional(units::decode_observed_at(fact.value[observed], cycle.as_of))
-                  : std::nullopt);
-    out_.text.add(row.bytes());
+    field(observed,
+          pg::encode_instant(units::decode_observed_at(fact.value[observed], cycle.as_of)));
+    out_.text.up_to(at);
   }
 
   /// Roll-ups: few rows, so the server writes the text.
@@ -553,10 +595,15 @@ class Export {
   std::vector<std::int32_t> ids_;
   std::vector<Listed> contracts_;  // by rank
   std::vector<Cycle> cycles_;
-  std::vector<Fact> facts_;  // of the cycle being read
+  std::vector<Fact> facts_;    // of the cycle being read
+  std::vector<Fact> writing_;  // of the cycle being written out
+  Instant quotes_kept_from_ = Instant::min();
   bool with_multiplier_ = false;
   bool with_observed_ = false;
+  Instant observed_at_{};      // of observed_text_
+  std::string observed_text_;  // the last that was written
   std::chrono::steady_clock::time_point shown_{};
+  std::future<Result<void>> written_;  // last: its end waits for the writer
 };
 
 }  // namespace

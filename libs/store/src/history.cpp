@@ -149,6 +149,19 @@ Result<void> refuse_dropped(pg::Connection& connection, const Run& run, Deadline
                   run.underlying, core::to_iso(run.as_of), core::to_iso(rows.instant(0, 0))));
 }
 
+Result<std::optional<Instant>> emptied_before(pg::Connection& connection,
+                                              std::span<const std::int32_t> underlying_ids,
+                                              Instant from, Instant to, Deadline deadline) {
+  BF_TRY(const auto rows,
+         connection.query("SELECT i.quotes_kept_from FROM db_info i WHERE i.quotes_kept_from > $2"
+                          " AND EXISTS (SELECT FROM collection_runs r"
+                          "  WHERE r.underlying_id = ANY($1) AND r.as_of >= $2 AND r.as_of <= $3"
+                          "  AND r.as_of < i.quotes_kept_from AND r.status IN (1, 2))",
+                          pg::Params{}.add(underlying_ids).add(from).add(to), deadline));
+  if (rows.size() == 0) return std::nullopt;
+  return rows.instant(0, 0);
+}
+
 Result<StoredExpirations> History::expirations(std::string_view underlying,
                                                std::optional<Instant> at, Deadline deadline) {
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
@@ -217,16 +230,17 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
   return StoredChain{*std::move(run), std::move(snapshot)};
 }
 
-Result<std::vector<ContractPoint>> History::contract_history(const core::OptionContract& contract,
-                                                             Instant from, Instant to,
-                                                             Deadline deadline) {
-  std::vector<ContractPoint> points;
+Result<Kept<ContractPoint>> History::contract_history(const core::OptionContract& contract,
+                                                      Instant from, Instant to, Deadline deadline) {
+  Kept<ContractPoint> points;
   const auto strike = units::encode_strike(contract.strike);
   if (!strike) return points;
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found,
          impl_->catalogue.find_underlying(*connection, contract.underlying, deadline));
   if (!found) return points;
+  BF_TRY(points.emptied_before,
+         emptied_before(*connection, std::span(&found->id, 1), from, to, deadline));
   const char right[] = {core::to_char(contract.right), '\0'};
   pg::Params key;
   key.add(found->id)
@@ -262,13 +276,15 @@ Result<std::vector<ContractPoint>> History::contract_history(const core::OptionC
   return points;
 }
 
-Result<std::vector<StoredChange>> History::changes(std::string_view underlying, Instant from,
-                                                   Instant to, std::optional<ChangeKind> kind,
-                                                   int limit, Deadline deadline) {
-  std::vector<StoredChange> changes;
+Result<Kept<StoredChange>> History::changes(std::string_view underlying, Instant from, Instant to,
+                                            std::optional<ChangeKind> kind, int limit,
+                                            Deadline deadline) {
+  Kept<StoredChange> changes;
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found, impl_->catalogue.find_underlying(*connection, underlying, deadline));
   if (!found) return changes;
+  BF_TRY(changes.emptied_before,
+         emptied_before(*connection, std::span(&found->id, 1), from, to, deadline));
   std::optional<std::int16_t> number;
   if (kind) number = static_cast<std::int16_t>(*kind);
   pg::Params params;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
+
 #include "bifrost/store/history.hpp"
 #include "catalogue.hpp"
 
@@ -17,5 +19,11 @@ struct History::Impl {
 /// retention has dropped them, so that a day that was dropped never passes for an empty one.
 core::Result<void> refuse_dropped(pg::Connection& connection, const Run& run,
                                   core::Deadline deadline);
+
+/// For Kept: since when quotes and changes are kept, if these underlyings have snapshots in the
+/// range from before.
+core::Result<std::optional<core::Instant>> emptied_before(
+    pg::Connection& connection, std::span<const std::int32_t> underlying_ids, core::Instant from,
+    core::Instant to, core::Deadline deadline);
 
 }  // namespace bifrost::store

@@ -27,12 +27,11 @@ using core::Result;
 using std::chrono::days;
 namespace log = core::log;
 
-constexpr std::array<std::string_view, 6> task_names{"partitions", "rollups",     "row_check",
-                                                     "retention",  "compression", "analyze"};
+constexpr std::array<std::string_view, 7> task_names{
+    "partitions", "rollups", "row_check", "retention", "sorting", "compression", "analyze"};
 
 /// A writer's transaction may have begun, and so dated its rows, this long before they are seen.
 constexpr auto longest_transaction = "1 hour";
-constexpr std::string_view quotes_table = "option_snapshots";
 /// Days whose last check is longest ago, checked again at every run.
 constexpr int old_days_checked = 5;
 
@@ -92,6 +91,7 @@ class Upkeep {
     if (task_ == "rollups") return rollups(memory);
     if (task_ == "row_check") return row_check(memory);
     if (task_ == "retention") return retention();
+    if (task_ == "sorting") return sorting();
     if (task_ == "compression") return compression(memory);
     return analyze();
   }
@@ -272,7 +272,7 @@ class Upkeep {
     }
     // By what is about to go too: the ledger's days before the last drop are not looked at above.
     for (const auto& series : timeseries) {
-      if (!series.dropped || series.table != quotes_table) continue;
+      if (!series.dropped || std::string_view(series.table) != quotes_by_day.table) continue;
       BF_TRY(const bool hypertable, is_hypertable(connection_, series.table, tier_, deadline_));
       if (hypertable) BF_CHECK(may_go(series.table, true, before));
       BF_TRY(const auto parts, partitions_before(connection_, series, before, deadline_));
@@ -288,7 +288,7 @@ class Upkeep {
       if (!series.dropped) continue;
       BF_CHECK(go_on());
       BF_TRY(const bool hypertable, is_hypertable(connection_, series.table, tier_, deadline_));
-      const bool quotes = series.table == quotes_table;
+      const bool quotes = std::string_view(series.table) == quotes_by_day.table;
       if (hypertable) {
         const auto allowed = [&]() -> Result<void> {
           return quotes ? may_go(series.table, true, before) : Result<void>{};
@@ -324,6 +324,23 @@ class Upkeep {
     if (!open) return {};
     return fail(Errc::conflict, fmt::format("{} has quotes that are not rolled up yet: they stay",
                                             core::to_iso_date(*open)));
+  }
+
+  /// What compression is to chunks, in its order at least, to native partitions.
+  Result<void> sorting() {
+    const auto closed = std::min(bounds_of(through_).before, now_);
+    BF_TRY(const auto parts, partitions_to_sort(connection_, closed, deadline_));
+    std::int64_t done = 0;
+    std::int64_t in_use = 0;
+    for (const auto& part : parts) {
+      BF_CHECK(go_on());
+      BF_TRY(const bool sorted, sort_partition(connection_, part, deadline_));
+      ++(sorted ? done : in_use);
+      tell(static_cast<double>(done + in_use) / static_cast<double>(parts.size()), part);
+    }
+    count("partitions", done);
+    if (in_use > 0) count("in_use", in_use);
+    return {};
   }
 
   Result<void> compression(const Memory& memory) {

@@ -84,6 +84,28 @@ Result<bool> is_partitioned(pg::Connection& connection, const Timeseries& series
   return kind.boolean(0, 0);
 }
 
+/// Only a partition that is sorted has it.
+std::string contract_index(std::string_view partition) {
+  return fmt::format("{}_contract", partition);
+}
+
+/// Indexes into `partitions` of those that are sorted.
+Result<std::vector<std::size_t>> places_of_sorted(pg::Connection& connection,
+                                                  std::span<const std::string> partitions,
+                                                  Deadline deadline) {
+  std::vector<std::string> indexes;
+  for (const auto& partition : partitions) indexes.push_back(contract_index(partition));
+  BF_TRY(const auto rows,
+         connection.query("SELECT k.place FROM unnest($1::text[]) WITH ORDINALITY AS k(name, place)"
+                          " JOIN pg_class c ON c.relname = k.name::name AND c.relkind = 'i'"
+                          " AND c.relnamespace = current_schema()::regnamespace",
+                          pg::Params{}.add(std::span<const std::string>(indexes)), deadline));
+  std::vector<std::size_t> places;
+  for (int row = 0; row < rows.size(); ++row)
+    places.push_back(static_cast<std::size_t>(rows.integer(row, 0)) - 1);
+  return places;
+}
+
 }  // namespace
 
 Date partition_start(Date day, int width) {
@@ -151,6 +173,61 @@ Result<std::vector<std::string>> partitions_before(pg::Connection& connection,
       names.push_back(std::move(name));
   }
   return names;
+}
+
+Result<std::set<Date>> sorted_days(pg::Connection& connection, std::span<const Date> days,
+                                   Deadline deadline) {
+  std::vector<std::string> names;
+  for (const auto day : days) names.push_back(partition_name(quotes_by_day, day));
+  BF_TRY(const auto places, places_of_sorted(connection, names, deadline));
+  std::set<Date> sorted;
+  for (const auto place : places) sorted.insert(days[place]);
+  return sorted;
+}
+
+Result<std::vector<std::string>> partitions_to_sort(pg::Connection& connection, core::Instant end,
+                                                    Deadline deadline) {
+  BF_TRY(auto names,
+         partitions_before(connection, quotes_by_day, std::chrono::floor<days>(end), deadline));
+  BF_TRY(const auto places, places_of_sorted(connection, names, deadline));
+  for (const auto place : places) names[place].clear();
+  std::erase(names, std::string());
+  return names;
+}
+
+Result<bool> sort_partition(pg::Connection& connection, const std::string& name,
+                            Deadline deadline) {
+  constexpr double largest_sorted = 5e6;  // rows
+  // A reader in the middle of the day keeps us waiting, and we would keep everybody.
+  const std::string begin = "BEGIN; SET LOCAL lock_timeout = '2s';";
+  const auto make_index =
+      fmt::format("CREATE INDEX {} ON {} (contract_id); COMMIT", contract_index(name), name);
+  const auto sort = [&]() -> Result<void> {
+    BF_TRY(const auto rows,
+           connection.query("SELECT reltuples::float8 FROM pg_class WHERE oid = to_regclass($1)",
+                            pg::Params{}.add(std::string_view(name)), deadline));
+    if (rows.size() > 0 && rows.real(0, 0) > largest_sorted)
+      return connection.run(begin + make_index, deadline);
+    // CLUSTER, because whoever reads an older state of the database finds the rows afterwards, as
+    // he would not if they had been inserted anew. It wants an index in the new order, made while
+    // readers go on; a run that was killed leaves it to the next.
+    const auto order = fmt::format("{}_order", name);
+    BF_CHECK(connection.run(
+        fmt::format("{}CREATE INDEX IF NOT EXISTS {} ON {} (date_bin('30 minutes', as_of,"
+                    " '2000-01-01 00:00+00'), underlying_id, contract_id, as_of); COMMIT",
+                    begin, order, name),
+        deadline));
+    return connection.run(fmt::format("{}CLUSTER {} USING {}; DROP INDEX {}; {}", begin, name,
+                                      order, order, make_index),
+                          deadline);
+  };
+  if (const auto sorted = sort(); !sorted) {
+    if (connection.last_sqlstate() != "55P03") return tl::unexpected{sorted.error()};
+    BF_CHECK(connection.run("ROLLBACK", deadline));
+    return false;
+  }
+  BF_CHECK(connection.run("ANALYZE " + name, deadline));
+  return true;
 }
 
 Result<void> drop_partition(pg::Connection& connection, const Timeseries& series,

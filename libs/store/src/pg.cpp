@@ -80,11 +80,7 @@ void Writer::field(std::string_view value) {
 }
 
 void Writer::field(core::Instant value) {
-  // Wide open ranges are asked for with Instant::min() and max(); their distance from the epoch
-  // would overflow.
-  value = std::clamp(value, core::Instant{core::Date{std::chrono::year{1} / 1 / 1}},
-                     core::Instant{core::Date{std::chrono::year{9999} / 1 / 1}});
-  field(static_cast<std::int64_t>((value - core::Instant{epoch}).count()));
+  field(encode_instant(value));
 }
 
 void Writer::field(core::Date value) {
@@ -93,6 +89,14 @@ void Writer::field(core::Date value) {
 
 core::Instant decode_instant(std::int64_t microseconds_since_2000) {
   return core::Instant{epoch} + std::chrono::microseconds{microseconds_since_2000};
+}
+
+std::int64_t encode_instant(core::Instant value) {
+  // Wide open ranges are asked for with Instant::min() and max(); their distance from the epoch
+  // would overflow.
+  value = std::clamp(value, core::Instant{core::Date{std::chrono::year{1} / 1 / 1}},
+                     core::Instant{core::Date{std::chrono::year{9999} / 1 / 1}});
+  return (value - core::Instant{epoch}).count();
 }
 
 CopyData::CopyData() {
@@ -342,21 +346,42 @@ Result<void> Connection::run(const std::string& sql, Deadline deadline) {
   return {};
 }
 
-Result<std::int64_t> Connection::copy_in(const char* sql, CopyData& data, Deadline deadline) {
-  BF_CHECK(query(sql, deadline));
-  auto bytes = data.finish();
+Result<void> Connection::send(std::string_view copy_data, Deadline deadline) {
   constexpr std::size_t piece = 1 << 16;
-  while (!bytes.empty()) {
-    const auto size = std::min(piece, bytes.size());
-    const int taken = PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(size));
+  while (!copy_data.empty()) {
+    const auto size = std::min(piece, copy_data.size());
+    const int taken = PQputCopyData(connection_.get(), copy_data.data(), static_cast<int>(size));
     if (taken < 0) return lost();
     if (taken > 0) {
-      bytes.remove_prefix(size);
+      copy_data.remove_prefix(size);
       continue;
     }
     BF_CHECK(wait(POLLIN | POLLOUT, deadline));
     if (PQconsumeInput(connection_.get()) == 0) return lost();
   }
+  return {};
+}
+
+Result<std::int64_t> Connection::copy_in(const char* sql, CopyData& data, Deadline deadline) {
+  return copy_in(sql, [](CopyData&) { return false; }, data, deadline);
+}
+
+Result<std::int64_t> Connection::copy_in(const char* sql,
+                                         const std::function<bool(CopyData&)>& more,
+                                         Deadline deadline) {
+  CopyData data;
+  return copy_in(sql, more, data, deadline);
+}
+
+Result<std::int64_t> Connection::copy_in(const char* sql,
+                                         const std::function<bool(CopyData&)>& more, CopyData& data,
+                                         Deadline deadline) {
+  BF_CHECK(query(sql, deadline));
+  while (more(data)) {
+    BF_CHECK(send(data.bytes(), deadline));
+    data.clear();
+  }
+  BF_CHECK(send(data.finish(), deadline));
   int ended = 0;
   while ((ended = PQputCopyEnd(connection_.get(), nullptr)) == 0) {
     BF_CHECK(wait(POLLIN | POLLOUT, deadline));

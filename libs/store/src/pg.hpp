@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "bifrost/core/result.hpp"
@@ -20,17 +21,34 @@
 /// The only place that knows libpq: one connection with deadlines, binary values both ways.
 namespace bifrost::store::pg {
 
+/// Numbers in PostgreSQL's binary format, the most significant byte first. put_binary gives the end
+/// of what it wrote.
+template <class Int>
+char* put_binary(char* at, Int value) {
+  for (std::size_t i = sizeof value; i-- > 0; ++at) *at = static_cast<char>(value >> (8 * i));
+  return at;
+}
+template <class Int>
+Int read_binary(const char* at) {
+  std::make_unsigned_t<Int> value = 0;
+  for (std::size_t i = 0; i < sizeof value; ++i)
+    value = static_cast<decltype(value)>(value << 8 | static_cast<unsigned char>(at[i]));
+  return static_cast<Int>(value);
+}
+
 /// Appends values in PostgreSQL's binary format.
 class Writer {
  public:
-  void int16(std::int16_t value) { put(static_cast<std::uint16_t>(value), 2); }
-  void int32(std::int32_t value) { put(static_cast<std::uint32_t>(value), 4); }
-  void int64(std::int64_t value) { put(static_cast<std::uint64_t>(value), 8); }
+  void int16(std::int16_t value) { put(value); }
+  void int32(std::int32_t value) { put(value); }
+  void int64(std::int64_t value) { put(value); }
   void raw(std::string_view bytes) { bytes_.append(bytes); }
 
   // Fields: a length, then the value.
   void field(std::int16_t value) { int32(2), int16(value); }
-  void field(std::int32_t value) { int32(4), int32(value); }
+  void field(std::int32_t value) {
+    put(std::int64_t{4} << 32 | static_cast<std::uint32_t>(value));  // most fields: in one piece
+  }
   void field(std::int64_t value) { int32(8), int64(value); }
   void field(double value);
   void field(std::string_view value);
@@ -44,20 +62,21 @@ class Writer {
   std::string_view bytes() const { return bytes_; }
   std::size_t size() const { return bytes_.size(); }
   void reserve(std::size_t n) { bytes_.reserve(n); }
+  void clear() { bytes_.clear(); }
 
  private:
-  void put(std::uint64_t value, int width) {
-    char buffer[8];
-    for (int i = 0; i < width; ++i) {
-      buffer[i] = static_cast<char>(value >> (8 * (width - 1 - i)));
-    }
-    bytes_.append(buffer, static_cast<std::size_t>(width));
+  template <class Int>
+  void put(Int value) {
+    char buffer[sizeof value];
+    put_binary(buffer, value);
+    bytes_.append(buffer, sizeof value);
   }
   std::string bytes_;
 };
 
 /// A timestamp as the binary format has it.
 core::Instant decode_instant(std::int64_t microseconds_since_2000);
+std::int64_t encode_instant(core::Instant value);
 
 /// What a binary COPY stream begins with.
 inline constexpr std::size_t copy_header_bytes = 19;
@@ -72,6 +91,9 @@ class CopyData {
   }
   /// Closes the stream; nothing may be added afterwards.
   std::string_view finish();
+  std::string_view bytes() const { return out_.bytes(); }
+  /// What was added has been sent.
+  void clear() { out_.clear(); }
   void reserve(std::size_t n) { out_.reserve(n); }
 
  private:
@@ -198,6 +220,10 @@ class Connection {
   core::Result<void> run(const std::string& sql, core::Deadline deadline);
   /// `sql` is COPY ... FROM STDIN (FORMAT binary). Gives the rows taken.
   core::Result<std::int64_t> copy_in(const char* sql, CopyData& data, core::Deadline deadline);
+  /// The same with tuples that `more` adds piece by piece, as long as it says true: the server
+  /// takes in one piece while the next is made.
+  core::Result<std::int64_t> copy_in(const char* sql, const std::function<bool(CopyData&)>& more,
+                                     core::Deadline deadline);
 
   /// Gives up, as at a deadline, as soon as this is asked to stop: `cancelled`.
   void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
@@ -222,6 +248,9 @@ class Connection {
 
  private:
   explicit Connection(PGconn* connection) : connection_(connection, &PQfinish) {}
+  core::Result<std::int64_t> copy_in(const char* sql, const std::function<bool(CopyData&)>& more,
+                                     CopyData& data, core::Deadline deadline);
+  core::Result<void> send(std::string_view copy_data, core::Deadline deadline);
   core::Result<void> flush(core::Deadline deadline);
   core::Result<PGresult*> next_result(core::Deadline deadline);
   core::Result<Rows> finish(core::Deadline deadline);

@@ -280,6 +280,8 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
   BF_TRY(const auto runs,
          known_runs(*connection, contract.underlying, *found, from, to, known_at, deadline));
   series.gaps = gaps_of(runs);
+  BF_TRY(series.emptied_before,
+         emptied_before(*connection, std::span(&found->id, 1), from, to, deadline));
   if (!strike) return series;
   const char right[] = {core::to_char(contract.right), '\0'};
   pg::Params key;
@@ -365,15 +367,17 @@ Result<Series<StoredConditions>> Queries::conditions_series(std::string_view und
   return series;
 }
 
-Result<std::vector<StoredChange>> Queries::largest_changes(const ChangeFilter& filter,
-                                                           Known known_at, Deadline deadline) {
-  std::vector<StoredChange> changes;
+Result<Kept<StoredChange>> Queries::largest_changes(const ChangeFilter& filter, Known known_at,
+                                                    Deadline deadline) {
+  Kept<StoredChange> changes;
   if (filter.limit < 0 || !(filter.at_least >= 0)) {
     return fail(Errc::invalid_input, "a limit or a smallest size below zero");
   }
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto ids, impl_->ids(*connection, filter.underlying, deadline));
   BF_CHECK(settle(*connection, known_at, ids, deadline));
+  BF_TRY(changes.emptied_before,
+         emptied_before(*connection, ids, filter.from, filter.to, deadline));
   std::optional<std::int16_t> kind;
   if (filter.kind) kind = static_cast<std::int16_t>(*filter.kind);
   pg::Params params;
@@ -410,11 +414,10 @@ Result<std::vector<StoredChange>> Queries::largest_changes(const ChangeFilter& f
   return changes;
 }
 
-Result<std::vector<OpenInterestChange>> Queries::top_open_interest_changes(core::Date day,
-                                                                           int limit,
-                                                                           Known known_at,
-                                                                           Deadline deadline) {
-  std::vector<OpenInterestChange> changes;
+Result<Kept<OpenInterestChange>> Queries::top_open_interest_changes(core::Date day, int limit,
+                                                                    Known known_at,
+                                                                    Deadline deadline) {
+  Kept<OpenInterestChange> changes;
   if (limit < 0) return fail(Errc::invalid_input, "a limit below zero");
   const auto start = core::from_exchange_time(day, std::chrono::seconds{0});
   const auto end = core::from_exchange_time(day + std::chrono::days{1}, std::chrono::seconds{0});
@@ -458,6 +461,9 @@ Result<std::vector<OpenInterestChange>> Queries::top_open_interest_changes(core:
     ++row;
   }
   if (found.empty()) return changes;
+  BF_TRY(changes.emptied_before,
+         emptied_before(*connection, found, *std::ranges::min_element(before),
+                        *std::ranges::max_element(now), deadline));
   pg::Params keys;
   keys.add(std::span<const std::int32_t>(found))
       .add(std::span<const Instant>(before))

@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 using core::Errc;
 using core::Instant;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 const auto ten = at("2021-01-04T15:00:00Z");
 
@@ -291,6 +292,104 @@ TEST(Backup, AHistoryIsNotOverwrittenUnlessThatIsSaidAndIsKeptEvenThen) {
                                    "'%_restored_%'",
                                    soon()));
   EXPECT_EQ(left.integer(0, 0), 0) << "what was begun in vain is gone";
+}
+
+// A restore whose last step fails: somebody is connected to what has just been restored, so that it
+// cannot have the name. `meanwhile` runs, beside it, once the old database has given its name away.
+class InterruptedRename : public ::testing::Test {
+ protected:
+  core::Result<Restored> restore_in_use(const std::function<void()>& meanwhile) {
+    auto source = migrated();
+    ok(History(source).append(cycle(0), soon()));
+    const auto file = folder_.path() / "mine.dump";
+    ok(back_up(source, file, {}, soon()));
+    {
+      auto target = ok(Database::open(url_, soon()));
+      ok(target.migrate(soon()));
+      ok(History(target).append(cycle(5, 3, "NDX"), soon()));
+    }
+    std::thread beside;
+    auto restored = restore(
+        url_, file, true,
+        [&](std::string_view what) {
+          if (what == "changing names") {
+            hold("restored");
+            beside = std::thread(meanwhile);
+          }
+          return true;
+        },
+        soon());
+    if (beside.joinable()) beside.join();
+    return restored;
+  }
+
+  std::vector<std::string> databases(const std::string& kind) {
+    const auto rows =
+        ok(ok(admin_.pool().lease(soon()))
+               ->query("SELECT datname::text FROM pg_database WHERE"
+                       " starts_with(datname, $1) ORDER BY 1",
+                       pg::Params{}.add(std::string_view(name_ + "_" + kind + "_")), soon()));
+    std::vector<std::string> names;
+    for (int row = 0; row < rows.size(); ++row) names.emplace_back(rows.text(row, 0));
+    return names;
+  }
+
+  void hold(const std::string& kind) {
+    for (const auto& name : databases(kind)) {
+      held_[kind].push_back(ok(Database::open(ok(url_of_database(url_, name)), soon())));
+      ok(held_[kind].back().pool().lease(soon()));  // stays connected until it is let go
+    }
+  }
+
+  std::string underlying_in(const std::string& database) {
+    auto opened = ok(Database::open(ok(url_of_database(url_, database)), soon()));
+    return ok(History(opened).underlyings(soon())).at(0).symbol;
+  }
+
+  const std::string url_ = fresh_database();
+  const std::string name_ = ok(database_of(url_));
+  Database admin_ = ok(Database::open(ok(url_of_database(url_, "postgres")), soon()));
+  std::map<std::string, std::vector<Database>> held_;
+
+ private:
+  TemporaryFolder folder_;
+};
+
+TEST_F(InterruptedRename, GivesTheOldDatabaseItsNameBack) {
+  const auto restored = restore_in_use([] {});
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(underlying_in(name_), "NDX");
+  EXPECT_THAT(databases("before"), IsEmpty());
+}
+
+TEST_F(InterruptedRename, LosesNeitherDatabaseWhereTheNameCannotBeGivenBack) {
+  const auto restored = restore_in_use([&] {
+    // The old database is held too, and the new one let go while its name is being asked for back:
+    // whoever then took it for useless could remove it.
+    while (databases("before").empty()) std::this_thread::sleep_for(1ms);
+    hold("before");
+    const auto watch = ok(admin_.pool().lease(soon()));
+    const auto asked = "ALTER DATABASE \"" + name_ + "_before_";
+    for (bool back = false; !back;) {
+      const auto rows =
+          ok(watch->query("SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+                          " AND starts_with(query, $1)",
+                          pg::Params{}.add(std::string_view(asked)), soon()));
+      back = rows.integer(0, 0) > 0;
+    }
+    held_.erase("restored");
+  });
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().code, Errc::conflict);
+  held_.clear();
+  const auto old = databases("before");
+  const auto fresh = databases("restored");
+  ASSERT_EQ(old.size(), 1U);
+  ASSERT_EQ(fresh.size(), 1U);
+  EXPECT_EQ(underlying_in(old.front()), "NDX");
+  EXPECT_EQ(underlying_in(fresh.front()), "SPX");
+  EXPECT_THAT(restored.error().message, HasSubstr(old.front()));
+  EXPECT_THAT(restored.error().message, HasSubstr(fresh.front()));
 }
 
 TEST(Backup, AnEmptyHistoryIsReplacedWithoutAWord) {

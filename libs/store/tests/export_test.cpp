@@ -9,6 +9,7 @@
 
 #include "bifrost/store/daily.hpp"
 #include "bifrost/store/import.hpp"
+#include "bifrost/store/maintenance.hpp"
 #include "bifrost/store/queries.hpp"
 #include "pool.hpp"
 #include "shared_data.hpp"
@@ -349,6 +350,37 @@ TEST(Export, RollUpsOfTheDays) {
   EXPECT_EQ(report.rows, 6);
   exported(database, {.underlying = "SPX", .from = ten + 24h, .daily = true}, &report);
   EXPECT_EQ(report.rows, 0);
+}
+
+// What a correction moved aside goes with the quotes of its day; the ledger still tells of it.
+TEST(Export, SupersededCyclesThatRetentionEmptiedAreCounted) {
+  auto database = migrated();
+  History history(database);
+  ok(history.append(cycle(ten, 1), soon()));
+  ok(history.append(cycle(ten + 300s, 2), soon()));
+  ok(history.append(cycle(ten + 240h, 3), soon()));
+  const auto known_at = ok(Queries(database).now(soon()));
+  ok(history.correct(cycle(ten, 4), soon()));
+  ok(history.correct(cycle(ten + 240h, 5), soon()));
+  const auto short_of = [&](const ExportRequest& request) {
+    ExportReport report;
+    exported(database, request, &report);
+    return report.cycles_short;
+  };
+  const ExportRequest then{.underlying = "SPX", .known_at = known_at};
+  const ExportRequest of_an_expiry{
+      .underlying = "SPX", .expiry = day("2021-01-15"), .known_at = known_at};
+  const ExportRequest of_no_expiry{
+      .underlying = "SPX", .expiry = day("2021-02-19"), .known_at = known_at};
+  EXPECT_EQ(short_of(then), 0);
+  EXPECT_EQ(short_of(of_an_expiry), 0);
+  EXPECT_TRUE(
+      ok(maintain(database, at("2021-01-14T23:00:00Z"), {.retention_days = 2}, {}, {}, soon()))
+          .ok());
+  EXPECT_EQ(short_of({.underlying = "SPX"}), 2);
+  EXPECT_EQ(short_of(then), 2);
+  EXPECT_EQ(short_of(of_an_expiry), 2);
+  EXPECT_EQ(short_of(of_no_expiry), 2);
 }
 
 }  // namespace

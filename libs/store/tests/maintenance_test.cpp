@@ -11,6 +11,7 @@
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/store/backup.hpp"
 #include "bifrost/store/daily.hpp"
+#include "bifrost/store/queries.hpp"
 #include "pool.hpp"
 #include "support.hpp"
 #include "upkeep.hpp"
@@ -532,6 +533,49 @@ TEST(Maintenance, RetentionDropsQuotesAndNothingElse) {
   EXPECT_FALSE(ok(history.chain("SPX", {}, soon())).snapshot.quotes.empty());
 }
 
+TEST(Maintenance, ARangeThatRetentionHasEmptiedSaysSo) {
+  auto database = migrated();
+  History history(database);
+  Queries queries(database);
+  auto cycles = random_days(day("2021-01-04"), 12, 3);
+  for (auto& one : cycles) {
+    if (!one.snapshot.quotes.empty())
+      one.changes.push_back({one.snapshot.quotes[0].contract, ChangeKind::volume, 1, 2});
+  }
+  ok(history.append(cycles, soon()));
+  const auto now = at("2021-01-15T22:00:00Z");
+  const auto contract = option("3700", Right::call);
+  struct Told {
+    std::optional<core::Instant> points, series, changes, largest;
+    bool operator==(const Told&) const = default;
+  };
+  const auto told = [&](core::Instant from, core::Instant to) {
+    return Told{ok(history.contract_history(contract, from, to, soon())).emptied_before,
+                ok(queries.contract_series(contract, from, to, {}, soon())).emptied_before,
+                ok(history.changes("SPX", from, to, {}, 9, soon())).emptied_before,
+                ok(queries.largest_changes({.from = from, .to = to}, {}, soon())).emptied_before};
+  };
+  const auto first = at("2021-01-04T12:00:00Z");
+  const auto kept_from = at("2021-01-13T00:00:00Z");
+  const auto top = [&](const std::string& of) {
+    return ok(queries.top_open_interest_changes(day(of), 5, {}, soon()));
+  };
+  EXPECT_EQ(told(first, now), Told{});
+  EXPECT_EQ(top("2021-01-06").emptied_before, std::nullopt);
+  EXPECT_FALSE(top("2021-01-06").empty());
+
+  keep(database, now, {.retention_days = 3});
+  const Told emptied{kept_from, kept_from, kept_from, kept_from};
+  EXPECT_EQ(told(first, now), emptied);
+  EXPECT_EQ(told(first, first + 24h), emptied);
+  EXPECT_TRUE(ok(history.contract_history(contract, first, first + 24h, soon())).empty());
+  EXPECT_EQ(told(kept_from, now), Told{});
+  EXPECT_EQ(told(first - 240h, first - 24h), Told{}) << "there never was anything";
+  EXPECT_EQ(top("2021-01-06").emptied_before, kept_from);
+  EXPECT_EQ(top("2021-01-13").emptied_before, kept_from) << "the day before is gone";
+  EXPECT_EQ(top("2021-01-15").emptied_before, std::nullopt);
+}
+
 TEST(Maintenance, AClockFarAheadDropsNoMoreThanTheNewestQuotesAllow) {
   auto database = migrated();
   History history(database);
@@ -743,7 +787,7 @@ TEST(Maintenance, TheLastResultOfEachTaskIsKept) {
   EXPECT_EQ(ok(maintained_through(database, soon())), std::nullopt);
   const auto report = keep(database);
   auto status = ok(maintenance_status(database, soon()));
-  ASSERT_EQ(status.tasks.size(), 6U);
+  ASSERT_EQ(status.tasks.size(), 7U);
   EXPECT_EQ(status.tasks.front().task, "partitions");
   EXPECT_EQ(status.tasks.back().task, "analyze");
   for (const auto& kept : status.tasks) {
@@ -857,6 +901,109 @@ TEST(Maintenance, AServerThatRefusesToCompressIsSaidSoAndTheRestIsDone) {
   EXPECT_FALSE(task(report, "compression").problem.empty());
   EXPECT_TRUE(task(report, "analyze").ok);
   EXPECT_EQ(ok(maintained_through(database, soon())), std::nullopt);
+}
+
+// A full day: 78 cycles of 300 contracts, written as cycles are.
+void write_a_day(Database& database, core::Instant open) {
+  History history(database);
+  std::vector<CycleRecord> cycles;
+  for (int i = 0; i < 78; ++i) {
+    std::vector<core::OptionQuote> quotes;
+    for (int strike = 3000; strike < 3300; ++strike) {
+      quotes.push_back(quoted(option(std::to_string(strike), Right::call), "1.00", "1.20"));
+      quotes.back().quote.volume = i * 1000 + strike;
+    }
+    cycles.push_back(cycle(open + i * 300s, std::move(quotes)));
+  }
+  ok(history.append(cycles, soon()));
+}
+
+std::vector<std::int64_t> volumes(Database& database, const core::OptionContract& contract) {
+  History history(database);
+  std::vector<std::int64_t> all;
+  for (const auto& point :
+       ok(history.contract_history(contract, core::Instant::min(), core::Instant::max(), soon()))) {
+    all.push_back(point.quote.volume.value_or(-1));
+  }
+  return all;
+}
+
+TEST(Maintenance, SortsDaysThatAreOverSoThatAContractIsOnFewPages) {
+  auto database = migrated();
+  if (!stock(database)) GTEST_SKIP() << "native partitions";
+  write_a_day(database, at("2021-01-05T14:35:00Z"));
+  write_a_day(database, at("2021-01-06T14:35:00Z"));
+  const auto contract = option("3123", Right::call);
+  const auto before = volumes(database, contract);
+  ASSERT_EQ(before.size(), 156U);
+  const auto pages_of = [&](const std::string& partition) {
+    return number(database,
+                  "SELECT count(DISTINCT (ctid::text::point)[0]) FROM " + partition +
+                      " WHERE contract_id = (SELECT contract_id FROM contracts WHERE strike ="
+                      " 3123000)");
+  };
+  const auto scattered = pages_of("option_snapshots_20210105");
+  EXPECT_GT(scattered, 70);
+
+  const auto report = keep(database);
+  EXPECT_EQ(count(task(report, "sorting"), "partitions"), 1);  // the 6th is not over yet
+  EXPECT_LT(pages_of("option_snapshots_20210105"), scattered / 3);
+  EXPECT_EQ(pages_of("option_snapshots_20210106"), scattered);
+  EXPECT_EQ(volumes(database, contract), before);
+  EXPECT_EQ(count(task(keep(database), "sorting"), "partitions"), 0);
+}
+
+TEST(Maintenance, ASortedDayTakesLateCyclesAndCorrections) {
+  auto database = migrated();
+  if (!stock(database)) GTEST_SKIP() << "native partitions";
+  const auto open = at("2021-01-05T14:35:00Z");
+  const auto contract = option("3200", Right::put);
+  History history(database);
+  const auto one = [&](core::Instant as_of, std::int64_t volume) {
+    auto quote = quoted(contract, "1.00", "1.20");
+    quote.quote.volume = volume;
+    return cycle(as_of, {quote});
+  };
+  ok(history.append(one(open, 1), soon()));
+  ok(history.append(one(open + 600s, 3), soon()));
+  // Without a ledger row: nobody vouches for it.
+  run(database,
+      "INSERT INTO option_snapshots (as_of, underlying_id, contract_id, volume)"
+      " SELECT timestamptz '2021-01-05T14:50:00Z', underlying_id, contract_id, 99 FROM contracts");
+  keep(database, at("2021-01-07T22:00:00Z"));
+  ASSERT_THAT(volumes(database, contract), ElementsAre(1, 3));
+
+  ok(history.append(one(open + 300s, 2), soon()));
+  const auto known_before = ok(Queries(database).now(soon()));
+  ok(history.correct(one(open, 7), soon()));
+  ok(history.append(one(at("2021-01-06T15:00:00Z"), 4), soon()));  // a day that was not there
+  EXPECT_THAT(volumes(database, contract), ElementsAre(7, 2, 3, 4));
+  const auto series = ok(Queries(database).contract_series(
+      contract, core::Instant::min(), core::Instant::max(), known_before, soon()));
+  std::vector<std::optional<std::int64_t>> known;
+  for (const auto& point : series.points) known.push_back(point.quote.volume);
+  EXPECT_THAT(known, ElementsAre(1, 2, 3));
+}
+
+TEST(Maintenance, ADayInUseIsSortedTheNextTimeAndAnOlderStateKeepsItsRows) {
+  auto database = migrated();
+  if (!stock(database)) GTEST_SKIP() << "native partitions";
+  write_a_day(database, at("2021-01-05T14:35:00Z"));
+  const auto reader = ok(database.pool().lease(soon()));
+  constexpr auto rows = "SELECT count(*) FROM option_snapshots";
+  ok(reader->run("BEGIN ISOLATION LEVEL REPEATABLE READ", soon()));
+  EXPECT_EQ(ok(reader->query(rows, soon())).integer(0, 0), 78 * 300);
+  const auto report = keep(database);
+  EXPECT_TRUE(task(report, "sorting").ok) << task(report, "sorting").problem;
+  EXPECT_EQ(count(task(report, "sorting"), "partitions"), 0);
+  EXPECT_EQ(count(task(report, "sorting"), "in_use"), 1);
+  ok(reader->run("COMMIT", soon()));
+
+  ok(reader->run("BEGIN ISOLATION LEVEL REPEATABLE READ", soon()));
+  ok(reader->query("SELECT count(*) FROM collection_runs", soon()));  // its state from here on
+  EXPECT_EQ(count(task(keep(database), "sorting"), "partitions"), 1);
+  EXPECT_EQ(ok(reader->query(rows, soon())).integer(0, 0), 78 * 300);
+  ok(reader->run("COMMIT", soon()));
 }
 
 }  // namespace

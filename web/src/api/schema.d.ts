@@ -305,6 +305,11 @@ export interface components {
         Changes: {
             symbol: string;
             changes: components["schemas"]["ChangeItem"][];
+            /**
+             * Format: date-time
+             * @description of the range, retention has dropped what was before this; null: none
+             */
+            emptied_before: string | null;
         };
         /** @enum {string} */
         ChangesShown: "all" | "alerts";
@@ -393,6 +398,11 @@ export interface components {
             strike: number;
             right: components["schemas"]["Right"];
             points: components["schemas"]["HistoryPoint"][];
+            /**
+             * Format: date-time
+             * @description of the range, retention has dropped the quotes before this; null: none
+             */
+            emptied_before: string | null;
         };
         /** @description The contract in one snapshot. */
         HistoryPoint: {

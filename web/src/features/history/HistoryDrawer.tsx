@@ -130,13 +130,20 @@ export function HistoryDrawer({
   function body() {
     if (query.error) return <ProblemNote error={query.error} retry={() => query.refetch()} />;
     if (!query.data) return <Skeleton rows={8} label="Loading the history" />;
-    const { points } = query.data;
+    const { points, emptied_before } = query.data;
+    const emptied = emptied_before && (
+      <p className="caption">
+        Quotes from before {exchange_moment(emptied_before)} are no longer kept.
+      </p>
+    );
     const first = points[0];
     const last = points.at(-1);
     if (!first || !last) {
       return (
         <Empty title="Nothing is stored in this range">
-          <p>Choose a longer one; the history begins with the first collected snapshot.</p>
+          {emptied ?? (
+            <p>Choose a longer one; the history begins with the first collected snapshot.</p>
+          )}
         </Empty>
       );
     }
@@ -148,6 +155,7 @@ export function HistoryDrawer({
           {exchange_moment(last.as_of)}. Nights take no room; a gap in the line is a time without a
           quote or without a snapshot.
         </p>
+        {emptied}
       </>
     );
   }

@@ -142,8 +142,11 @@ BF_DESCRIBE(
 struct Changes {
   std::string symbol;
   std::vector<ChangeItem> changes;
+  std::optional<Instant> emptied_before;
 };
-BF_DESCRIBE(Changes, "Changes, newest first.", (symbol), (changes))
+BF_DESCRIBE(Changes, "Changes, newest first.", (symbol), (changes),
+            (emptied_before,
+             .doc = "of the range, retention has dropped what was before this; null: none"))
 
 /// not_found: no snapshot, or one without conditions, as imported ones are.
 core::Result<MarketConditions> read_market_conditions(store::History& history,

@@ -211,11 +211,14 @@ struct History {
   Price strike;
   Right right;
   std::vector<HistoryPoint> points;
+  std::optional<Instant> emptied_before;
 };
 BF_DESCRIBE(
     History,
     "A contract in every snapshot that has it, oldest first. A snapshot without it is a gap.",
-    (symbol), (trading_class), (expiry), (strike), (right), (points))
+    (symbol), (trading_class), (expiry), (strike), (right), (points),
+    (emptied_before,
+     .doc = "of the range, retention has dropped the quotes before this; null: none"))
 
 struct ChainTopic {
   std::string symbol;

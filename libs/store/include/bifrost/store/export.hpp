@@ -36,8 +36,9 @@ struct ExportReport {
   std::int64_t cycles = 0;          // that have rows in the export
   std::int64_t cycles_partial = 0;  // of these
   std::int64_t cycles_missed = 0;   // in the ledger: gaps of what was exported
-  /// Whose ledger row promises more rows than there are: retention has dropped them. Not counted
-  /// when the export is narrowed to an expiry or a trading class.
+  /// Whose ledger row promises more rows than there are: retention has dropped them, those that a
+  /// correction moved aside too. In an export narrowed to an expiry or a trading class only what
+  /// retention has emptied counts.
   std::int64_t cycles_short = 0;
   std::int64_t bytes = 0;
   std::optional<core::Instant> first = std::nullopt;
@@ -49,7 +50,8 @@ struct ExportProgress {
   double share = 0;  // of the cycles, 0 to 1
 };
 
-/// Takes the export piece by piece; an error ends it.
+/// Takes the export piece by piece; an error ends it. Called by one thread at a time, which need
+/// not be that of the caller.
 using ExportSink = std::function<core::Result<void>(std::string_view)>;
 
 /// The history of an underlying as a stream, from one state of the database, in memory that does

@@ -194,6 +194,15 @@ struct StoredConditions {
   MarketConditions conditions;
 };
 
+/// What a range of the history still holds, and that it once held more: a range that retention has
+/// emptied is not one in which nothing happened.
+template <class Row>
+struct Kept : std::vector<Row> {
+  /// Quotes and changes from before this moment are no longer held, and the range that was asked
+  /// for had snapshots there; none: whatever the range ever had is here.
+  std::optional<core::Instant> emptied_before = std::nullopt;
+};
+
 /// The history of option chains. Safe to use from any thread; must not outlive its Database.
 ///
 /// Facts are immutable: a cycle is written once, in one transaction, together with its ledger row,
@@ -262,13 +271,13 @@ class History {
                                   core::Deadline deadline);
 
   /// from <= as_of <= to, oldest first; empty when the contract was never seen.
-  core::Result<std::vector<ContractPoint>> contract_history(const core::OptionContract& contract,
-                                                            core::Instant from, core::Instant to,
-                                                            core::Deadline deadline);
+  core::Result<Kept<ContractPoint>> contract_history(const core::OptionContract& contract,
+                                                     core::Instant from, core::Instant to,
+                                                     core::Deadline deadline);
   /// from <= as_of <= to, newest first, at most `limit`.
-  core::Result<std::vector<StoredChange>> changes(std::string_view underlying, core::Instant from,
-                                                  core::Instant to, std::optional<ChangeKind> kind,
-                                                  int limit, core::Deadline deadline);
+  core::Result<Kept<StoredChange>> changes(std::string_view underlying, core::Instant from,
+                                           core::Instant to, std::optional<ChangeKind> kind,
+                                           int limit, core::Deadline deadline);
   /// from <= as_of <= to, oldest first.
   core::Result<std::vector<StoredConditions>> market_conditions(std::string_view underlying,
                                                                 core::Instant from,

@@ -90,6 +90,9 @@ struct MaintenanceProgress {
 ///   and said in the log.
 /// - `retention`: whole partitions or chunks beyond retention_days are dropped, never a day that is
 ///   not rolled up.
+/// - `sorting`: native partitions of UTC days that are over are sorted by contract, so that the
+///   history of a contract is on few pages; a day that somebody reads for long is left to the next
+///   run.
 /// - `compression`: chunks of closed days, with TimescaleDB's community licence.
 /// - `analyze`: fresh statistics where much has changed.
 ///

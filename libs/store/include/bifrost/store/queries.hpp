@@ -18,6 +18,7 @@ template <class Point>
 struct Series {
   std::vector<Point> points;  // oldest first
   std::vector<Run> gaps;      // missed and partial cycles of the underlying, oldest first
+  std::optional<core::Instant> emptied_before = std::nullopt;  // as in Kept; never of conditions
 };
 
 /// One contract at two instants. Only one side: it came or went between them.
@@ -106,15 +107,16 @@ class Queries {
                                                            Known known_at, core::Deadline deadline);
 
   /// The largest first (then the newest); new and expired contracts, which have no size, last.
-  core::Result<std::vector<StoredChange>> largest_changes(const ChangeFilter& filter,
-                                                          Known known_at, core::Deadline deadline);
+  core::Result<Kept<StoredChange>> largest_changes(const ChangeFilter& filter, Known known_at,
+                                                   core::Deadline deadline);
 
   /// Over the whole market, between the last snapshot of the New York day and the last of the
   /// earlier day nearest to it (at most open_interest_reach before): the largest first, by size. A
   /// contract without open interest on either side is left out: unknown is no change.
-  core::Result<std::vector<OpenInterestChange>> top_open_interest_changes(core::Date day, int limit,
-                                                                          Known known_at,
-                                                                          core::Deadline deadline);
+  /// emptied_before is there when one of these snapshots has lost its quotes.
+  core::Result<Kept<OpenInterestChange>> top_open_interest_changes(core::Date day, int limit,
+                                                                   Known known_at,
+                                                                   core::Deadline deadline);
 
   /// Rank and percentile of the implied vol, day by day, of many underlyings at once, for those who
   /// compare them: first <= day <= last, by underlying in the order given, then by day. Days
