@@ -214,9 +214,11 @@ bool Collector::watch(Instant now) {
   const auto theirs = client_.current_time(core::after(2s));
   if (!theirs) return clock_problem_.empty();
   clock_checked_ = now;
-  const auto off = std::chrono::round<std::chrono::seconds>(clock_.now() - *theirs);
+  // One reading for both: a clock that is set in between would be trusted as it never was.
+  const Instant ours = clock_.now();
+  const auto off = std::chrono::round<std::chrono::seconds>(ours - *theirs);
   if (off <= clock_tolerance && off >= -clock_tolerance) {
-    clock_ahead_us_ = ahead_of_steady(clock_.now()).count();
+    clock_ahead_us_ = ahead_of_steady(ours).count();
     if (!clock_problem_.empty()) {
       log::info("clock_right: the clock agrees with the broker's again");
       // What fell due meanwhile is looked up, and entered for what it was.
