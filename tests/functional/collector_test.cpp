@@ -13,6 +13,7 @@
 
 #include "bifrost/collector/reasons.hpp"
 #include "bifrost/collector/upkeep.hpp"
+#include "bifrost/core/log.hpp"
 #include "bifrost/sim/gateway.hpp"
 #include "bifrost/sim/synthetic_market.hpp"
 #include "bifrost/store/collection_schedule.hpp"
@@ -147,6 +148,8 @@ class Office {
   void stop() {
     thread_.request_stop();
     if (thread_.joinable()) thread_.join();
+    collector_.reset();
+    journal_.reset();
   }
 
   void set_time(std::string_view iso) {
@@ -319,18 +322,23 @@ int planned(const std::string& said, const std::string& underlying) {
 
 // A clock in our hand that is no simulated one: a share is real time, of a cycle that never ends.
 TEST(CollectorLoop, UnderlyingsThatAreDueShareTheTimeOfTheCycle) {
-  // Nine seconds of ten at twenty contracts a second are 180, half of it 90. ODIN needs more than
+  // Nine tenths of six seconds at twenty contracts a second are 108, half of it 54. ODIN needs more than
   // all of it, FRYA much less.
   const auto cycle_at = [](const std::string& name, const std::string& now) {
     OfficePlan plan{.name = name};
     plan.rules =
         "ODIN strikes=all expiries=all hours=index\nFRYA count=1 strikes=percent:3 hours=equity\n";
     plan.now = now;
-    plan.interval = 10s;
+    plan.interval = 6s;
     plan.simulated_clock = false;
     plan.messages_per_second = 40;
     return plan;
   };
+  // The plan is said as information.
+  struct Talkative {
+    Talkative() { core::log::start("bifrost", core::log::Level::info); }
+    ~Talkative() { core::log::start("bifrost", core::log::Level::warning); }
+  } const talkative;
   const std::string both = "2026-03-03T15:00:00Z";
   const std::string odin_alone = "2026-03-03T21:10:00Z";  // after the close of shares
   {
@@ -345,9 +353,10 @@ TEST(CollectorLoop, UnderlyingsThatAreDueShareTheTimeOfTheCycle) {
     EXPECT_EQ(small->status, store::RunStatus::complete) << small->reason;
     EXPECT_EQ(large->status, store::RunStatus::partial);
     EXPECT_THAT(large->reason, ::testing::StartsWith("out_of_budget: "));
-    EXPECT_LE(planned(said, "ODIN"), 90) << said;
+    EXPECT_GT(planned(said, "ODIN"), 0) << said;
+    EXPECT_LE(planned(said, "ODIN"), 54) << said;
     // Ten messages may go at once.
-    EXPECT_LE(large->received, 90 + 10);
+    EXPECT_LE(large->received, 54 + 10);
   }
   {
     Office office{cycle_at("loop_alone", odin_alone)};
@@ -356,7 +365,7 @@ TEST(CollectorLoop, UnderlyingsThatAreDueShareTheTimeOfTheCycle) {
     ASSERT_TRUE(office.row("ODIN", odin_alone));
     office.stop();
     const auto said = ::testing::internal::GetCapturedStderr();
-    EXPECT_GT(planned(said, "ODIN"), 100) << "the share of one that is not due was kept: " << said;
+    EXPECT_GT(planned(said, "ODIN"), 60) << "the share of one that is not due was kept: " << said;
   }
 }
 
@@ -454,7 +463,9 @@ TEST(CollectorLoop, UpkeepRestsWhileTheClockIsNotTrusted) {
   EXPECT_EQ(sql.one("SELECT max(through_day) FROM maintenance_runs"), "2026-03-02");
   // The broker says so, too: then it is the time.
   office.set_broker_time("2026-04-20T12:00:00Z");
-  EXPECT_TRUE(wait_until(60s, [&] { return kept("2026-04-17"); }));
+  EXPECT_TRUE(wait_until(60s, [&] { return kept("2026-04-19"); })) << sql.one(
+      "SELECT string_agg(concat_ws(' ', through_day, task, ok, problem), '; ') FROM"
+      " maintenance_runs");
 }
 
 // F33 while a collector runs: the database comes back as one of another release.
