@@ -322,8 +322,8 @@ int planned(const std::string& said, const std::string& underlying) {
 
 // A clock in our hand that is no simulated one: a share is real time, of a cycle that never ends.
 TEST(CollectorLoop, UnderlyingsThatAreDueShareTheTimeOfTheCycle) {
-  // Nine tenths of six seconds at twenty contracts a second are 108, half of it 54. ODIN needs more than
-  // all of it, FRYA much less.
+  // Nine tenths of six seconds at twenty contracts a second are 108, half of it 54. ODIN needs more
+  // than all of it, FRYA much less.
   const auto cycle_at = [](const std::string& name, const std::string& now) {
     OfficePlan plan{.name = name};
     plan.rules =
