@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "bifrost/core/result.hpp"
 #include "bifrost/ib/wire_orders.hpp"
@@ -45,6 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   wire::FrameReader frames{from_client ? wire::FrameReader::From::client
                                        : wire::FrameReader::From::gateway};
   wire::Fields fields;
+  bool first = true;
   while (!rest.empty()) {
     const auto piece = rest.substr(0, 7);
     rest.remove_prefix(piece.size());
@@ -53,9 +55,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const auto payload = frames.next();
       if (!payload) return 0;
       if (!*payload) break;
-      (void)wire::decode_hello(**payload);
       fields.assign(**payload);
-      (void)wire::decode_hello_reply(fields);
+      if (std::exchange(first, false)) {
+        (void)wire::decode_hello(**payload);
+        (void)wire::decode_hello_reply(fields);
+      }
       if (from_client) {
         try_all(wire::Requests{}, fields, version);
         try_all(wire::OrderRequests{}, fields, version);
