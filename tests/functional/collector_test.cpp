@@ -81,6 +81,24 @@ class WatchedMarket final : public sim::Market {
   sim::SyntheticMarket market_;
 };
 
+/// What is logged from here on, held back however the test ends.
+class Said {
+ public:
+  Said() { ::testing::internal::CaptureStderr(); }
+  Said(const Said&) = delete;
+  Said& operator=(const Said&) = delete;
+  ~Said() {
+    if (!taken_) take();
+  }
+  std::string take() {
+    taken_ = true;
+    return ::testing::internal::GetCapturedStderr();
+  }
+
+ private:
+  bool taken_ = false;
+};
+
 struct OfficePlan {
   std::string name;                                      // of the database
   std::vector<std::string> underlyings{"ODIN", "FRYA"};  // in the order of the configuration
@@ -234,7 +252,7 @@ TEST(CollectorLoop, AnUnreadableLedgerOfOneUnderlyingLeavesTheOthersAlone) {
                              core::after(30s)));
   const auto hours = sql.one("SELECT hours FROM collection_schedule");
   sql("UPDATE collection_schedule SET hours = 'whenever'");
-  ::testing::internal::CaptureStderr();
+  Said log;
   office.start();
   // ODIN has its turn first, and fails each time.
   for (const auto* cycle : {"2026-03-03T15:00:00Z", "2026-03-03T15:05:00Z"}) {
@@ -247,7 +265,7 @@ TEST(CollectorLoop, AnUnreadableLedgerOfOneUnderlyingLeavesTheOthersAlone) {
   sql(fmt::format("UPDATE collection_schedule SET hours = '{}'", hours));
   // Once it can be read, what it owes is entered.
   const auto now = office.row("ODIN", "2026-03-03T15:05:00Z");
-  const auto said = ::testing::internal::GetCapturedStderr();
+  const auto said = log.take();
   ASSERT_TRUE(now);
   EXPECT_EQ(now->status, store::RunStatus::complete) << now->reason;
   const auto missed = office.row("ODIN", "2026-03-03T15:00:00Z");
@@ -343,12 +361,12 @@ TEST(CollectorLoop, UnderlyingsThatAreDueShareTheTimeOfTheCycle) {
   const std::string odin_alone = "2026-03-03T21:10:00Z";  // after the close of shares
   {
     Office office{cycle_at("loop_shares", both)};
-    ::testing::internal::CaptureStderr();
+    Said log;
     office.start();
     const auto large = office.row("ODIN", both);
     const auto small = office.row("FRYA", both);
     office.stop();
-    const auto said = ::testing::internal::GetCapturedStderr();
+    const auto said = log.take();
     ASSERT_TRUE(large && small) << said;
     EXPECT_EQ(small->status, store::RunStatus::complete) << small->reason;
     EXPECT_EQ(large->status, store::RunStatus::partial);
@@ -360,11 +378,11 @@ TEST(CollectorLoop, UnderlyingsThatAreDueShareTheTimeOfTheCycle) {
   }
   {
     Office office{cycle_at("loop_alone", odin_alone)};
-    ::testing::internal::CaptureStderr();
+    Said log;
     office.start();
     ASSERT_TRUE(office.row("ODIN", odin_alone));
     office.stop();
-    const auto said = ::testing::internal::GetCapturedStderr();
+    const auto said = log.take();
     EXPECT_GT(planned(said, "ODIN"), 60) << "the share of one that is not due was kept: " << said;
   }
 }
@@ -516,7 +534,7 @@ TEST(CollectorLoop, ASchemaThatIsUnknownAfterAReconnectIsNotWrittenTo) {
                                              {.die_with_starter = true}));
   Sql sql{server.url()};
   sql("INSERT INTO schema_migrations VALUES (9999, 'from_the_future', 'x')");
-  ::testing::internal::CaptureStderr();
+  Said log;
   ASSERT_TRUE(wait_until(60s, [&] { return lease->refresh(core::after(10s)).reached(); }));
   for (int look = 0; look < 3; ++look) {
     EXPECT_EQ(journal.look(), collector::Journal::Standing::ours);
@@ -524,7 +542,7 @@ TEST(CollectorLoop, ASchemaThatIsUnknownAfterAReconnectIsNotWrittenTo) {
     EXPECT_FALSE(journal.in_step());
     EXPECT_EQ(keep(2 + look), collector::Journal::Kept::spooled);
   }
-  const auto said = ::testing::internal::GetCapturedStderr();
+  const auto said = log.take();
   const auto told = said.find("schema_unknown");
   ASSERT_NE(told, said.npos) << said;
   EXPECT_EQ(said.find("schema_unknown", told + 1), said.npos) << "said once";

@@ -395,7 +395,8 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
 /// Until when one underlying may be asked: an even share of what is left of the cycle.
 Deadline Collector::share_of(Instant cycle, std::size_t underlyings_left) const {
   if (options_.simulated_clock) return core::after(simulated_patience);
-  const auto reserve = std::min<std::chrono::microseconds>(writing_reserve, options_.interval / 10);
+  const auto reserve = std::min<std::chrono::microseconds>(
+      writing_reserve, std::chrono::microseconds{options_.interval} / 10);
   const auto left = cycle + options_.interval - clock_.now() - reserve;
   return core::after(left / static_cast<std::int64_t>(underlyings_left));
 }
