@@ -5,7 +5,7 @@ PRESET ?= dev
 BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 
-.PHONY: help demo demo-reset build web unit test soak check bench fmt fresh clean types
+.PHONY: help demo demo-reset build web unit test soak check fuzz bench fmt fresh clean types
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -30,6 +30,9 @@ test: ## install, build and run every test this machine allows; ends with N pass
 
 check: ## formatting, layers, lint, fuzzers for a minute each, all C++ tests under sanitizers
 	@scripts/check.sh
+
+fuzz: ## fuzz under sanitizers: TARGET=ib_decode RUNS=100000000, or SECONDS_EACH=60; all targets for a minute without
+	@scripts/fuzz.sh $(if $(RUNS),--runs $(RUNS),--seconds $(or $(SECONDS_EACH),60)) $(TARGET)
 
 soak: ## thirty days of collection cycles as fast as they go (SOAK_CYCLES=N for more), flat memory or failure
 	@scripts/build.sh $(PRESET) --tests && $(BUILD)/tests/functional/fault_tests --gtest_filter='*F35*'

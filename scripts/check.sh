@@ -27,11 +27,5 @@ for preset in asan tsan; do
   done
 done
 
-"${here}/build.sh" fuzz
-for target in build/fuzz/libs/*/fuzz_*; do
-  corpus="build/fuzz/corpus/$(basename "${target}")"
-  mkdir -p "${corpus}"
-  step "$(basename "${target}") for ${FUZZ_SECONDS:-60}s" \
-    "${target}" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 "${corpus}"
-done
+"${here}/fuzz.sh" --seconds "${FUZZ_SECONDS:-60}"
 say "Clean."

@@ -25,13 +25,16 @@ as_root() {
   fi
 }
 
+# step_log TEXT: where a step of this text leaves its output.
+step_log() { printf '%s/build/log/%s.log' "${root}" "$(printf '%s' "$1" | tr -cs 'A-Za-z0-9' '-' | cut -c1-40)"; }
+
 # step TEXT COMMAND...: runs the command with its output in a log; shows elapsed seconds while it works, and the end of the
 # log when it fails.
 step() {
   local text="$1" log started pid
   shift
   mkdir -p "${root}/build/log"
-  log="${root}/build/log/$(printf '%s' "${text}" | tr -cs 'A-Za-z0-9' '-' | cut -c1-40).log"
+  log="$(step_log "${text}")"
   started="${SECONDS}"
   # A process group of its own, so that an interrupted step ends with all its children.
   set -m

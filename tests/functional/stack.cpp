@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
 #include <zlib.h>
 
 #include <array>
@@ -43,8 +44,11 @@ class Scratch final : public ::testing::Environment {
     fs::permissions(folder, fs::perms{0755});
   }
   void TearDown() override {
+    const bool passed = ::testing::UnitTest::GetInstance()->Passed();
+    // What goes with the folder need not be brought to a slow disk first.
+    if (passed && cluster && cluster->running()) ::kill(cluster->server_pid(), SIGQUIT);
     cluster.reset();
-    if (::testing::UnitTest::GetInstance()->Passed()) {
+    if (passed) {
       fs::remove_all(folder);
     } else {
       fmt::print("logs are in {}\n", folder.string());

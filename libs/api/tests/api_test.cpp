@@ -18,6 +18,7 @@
 #include "bifrost/net/server.hpp"
 #include "bifrost/store/maintenance.hpp"
 #include "bifrost/store/private_cluster.hpp"
+#include "temporary_folder.hpp"
 
 namespace bifrost::api {
 namespace {
@@ -77,12 +78,9 @@ core::ChainSnapshot flat_chain(Instant as_of, bool with_morning_class) {
 class Api : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string name = (fs::temp_directory_path() / "bifrost-api-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder = name;
-    fs::permissions(folder, fs::perms{0755});
-    cluster = must(
-        store::PrivateCluster::start(folder / "db", core::after(60s), {.die_with_starter = true}));
+    folder.emplace();
+    cluster = must(store::PrivateCluster::start(folder->path() / "db", core::after(60s),
+                                                {.die_with_starter = true}));
     database = must(store::Database::open(cluster->url(), core::after(30s)));
     must(database->migrate(core::after(30s)));
     store::History history{*database};
@@ -113,7 +111,7 @@ class Api : public ::testing::Test {
   static void TearDownTestSuite() {
     database.reset();
     cluster.reset();
-    fs::remove_all(folder);
+    folder.reset();
   }
 
   Api() {
@@ -156,7 +154,7 @@ class Api : public ::testing::Test {
     return *parsed;
   }
 
-  static inline fs::path folder;
+  static inline std::optional<TemporaryFolder> folder;
   static inline std::optional<store::PrivateCluster> cluster;
   static inline std::optional<store::Database> database;
   store::History history{*database};

@@ -214,9 +214,11 @@ bool Collector::watch(Instant now) {
   const auto theirs = client_.current_time(core::after(2s));
   if (!theirs) return clock_problem_.empty();
   clock_checked_ = now;
-  const auto off = std::chrono::round<std::chrono::seconds>(clock_.now() - *theirs);
+  // One reading for both: a clock that is set in between would be trusted as it never was.
+  const Instant ours = clock_.now();
+  const auto off = std::chrono::round<std::chrono::seconds>(ours - *theirs);
   if (off <= clock_tolerance && off >= -clock_tolerance) {
-    clock_ahead_us_ = ahead_of_steady(clock_.now()).count();
+    clock_ahead_us_ = ahead_of_steady(ours).count();
     if (!clock_problem_.empty()) {
       log::info("clock_right: the clock agrees with the broker's again");
       // What fell due meanwhile is looked up, and entered for what it was.
@@ -393,7 +395,8 @@ void Collector::collect(const std::string& underlying, Instant cycle, Deadline e
 /// Until when one underlying may be asked: an even share of what is left of the cycle.
 Deadline Collector::share_of(Instant cycle, std::size_t underlyings_left) const {
   if (options_.simulated_clock) return core::after(simulated_patience);
-  const auto reserve = std::min<std::chrono::microseconds>(writing_reserve, options_.interval / 10);
+  const auto reserve = std::min<std::chrono::microseconds>(
+      writing_reserve, std::chrono::microseconds{options_.interval} / 10);
   const auto left = cycle + options_.interval - clock_.now() - reserve;
   return core::after(left / static_cast<std::int64_t>(underlyings_left));
 }

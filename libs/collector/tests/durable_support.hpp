@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "bifrost/store/database.hpp"
 #include "bifrost/store/history.hpp"
 #include "bifrost/store/private_cluster.hpp"
+#include "temporary_folder.hpp"
 
 namespace bifrost::collector::testing {
 
@@ -36,29 +36,6 @@ T ok(core::Result<T> result, std::source_location where = std::source_location::
 inline core::Instant at(const std::string& iso) {
   return ok(core::parse_instant(iso));
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    const bool memory = std::getenv("TMPDIR") == nullptr && std::filesystem::exists("/dev/shm");
-    std::string pattern = (memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) +
-                          "/bifrost-collector-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = pattern;
-    // The database server's own user must be able to enter it.
-    std::filesystem::permissions(path_, std::filesystem::perms{0711});
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// A migrated database on a server of its own that can be stopped and started.
 class Server {

@@ -377,6 +377,35 @@ TEST(Journal, AFullSpoolIsSaidOnceAndEmptiesByItself) {
             static_cast<std::size_t>(spooled) + 1);
 }
 
+/// Steps that a child process has taken, told through a pipe.
+class Steps {
+ public:
+  Steps() {
+    if (pipe(ends_) != 0) throw std::runtime_error("no pipe");
+  }
+  Steps(const Steps&) = delete;
+  Steps& operator=(const Steps&) = delete;
+  ~Steps() {
+    for (const int end : ends_) ::close(end);
+  }
+  /// In the child: one step more.
+  void take() const { (void)!::write(ends_[1], "", 1); }
+  /// In the parent, once the child runs: so that the child's end can be seen.
+  void listen() {
+    ::close(ends_[1]);
+    ends_[1] = -1;
+  }
+  /// Until so many steps more have been taken, or the child has ended.
+  void wait_for(int steps) const {
+    char one = 0;
+    while (steps-- > 0 && ::read(ends_[0], &one, 1) == 1) {
+    }
+  }
+
+ private:
+  int ends_[2]{-1, -1};
+};
+
 // F1 and F2 while the spool is drained: the process is killed at random moments, the server, too.
 TEST(Journal, KilledWhileDrainingWritesEverythingOnce) {
   Server server;
@@ -384,45 +413,59 @@ TEST(Journal, KilledWhileDrainingWritesEverythingOnce) {
   constexpr int cycles = 300;
   {
     auto spool = ok(Spool::open({.folder = folder.path() / "spool", .segment_size = 8'000}));
-    for (int i = 0; i < cycles; ++i) ok(spool.add(following("SPY", i)));
+    for (int i = 0; i < cycles; ++i) {
+      auto waiting = following("SPY", i);
+      waiting.undescribed = true;
+      ok(spool.add(waiting));
+    }
   }
   constexpr std::uint32_t seed = 20261126;
   std::mt19937 random{seed};
-  std::uniform_int_distribution<int> further{1, 12};    // cycles written before the kill
-  std::uniform_int_distribution<int> within{0, 4'000};  // us
-  const auto written = [&] {
-    auto database = store::Database::attach(server.url(), {.connections = 1});
-    store::History history{database};
-    const auto runs = history.runs("SPY", ten, nth(cycles), core::after(5s));
-    return runs ? static_cast<int>(runs->size()) : 0;
-  };
+  // The moments are steps of the drain: a cycle is begun, its description made, and between the two
+  // the cycle before is written and dropped.
+  std::uniform_int_distribution<int> until_kill{2, 25};
+  std::uniform_int_distribution<int> rounds{0, 2};
   int interrupted = 0;
   for (int attempt = 0; attempt < 8; ++attempt) {
-    const int target = written() + further(random);
+    Steps draining;
+    Steps rounds_of_child;
     const auto child = fork();
     if (child == 0) {
-      Desk desk{server.url(), folder.path() / "spool"};
-      _exit(desk.in_step() ? 0 : 1);
+      const auto describe = [&](store::CycleRecord& record, const store::StoredChain* before,
+                                core::Deadline deadline) {
+        draining.take();
+        auto described = name_before(record, before, deadline);
+        draining.take();
+        return described;
+      };
+      Desk desk{server.url(), folder.path() / "spool", "desk", {}, describe};
+      while (!desk.journal->in_step()) {
+        desk.lease->refresh(soon());
+        desk.journal->look();
+        desk.journal->drain({}, soon());
+        rounds_of_child.take();
+      }
+      _exit(0);
     }
-    const auto limit = soon();
-    int status = 0;
-    while (written() < target && waitpid(child, &status, WNOHANG) == 0 &&
-           std::chrono::steady_clock::now() < limit) {
-    }
-    usleep(static_cast<useconds_t>(within(random)));
+    draining.listen();
+    rounds_of_child.listen();
+    draining.wait_for(until_kill(random));
     const bool server_too = attempt % 4 == 3;
-    if (server_too) kill(server.pid(), SIGKILL);
-    usleep(static_cast<useconds_t>(within(random)));
+    if (server_too) {
+      kill(server.pid(), SIGKILL);
+      rounds_of_child.wait_for(rounds(random));  // it may have noticed, or not yet
+    }
     kill(child, SIGKILL);
+    int status = 0;
     waitpid(child, &status, 0);
     if (server_too) {
       server.stop();
       server.start();
     }
     const auto spool = ok(Spool::open({.folder = folder.path() / "spool"}));
-    if (spool.entries() > 0) ++interrupted;
+    if (WIFSIGNALED(status) && spool.entries() > 0) ++interrupted;
   }
-  EXPECT_GT(interrupted, 0) << "no kill met a drain, seed " << seed;
+  EXPECT_EQ(interrupted, 8) << "a kill met no drain, seed " << seed;
   Desk desk{server.url(), folder.path() / "spool"};
   ASSERT_TRUE(desk.in_step());
   expect_whole(server.url(), "SPY", cycles);

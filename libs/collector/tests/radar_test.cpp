@@ -2,7 +2,6 @@
 #include "bifrost/collector/radar.hpp"
 
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -13,62 +12,19 @@
 #include "bifrost/collector/schedule.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/chain_file.hpp"
-#include "bifrost/store/private_cluster.hpp"
+#include "durable_support.hpp"
 #include "shared_data.hpp"
 #include "stationary_market.hpp"
 
 namespace bifrost::collector {
 namespace {
 
+using namespace testing;
 using core::Date;
 using core::Instant;
 using store::ChangeKind;
 using store::RunStatus;
 using namespace std::chrono_literals;
-
-core::Deadline soon() {
-  return core::after(60s);
-}
-
-template <class T>
-T ok(core::Result<T> result, std::source_location where = std::source_location::current()) {
-  if (!result) {
-    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << result.error().message;
-    throw std::runtime_error(result.error().message);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
-
-/// The server that the tests of this file share, in memory where there is plenty.
-store::PrivateCluster& cluster() {
-  struct Shared {
-    Shared() {
-      std::error_code problem;
-      const auto memory = std::filesystem::space("/dev/shm", problem);
-      const bool plenty = !problem && memory.available >= (2ULL << 30);
-      auto pattern =
-          ((plenty ? std::filesystem::path{"/dev/shm"} : std::filesystem::temp_directory_path()) /
-           "bifrost-collector-XXXXXX")
-              .string();
-      if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-      folder = pattern;
-      std::filesystem::permissions(folder, std::filesystem::perms::owner_all |
-                                               std::filesystem::perms::group_exec |
-                                               std::filesystem::perms::others_exec);
-      server.emplace(
-          ok(store::PrivateCluster::start(folder / "cluster", soon(), {.die_with_starter = true})));
-    }
-    ~Shared() {
-      static_cast<void>(server->stop(soon()));
-      std::error_code ignored;
-      std::filesystem::remove_all(folder, ignored);
-    }
-    std::filesystem::path folder;
-    std::optional<store::PrivateCluster> server;
-  };
-  static Shared shared;
-  return *shared.server;
-}
 
 /// What the collector does with the snapshots of one underlying, without a gateway.
 class Desk {
@@ -140,10 +96,8 @@ class Desk {
  private:
   static store::Database made() {
     static int last = 0;
-    auto database = ok(store::Database::open(
-        ok(cluster().create_database("radar_" + std::to_string(++last), soon())), soon()));
-    ok(database.migrate(soon()));
-    return database;
+    return ok(store::Database::open(
+        shared_server().make_database("radar_" + std::to_string(++last)), soon()));
   }
 
   RadarOptions options_;

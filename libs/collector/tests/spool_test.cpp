@@ -320,11 +320,25 @@ TEST(Spool, AFullDiskHurtsNothingThatIsThereAndIsUsedAgainWhenThereIsRoom) {
   EXPECT_TRUE(fs::is_empty(folder.path() / "spool" / "aside"));
 }
 
+/// What the segments of a spool that another process fills have come to, in bytes.
+std::uintmax_t bytes_written(const TemporaryFolder& folder) {
+  std::uintmax_t bytes = 0;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator{folder.path() / "spool", error}) {
+    const auto size = file.path().extension() == ".spool" ? fs::file_size(file, error) : 0;
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
+
 // F1 for the spool: what add() has accepted is there, whenever the process was killed.
 TEST(Spool, KilledAtAnyMomentKeepsWhatItHasAccepted) {
   constexpr std::uint32_t seed = 20261126;
   std::mt19937 random{seed};
-  std::uniform_int_distribution<int> moment{0, 30'000};  // us
+  // The moment is one of the writer's own progress: so much has been written, and then, as the
+  // writes come whole, looked at so often again.
+  std::uniform_int_distribution<std::uintmax_t> moment{0, 60'000};
+  std::uniform_int_distribution<int> further{0, 20};
   auto* shared =
       static_cast<std::atomic<int>*>(mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
                                           MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -341,7 +355,11 @@ TEST(Spool, KilledAtAnyMomentKeepsWhatItHasAccepted) {
         *shared = i + 1;
       }
     }
-    usleep(static_cast<useconds_t>(moment(random)));
+    const auto limit = soon();
+    for (const auto wanted = moment(random);
+         bytes_written(folder) < wanted && std::chrono::steady_clock::now() < limit;) {
+    }
+    for (int looks = further(random); looks > 0; --looks) bytes_written(folder);
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);

@@ -14,6 +14,9 @@ using std::chrono::milliseconds;
 
 namespace {
 
+// What volume and open interest may take beyond the model, where the caller does not say.
+constexpr milliseconds latest_tick{250};
+
 std::optional<core::Price> to_price(const std::optional<double>& value) {
   return value ? core::Price::from_double(*value) : std::nullopt;
 }
@@ -142,6 +145,7 @@ Rotation::Rotation(Link& link, std::span<const ListedOption> options, const Coll
       generic_ticks_(how.snapshot
                          ? std::string{}
                          : allowed_generic_ticks(link.options().generic_ticks, market_data_)),
+      open_interest_asked_(("," + generic_ticks_ + ",").find(",101,") != std::string::npos),
       dwell_cap_(how.snapshot ? std::max(how.dwell_cap, milliseconds{15'000}) : how.dwell_cap),
       clock_(clock),
       mailbox_(link),
@@ -178,8 +182,11 @@ Steady::time_point Rotation::send_what_may_go(Steady::time_point until) {
     if (const auto wait = link_.pace_wait(); wait > Steady::duration::zero()) {
       return std::min(until, now + wait);
     }
-    // A line that anybody releases wakes the mailbox.
-    if (!cancel && !link_.acquire_line()) return until;
+    if (!cancel && !link_.acquire_line()) {
+      if (give_up_late_ticks(now)) continue;
+      // A line that anybody releases wakes the mailbox.
+      return until;
+    }
     link_.take_place();
     if (cancel) {
       const wire::CancelMarketData message{.req_id = cancels_.front()};
@@ -213,7 +220,7 @@ bool Rotation::subscribe(std::size_t index) {
                    .trading_class = contract.trading_class},
       .generic_ticks = generic_ticks_,
       .snapshot = how_.snapshot};
-  active_.emplace(req_id, Subscription{index, Steady::now(), std::nullopt});
+  active_.emplace(req_id, Subscription{index, Steady::now(), {}, {}});
   lines_used_ = std::max(lines_used_, static_cast<int>(active_.size() + cancels_.size()));
   // If the link is gone, LinkLost follows and puts it back.
   return link_.subscribe(*session_, request, market_data_).has_value();
@@ -225,13 +232,19 @@ Steady::time_point Rotation::expire(Steady::time_point now) {
     const auto current = at++;
     const auto& s = current->second;
     auto end = s.begun + dwell_cap_;
-    if (s.last_tick && !how_.snapshot) end = std::min(end, *s.last_tick + how_.quiet);
+    if (s.late_until) {
+      end = std::min(end, *s.late_until);
+    } else if (s.last_tick && !how_.snapshot) {
+      end = std::min(end, *s.last_tick + how_.quiet);
+    }
     if (end > now) {
       next = std::min(next, end);
       continue;
     }
     auto& contract = contracts_[s.index];
-    if (!s.last_tick && contract.advisory) {
+    if (s.late_until) {
+      finish(current, Completeness::complete, now);
+    } else if (!s.last_tick && contract.advisory) {
       contract.refusal = contract.advisory;
       finish(current, Completeness::refused, now);
     } else {
@@ -253,10 +266,43 @@ void Rotation::on_tick(const Tick& t, Steady::time_point now) {
     if (!stamp_) stamp_ = clock_.now();
     contract.observed_at = stamp_;
     const auto& book = contract.book;
-    if (book.bid_answered() && book.ask_answered() && book.model_answered()) {
+    if (!book.bid_answered() || !book.ask_answered() || !book.model_answered()) return;
+    auto& subscription = at->second;
+    if (!lacks_late_ticks(subscription.index)) {
       finish(at, Completeness::complete, now);
+    } else if (!subscription.late_until) {
+      const auto took = std::chrono::duration_cast<milliseconds>(now - subscription.begun);
+      add_dwell(subscription, now);
+      const auto patience = how_.late_ticks.value_or(std::min(latest_tick, took));
+      subscription.late_until = now + patience;
     }
   }
+}
+
+/// How long it held its line; waiting for late ticks, which ends when the line is needed, not
+/// counted.
+void Rotation::add_dwell(const Subscription& subscription, Steady::time_point now) {
+  dwells_.push_back(std::chrono::duration_cast<milliseconds>(now - subscription.begun));
+}
+
+/// Whether something is still to come that a gateway may send behind the model.
+bool Rotation::lacks_late_ticks(std::size_t index) const {
+  const auto& book = contracts_[index].book;
+  return !book.volume_answered() ||
+         (open_interest_asked_ && !book.open_interest_answered(options_[index].contract.right));
+}
+
+/// For a contract that waits for a line, ends the longest wait for late ticks. False: there is
+/// none.
+bool Rotation::give_up_late_ticks(Steady::time_point now) {
+  auto first = active_.end();
+  for (auto at = active_.begin(); at != active_.end(); ++at) {
+    const auto& until = at->second.late_until;
+    if (until && (first == active_.end() || *until < *first->second.late_until)) first = at;
+  }
+  if (first == active_.end()) return false;
+  finish(first, Completeness::complete, now);
+  return true;
 }
 
 void Rotation::handle(Event& event, Steady::time_point now) {
@@ -292,6 +338,14 @@ void Rotation::handle(const RequestError& error) {
     mailbox_.close(error.req_id);
     active_.erase(at);
   };
+  if (at->second.late_until && error.ruling.meaning != Meaning::advisory) {
+    // All but the late ticks had come.
+    if (error.ruling.meaning == Meaning::competing) stopped_ = error.text;
+    drop();
+    link_.release_line(false);
+    contract.completeness = Completeness::complete;
+    return;
+  }
   switch (error.ruling.meaning) {
     case Meaning::advisory:
       contract.advisory = Refusal{error.ruling.code, error.text};
@@ -329,25 +383,26 @@ void Rotation::on_snapshot_end(int req_id, Steady::time_point now) {
   if (at == active_.end()) return;
   const auto& subscription = at->second;
   auto& contract = contracts_[subscription.index];
-  if (!subscription.last_tick && contract.advisory) {
+  if (subscription.late_until) {
+    contract.completeness = Completeness::complete;
+  } else if (!subscription.last_tick && contract.advisory) {
     contract.completeness = Completeness::refused;
     contract.refusal = contract.advisory;
   } else {
     contract.completeness =
         subscription.last_tick ? Completeness::partial : Completeness::not_reached;
   }
-  dwells_.push_back(std::chrono::duration_cast<milliseconds>(now - subscription.begun));
+  if (!subscription.late_until) add_dwell(subscription, now);
   // The gateway has ended it: there is nothing to cancel.
   mailbox_.close(req_id);
   active_.erase(at);
   link_.release_line(true);
 }
 
-void Rotation::finish(std::map<int, Subscription>::iterator at, Completeness as,
-                      Steady::time_point now) {
+void Rotation::finish(Active::iterator at, Completeness as, Steady::time_point now) {
   const auto& [req_id, subscription] = *at;
   contracts_[subscription.index].completeness = as;
-  dwells_.push_back(std::chrono::duration_cast<milliseconds>(now - subscription.begun));
+  if (!subscription.late_until) add_dwell(subscription, now);
   mailbox_.close(req_id);
   cancels_.push_back(req_id);
   active_.erase(at);
@@ -356,8 +411,12 @@ void Rotation::finish(std::map<int, Subscription>::iterator at, Completeness as,
 void Rotation::put_back_all(bool cancel) {
   for (auto at = active_.rbegin(); at != active_.rend(); ++at) {
     mailbox_.close(at->first);
-    queue_.push_front(at->second.index);
-    contracts_[at->second.index] = {};
+    if (at->second.late_until) {
+      contracts_[at->second.index].completeness = Completeness::complete;
+    } else {
+      queue_.push_front(at->second.index);
+      contracts_[at->second.index] = {};
+    }
     if (cancel) {
       cancels_.push_back(at->first);
     } else {
@@ -372,9 +431,10 @@ void Rotation::put_back_all(bool cancel) {
 
 void Rotation::end_all() {
   for (const auto& [req_id, subscription] : active_) {
-    auto& contract = contracts_[subscription.index];
-    contract.completeness =
-        subscription.last_tick ? Completeness::partial : Completeness::not_reached;
+    contracts_[subscription.index].completeness = subscription.late_until ? Completeness::complete
+                                                  : subscription.last_tick
+                                                      ? Completeness::partial
+                                                      : Completeness::not_reached;
     cancels_.push_back(req_id);
   }
   active_.clear();

@@ -23,6 +23,10 @@ class TickBook {
   bool bid_answered() const { return bid_answered_; }
   bool ask_answered() const { return ask_answered_; }
   bool model_answered() const { return model_answered_; }
+  bool volume_answered() const { return quote_.volume.has_value(); }
+  bool open_interest_answered(core::Right right) const {
+    return (right == core::Right::call ? call_interest_ : put_interest_).has_value();
+  }
   bool delayed() const { return delayed_; }
   bool frozen() const { return frozen_; }
 
@@ -71,7 +75,10 @@ class Rotation {
     std::size_t index;
     Steady::time_point begun;
     std::optional<Steady::time_point> last_tick;
+    // Bid, ask and model have answered: until when volume and open interest may still come.
+    std::optional<Steady::time_point> late_until;
   };
+  using Active = std::map<int, Subscription>;  // by request id
 
   Steady::time_point send_what_may_go(Steady::time_point until);
   bool subscribe(std::size_t index);
@@ -81,7 +88,10 @@ class Rotation {
   void on_snapshot_end(int req_id, Steady::time_point now);
   template <class Tick>
   void on_tick(const Tick& tick, Steady::time_point now);
-  void finish(std::map<int, Subscription>::iterator at, Completeness as, Steady::time_point now);
+  void add_dwell(const Subscription& subscription, Steady::time_point now);
+  bool lacks_late_ticks(std::size_t index) const;
+  bool give_up_late_ticks(Steady::time_point now);
+  void finish(Active::iterator at, Completeness as, Steady::time_point now);
   void put_back_all(bool cancel);
   void end_all();
   CollectReport report();
@@ -91,13 +101,14 @@ class Rotation {
   const CollectOptions& how_;
   MarketData market_data_;
   std::string generic_ticks_;
+  bool open_interest_asked_;
   std::chrono::milliseconds dwell_cap_;
   const core::Clock& clock_;
   Link::Mailbox mailbox_;
   std::optional<Link::Session> session_;
   std::vector<Contract> contracts_;
   std::deque<std::size_t> queue_;
-  std::map<int, Subscription> active_;  // by request id
+  Active active_;
   std::deque<int> cancels_;             // each still holds its line
   Steady::time_point resume_{};         // no new subscription before this
   std::optional<core::Instant> stamp_;  // of the batch of events in hand

@@ -340,6 +340,122 @@ TEST(Quotes, EveryLineIsGivenBackAndEverySubscriptionCancelledOnce) {
   EXPECT_EQ(desk.client->link().lines_in_use, 0);
 }
 
+/// Bid, ask and model: all that a contract must answer.
+void send_core(Peer& peer, int id) {
+  peer.send(wire::TickPrice{id, tick::bid, 4.55, 12, 1});
+  peer.send(wire::TickPrice{id, tick::ask, 4.6, 31, 1});
+  peer.send(wire::OptionComputation{
+      .req_id = id, .tick_type = tick::model_computation, .implied_vol = 0.16, .delta = 0.5});
+}
+
+TEST(LateTicks, VolumeAndOpenInterestBehindTheModelAreTaken) {
+  Log<int> subscribed;
+  Log<int> cancelled;
+  Market market;
+  market.on_market_data = [&](Peer& peer, const wire::MarketDataRequest& request) {
+    send_core(peer, request.req_id);
+    subscribed.add(request.req_id);
+    return true;
+  };
+  int questions = 0;
+  market.on_any = [&](Peer& peer, const wire::Fields& fields) {
+    // The second answer follows the late ticks: when it is there, so are they.
+    if (fields.id() != static_cast<int>(wire::Request::current_time) || ++questions != 2)
+      return false;
+    for (const int id : subscribed.all()) {
+      peer.send(wire::TickSize{id, tick::call_open_interest, 10234});
+      peer.send(wire::TickSize{id, tick::volume, 1532});
+    }
+    return false;
+  };
+  market.on_cancel = [&](Peer&, int id) { cancelled.add(id); };
+  Desk desk{market};
+  auto how = patient();
+  how.late_ticks = seconds{60};
+  CollectReport report;
+  std::thread collecting{[&] { report = collect(*desk.client, calls(3), how); }};
+  ASSERT_TRUE(subscribed.wait_for(3));
+  EXPECT_TRUE(desk.client->current_time(soon()));
+  EXPECT_TRUE(cancelled.all().empty()) << "a line was given up before the late ticks came";
+  EXPECT_TRUE(desk.client->current_time(soon()));
+  collecting.join();
+  EXPECT_EQ(report.complete, 3u);
+  for (const auto& quote : report.quotes) {
+    EXPECT_EQ(quote.option.quote.open_interest, 10234);
+    EXPECT_EQ(quote.option.quote.volume, 1532);
+  }
+  EXPECT_TRUE(cancelled.wait_for(3));
+  EXPECT_EQ(desk.client->link().lines_in_use, 0);
+}
+
+TEST(LateTicks, ThatNeverComeAreMissingAndTheContractIsComplete) {
+  Market market;
+  market.on_market_data = [](Peer& peer, const wire::MarketDataRequest& request) {
+    send_core(peer, request.req_id);
+    return true;
+  };
+  Desk desk{market};
+  for (const auto late : {std::optional<milliseconds>{}, std::optional{milliseconds{30}}}) {
+    auto how = patient();
+    how.late_ticks = late;
+    const auto report = collect(*desk.client, calls(2), how);
+    EXPECT_EQ(report.complete, 2u);
+    EXPECT_FALSE(report.quotes.at(0).option.quote.open_interest);
+    EXPECT_FALSE(report.quotes.at(0).option.quote.volume);
+  }
+}
+
+TEST(LateTicks, AreNotWaitedForWhileAnotherContractWaitsForTheLine) {
+  // The last contract sends everything, so nothing but a line is ever waited for.
+  constexpr int contracts = 20;
+  int asked = 0;
+  Market market;
+  market.on_market_data = [&](Peer& peer, const wire::MarketDataRequest& request) {
+    if (++asked == contracts) return false;
+    send_core(peer, request.req_id);
+    return true;
+  };
+  Desk desk{market, [](ClientOptions& options) { options.lines = 1; }};
+  auto how = patient();
+  how.late_ticks = seconds{60};
+  // In much less than one of those waits, or the deadline would have cut them off.
+  const auto report = collect(*desk.client, calls(contracts), how);
+  EXPECT_EQ(report.complete, static_cast<std::size_t>(contracts));
+  EXPECT_EQ(report.lines_used, 1);
+}
+
+TEST(LateTicks, ALinkThatIsLostMeanwhileLosesNothingThatCame) {
+  Log<int> subscribed;
+  ScriptedGateway gateway{[&](Peer& peer) {
+    if (!peer.handshake()) return;
+    Market market;
+    market.on_market_data = [&](Peer& asked, const wire::MarketDataRequest& request) {
+      send_core(asked, request.req_id);
+      subscribed.add(request.req_id);
+      return true;
+    };
+    while (const auto* fields = peer.receive()) {
+      // The link ends behind the answer to a question.
+      const bool last = subscribed.all().size() == 2 && peer.number == 1 &&
+                        fields->id() == static_cast<int>(wire::Request::current_time);
+      market.answer(peer, *fields);
+      if (last) return;
+    }
+  }};
+  auto made = Client::connect(gateway.options(), soon());
+  ASSERT_TRUE(made);
+  auto how = patient();
+  how.late_ticks = seconds{60};
+  CollectReport report;
+  std::thread collecting{[&] { report = collect(**made, calls(2), how); }};
+  ASSERT_TRUE(subscribed.wait_for(2));
+  (void)(*made)->current_time(soon());
+  collecting.join();
+  EXPECT_EQ(report.complete, 2u);
+  EXPECT_EQ(report.quotes.at(0).option.quote.bid, price(4.55));
+  EXPECT_EQ(subscribed.all().size(), 2u) << "nothing is asked again";
+}
+
 // ---- what the broker says instead
 
 Market answering_with(int code, std::string text) {

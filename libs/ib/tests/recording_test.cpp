@@ -4,13 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <fstream>
 #include <set>
 
 #include "bifrost/ib/wire_orders.hpp"
+#include "temporary_folder.hpp"
 #include "wire_support.hpp"
 
 namespace bifrost::ib {
@@ -22,13 +22,6 @@ namespace fs = std::filesystem;
 
 class Recording : public testing::Test {
  protected:
-  Recording() {
-    std::string name = fs::temp_directory_path() / "bifrost-recording-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) core::panic("no folder for a test");
-    folder = name;
-  }
-  ~Recording() override { fs::remove_all(folder); }
-
   std::unique_ptr<Recorder> open(RecorderOptions options = {}) const {
     options.folder = folder;
     auto recorder = Recorder::open(std::move(options));
@@ -56,7 +49,8 @@ class Recording : public testing::Test {
     return all;
   }
 
-  fs::path folder;
+  const TemporaryFolder own;
+  const fs::path folder = own.path();
 };
 
 std::string payload(std::string_view text) {

@@ -11,6 +11,7 @@
 #include "bifrost/ib/client.hpp"
 #include "bifrost/ib/recording.hpp"
 #include "scripted_gateway.hpp"
+#include "temporary_folder.hpp"
 
 namespace bifrost::ib {
 namespace {
@@ -524,20 +525,19 @@ TEST(Budget, ACompetingSessionIsAnAlertUntilDataFlowAgain) {
 // ---- recording
 
 TEST(RecordedLink, HoldsEveryFrameOfBothDirectionsInOrderAndNoAccount) {
-  std::string folder = std::filesystem::temp_directory_path() / "bifrost-link-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const TemporaryFolder folder;
   {
     ScriptedGateway gateway{[&](Peer& peer) {
       ASSERT_TRUE(peer.handshake());
       Market{}.serve(peer);
     }};
     auto options = gateway.options();
-    options.recorder = Recorder::open({.folder = folder}).value();
+    options.recorder = Recorder::open({.folder = folder.path()}).value();
     const auto client = connected(options);
     ASSERT_TRUE(client->underlying("SPY", soon()));
     ASSERT_TRUE(client->quotes(calls(2), patient(), market_clock, soon()));
   }
-  auto reader = RecordingReader::open(folder).value();
+  auto reader = RecordingReader::open(folder.path()).value();
   std::string kinds;
   std::vector<std::string> sent;
   std::string all;
@@ -562,7 +562,6 @@ TEST(RecordedLink, HoldsEveryFrameOfBothDirectionsInOrderAndNoAccount) {
   EXPECT_EQ(ticks, 6u);
   EXPECT_EQ(all.find("DU1234567"), all.npos);
   EXPECT_NE(all.find(recorded_account), all.npos);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -2,9 +2,10 @@
 #include "bifrost/net/files.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
+
+#include "temporary_folder.hpp"
 
 namespace bifrost::net {
 namespace {
@@ -14,9 +15,6 @@ namespace fs = std::filesystem;
 class FilesTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "bifrost-files-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    base_ = pattern;
     fs::create_directories(base_ / "page/assets");
     fs::create_directories(base_ / "page-secret");
     write("page/index.html", "<!doctype html>");
@@ -29,7 +27,6 @@ class FilesTest : public ::testing::Test {
     fs::create_symlink("favicon.svg", base_ / "page/in.svg");
     files_ = Files::open({.root = base_ / "page"}).value();
   }
-  void TearDown() override { fs::remove_all(base_); }
 
   void write(const fs::path& name, std::string_view text) { std::ofstream{base_ / name} << text; }
 
@@ -48,7 +45,8 @@ class FilesTest : public ::testing::Test {
     return {};
   }
 
-  fs::path base_;
+  const TemporaryFolder folder_;
+  const fs::path base_ = folder_.path();
   std::optional<Files> files_;
 };
 

@@ -9,6 +9,7 @@
 #include "bifrost/ib/client.hpp"
 #include "bifrost/sim/clock.hpp"
 #include "bifrost/sim/gateway.hpp"
+#include "temporary_folder.hpp"
 #include "test_market.hpp"
 
 namespace bifrost::sim {
@@ -265,8 +266,8 @@ Collected collect(std::uint16_t port, std::shared_ptr<ib::Recorder> recorder) {
 }
 
 TEST(FramesOfOurOwnClient, PlayBackWhatItCollected) {
-  const auto folder = std::filesystem::path{testing::TempDir()} / "bifrost-sim-frames";
-  std::filesystem::remove_all(folder);
+  const TemporaryFolder own;
+  const auto& folder = own.path();
   Collected once;
   {
     const core::ManualClock clock{begin};
@@ -294,7 +295,6 @@ TEST(FramesOfOurOwnClient, PlayBackWhatItCollected) {
   EXPECT_EQ(again.positions, once.positions);
   EXPECT_EQ(again.net_liquidation, once.net_liquidation);
   EXPECT_EQ(again.margin, once.margin);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -127,6 +127,11 @@ struct CollectOptions {
   // A contract that has sent something but lacks a quote side or the model is given up after this
   // long without a further tick.
   std::chrono::milliseconds quiet{750};
+  // Volume and open interest may come behind bid, ask and model. A contract that lacks one keeps
+  // its line so much longer for them; absent: as long again as the others took, 250 ms at most. It
+  // ends at once where another contract waits for the line. What does not come is missing, the
+  // contract complete.
+  std::optional<std::chrono::milliseconds> late_ticks{};
   // One look without a stream: no generic ticks (so no open interest), one message instead of two
   // unless it is complete before the gateway ends it, after some 11 s. The dwell cap is at least
   // 15 s then.
