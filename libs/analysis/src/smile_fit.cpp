@@ -363,7 +363,7 @@ class SmileFit {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const auto [k, w] = nodes[i];
       const double deviation = std::sqrt(w);
-      double g = edge_g;
+      double g = 1.0;
       if (i > 0 && i + 1 < nodes.size()) {
         const double down = nodes[i].k - nodes[i - 1].k;
         const double up = nodes[i + 1].k - nodes[i].k;
@@ -644,15 +644,17 @@ class SmileFit {
     }
   }
 
-  static constexpr double edge_g = 1.0;
+  // What unrest of u costs, against quotes that are half a spread off: a change of slope, and a
+  // tenth of it for a slope (ten times as much beyond the quotes, which say nothing there). Ten
+  // times less or more moves the error of an index chain's vols by a hundredth of a point.
   static constexpr double smoothness = 0.3;
-  static constexpr double anchor = 1e-4;
-  static constexpr double negligible = 1e-9;  // tolerances
-  static constexpr double far_from_rough = 3.5;
-  static constexpr double far_off = 3.0;  // tolerances, from where on a quote counts less
-  static constexpr double worst_middle_error = 2.0;
-  static constexpr double worthless = 1e-10;       // of the forward
-  static constexpr double calendar_margin = 1e-3;  // of total variance
+  static constexpr double anchor = 1e-4;  // what it costs u to leave 1: makes the program strict
+  static constexpr double negligible = 1e-9;     // tolerances
+  static constexpr double far_from_rough = 3.5;  // u, from where on the rough weights were wrong
+  static constexpr double far_off = 3.0;         // tolerances, from where on a quote counts less
+  static constexpr double worst_middle_error = 2.0;  // spreads
+  static constexpr double worthless = 1e-10;         // of the forward
+  static constexpr double calendar_margin = 1e-3;    // of total variance
 
   const ExpiryChain& chain_;
   const ForwardDiscount& parity_;
