@@ -645,8 +645,9 @@ class SmileFit {
   }
 
   // What unrest of u costs, against quotes that are half a spread off: a change of slope, and a
-  // tenth of it for a slope (ten times as much beyond the quotes, which say nothing there). Ten
-  // times less or more moves the error of an index chain's vols by a hundredth of a point.
+  // tenth of it for a slope (ten times as much beyond the quotes, which say nothing there). From a
+  // tenth to three times this the median rmse of an index chain's vols went from 0.018 to 0.029
+  // points.
   static constexpr double smoothness = 0.3;
   static constexpr double anchor = 1e-4;  // what it costs u to leave 1: makes the program strict
   static constexpr double negligible = 1e-9;     // tolerances
