@@ -13,6 +13,10 @@ std::string_view to_string(Anchor anchor) {
       return "put_call_parity_forward";
     case Anchor::spot:
       return "spot";
+    case Anchor::history:
+      return "history";
+    case Anchor::forecast:
+      return "forecast";
   }
   return "unknown";
 }

@@ -10,7 +10,7 @@
 namespace bifrost::analysis {
 
 /// What the mean of a density was taken from.
-enum class Anchor : std::uint8_t { put_call_parity_forward, spot };
+enum class Anchor : std::uint8_t { put_call_parity_forward, spot, history, forecast };
 /// How calendar time became years.
 enum class DayCount : std::uint8_t { act_365f, business_252 };
 std::string_view to_string(Anchor anchor);
