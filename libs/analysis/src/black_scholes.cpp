@@ -20,18 +20,6 @@ double log_ratio(double a, double b) {
   return std::abs(gap) < 0.1 ? std::log1p(gap) : std::log(a / b);
 }
 
-// N(z) / n(z), the Mills ratio of -z. Below -4 by Laplace's continued fraction, where erfc would
-// lose digits and then underflow.
-double cdf_over_density(double z) {
-  if (z >= -4.0) {
-    return 0.5 * std::erfc(-z / std::numbers::sqrt2) * std::exp(0.5 * z * z) / inv_sqrt_2pi;
-  }
-  const double a = -z;
-  double tail = a;
-  for (int n = z < -10.0 ? 20 : 80; n > 0; --n) tail = a + n / tail;
-  return 1.0 / tail;
-}
-
 // The out-of-the-money option in units of sqrt(forward * strike), as a function of x = -|ln(F/K)|
 // and the total deviation s = vol * sqrt(T). Following Jaeckel (2015), h = x/s, t = s/2:
 //   price = slope * [Y(h + t) - Y(h - t)],  slope = d price / ds = n(sqrt(h^2 + t^2)),  Y = N/n,
@@ -248,6 +236,17 @@ double normal_density(double x) {
 
 double normal_cdf(double x) {
   return 0.5 * std::erfc(-x / std::numbers::sqrt2);
+}
+
+// Below -4 by Laplace's continued fraction, where erfc would lose digits and then underflow.
+double cdf_over_density(double z) {
+  if (z >= -4.0) {
+    return 0.5 * std::erfc(-z / std::numbers::sqrt2) * std::exp(0.5 * z * z) / inv_sqrt_2pi;
+  }
+  const double a = -z;
+  double tail = a;
+  for (int n = z < -10.0 ? 20 : 80; n > 0; --n) tail = a + n / tail;
+  return 1.0 / tail;
 }
 
 double normal_quantile(double p) {

@@ -14,6 +14,8 @@ using core::Right;
 /// Standard normal distribution, good to a few ulps of the result, in the far lower tail too.
 double normal_density(double x);
 double normal_cdf(double x);
+/// normal_cdf(z) / normal_density(z), the Mills ratio of -z, where both underflow too.
+double cdf_over_density(double z);
 /// The x with normal_cdf(x) = p; -inf and +inf at 0 and 1. `p` lies within [0, 1].
 double normal_quantile(double p);
 
