@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bifrost/analysis/black_scholes.hpp"
+#include "published_smile.hpp"
 
 namespace bifrost::analysis {
 namespace {
@@ -58,24 +59,8 @@ void expect_coherent(const Density& density) {
   }
 }
 
-// Raw SVI of Gatheral (2004), as a smile.
-struct Svi {
-  double a, b, rho, m, sigma;
-
-  SmileCurve curve(double forward, double years) const {
-    return {.forward = forward,
-            .years_to_expiry = years,
-            .total_variance =
-                [*this](double k) { return a + b * (rho * (k - m) + std::hypot(k - m, sigma)); },
-            .total_variance_slope =
-                [*this](double k) { return b * (rho + (k - m) / std::hypot(k - m, sigma)); },
-            .method = "raw SVI"};
-  }
-};
-constexpr Svi index_smile{0.00035, 0.0155, -0.62, 0.012, 0.045};  // numbers.md 6.2
-
 SmileCurve flat_smile(double forward, double years, double vol) {
-  return Svi{vol * vol * years, 0, 0, 0, 1}.curve(forward, years);
+  return SviSmile{vol * vol * years, 0, 0, 0, 1}.curve(forward, years);
 }
 
 DensityPtr implied(const SmileCurve& smile) {
@@ -117,7 +102,7 @@ TEST(ExpectedProfit, IsTheMeanOfTheProfitLine) {
 }
 
 TEST(ImpliedDensity, IsADistributionWithTheForwardAsItsMean) {
-  const auto smile = index_smile.curve(5000, 30.0 / 365);
+  const auto smile = published_smile.curve(5000, 30.0 / 365);
   const auto density = implied(smile);
   expect_coherent(*density);
   EXPECT_EQ(density->mean(), 5000);
@@ -129,7 +114,7 @@ TEST(ImpliedDensity, IsADistributionWithTheForwardAsItsMean) {
 }
 
 TEST(ImpliedDensity, IsTheSlopeOfTheSmilesOwnPrices) {
-  const auto smile = index_smile.curve(5000, 30.0 / 365);
+  const auto smile = published_smile.curve(5000, 30.0 / 365);
   const auto density = implied(smile);
   const auto put = [&](double strike) {
     const double variance = smile.total_variance(std::log(strike / smile.forward));
@@ -174,7 +159,7 @@ TEST(ImpliedDensity, OfAFlatSmileIsLognormal) {
 // T7: whatever is bought or sold at what the smile says it is worth earns nothing.
 TEST(ImpliedDensity, GivesEveryBookAtItsOwnPricesNothing) {
   const double years = 30.0 / 365;
-  const auto smile = index_smile.curve(5000, years);
+  const auto smile = published_smile.curve(5000, years);
   const auto density = implied(smile);
   std::mt19937 random{12};
   std::uniform_int_distribution<int> strike{3500, 6000};
@@ -203,15 +188,15 @@ TEST(ImpliedDensity, RefusesWhatIsNoDensity) {
   EXPECT_EQ(implied_density(flat_smile(100, years, 0.0)).error(), NoDensity::no_time);
   // The classic: Axel Vogt's parameters, in Gatheral and Jacquier, "Arbitrage-free SVI volatility
   // surfaces" (2014), example 3.1: prices that are positive and a density that is not.
-  const Svi vogt{-0.0410, 0.1331, 0.3060, 0.3586, 0.4153};
+  const SviSmile vogt{-0.0410, 0.1331, 0.3060, 0.3586, 0.4153};
   EXPECT_EQ(implied_density(vogt.curve(100, 1.0)).error(), NoDensity::negative_density);
   // A wing that is steeper than 2 (Lee, 2004).
-  const Svi steep{0.01, 1.5, 0.9, 0, 0.1};
+  const SviSmile steep{0.01, 1.5, 0.9, 0, 0.1};
   EXPECT_FALSE(implied_density(steep.curve(100, 1.0)));
 }
 
 TEST(ImpliedDensity, SaysHowMuchLiesBeyondTheQuotes) {
-  auto smile = index_smile.curve(5000, 30.0 / 365);
+  auto smile = published_smile.curve(5000, 30.0 / 365);
   EXPECT_FALSE(implied(smile)->label().mass_outside_quotes);
   smile.lowest_quoted = 4500;
   smile.highest_quoted = 5300;
@@ -368,7 +353,7 @@ TEST(ForecastDensity, RefusesWhatIsNoDistribution) {
 }
 
 TEST(ExpectedMove, IsSkewedUnderASmile) {
-  const auto [low, median, high] = expected_move(*implied(index_smile.curve(5000, 30.0 / 365)));
+  const auto [low, median, high] = expected_move(*implied(published_smile.curve(5000, 30.0 / 365)));
   EXPECT_GT(median, 5000);
   EXPECT_GT(median - low, high - median);
 }
