@@ -99,6 +99,25 @@ std::optional<NoDensity> Implied::what_is_wrong() const {
   return std::nullopt;
 }
 
+class Fitted final : public Density {
+ public:
+  Fitted(const Smile& smile, DensityLabel label) : Density(std::move(label)), smile_(smile) {}
+
+  double cdf(double spot) const override {
+    if (spot == infinity) return 1.0;
+    // Weights sum to 1 but for rounding.
+    return spot < smile_.forward() ? smile_.probability_below(spot)
+                                   : std::max(1.0 - smile_.probability_above(spot), 0.0);
+  }
+  double mean() const override { return smile_.forward(); }
+  double call(double strike) const override {
+    return strike <= 0.0 ? smile_.forward() - strike : smile_.call(strike);
+  }
+
+ private:
+  Smile smile_;
+};
+
 // The log price is a broken line over the normal score of its probability: pieces of lognormals.
 class PiecewiseLognormal final : public Density {
  public:
@@ -348,6 +367,29 @@ tl::expected<DensityPtr, NoDensity> implied_density(const SmileCurve& smile) {
     density = std::make_unique<Implied>(smile, std::move(label));
   }
   return density;
+}
+
+tl::expected<DensityPtr, NoDensity> implied_density(const Smile& smile) {
+  constexpr double rounding = 1e-9;
+  if (!(smile.years_to_expiry() > 0.0)) return tl::unexpected{NoDensity::no_time};
+  double mass = 0.0;
+  double mean = 0.0;
+  for (const auto& component : smile.components()) {
+    if (!(component.weight >= 0.0)) return tl::unexpected{NoDensity::negative_density};
+    if (!(component.deviation > 0.0)) return tl::unexpected{NoDensity::no_time};
+    mass += component.weight;
+    mean += component.weight * component.mean;
+  }
+  if (!(std::abs(mass - 1.0) < rounding && std::abs(mean - 1.0) < rounding)) {
+    return tl::unexpected{NoDensity::mass_escapes};
+  }
+  return std::make_unique<Fitted>(
+      smile, DensityLabel{.kind = DensityKind::market_implied,
+                          .anchor = Anchor::put_call_parity_forward,
+                          .day_count = DayCount::act_365f,
+                          .years_to_expiry = smile.years_to_expiry(),
+                          .method = "mixture of lognormals fitted to the quotes, tails included",
+                          .mass_outside_quotes = smile.quality().mass_outside_quotes});
 }
 
 core::Result<DensityPtr> history_density(const HistoryInputs& in) {

@@ -12,6 +12,7 @@
 
 #include "bifrost/analysis/payoff.hpp"
 #include "bifrost/analysis/probability.hpp"
+#include "bifrost/analysis/smile.hpp"
 #include "bifrost/core/result.hpp"
 
 // Where the underlying may settle, told in four ways that one never mixes: flat lognormal, the
@@ -86,7 +87,7 @@ struct ExpectedMove {
 };
 ExpectedMove expected_move(const Density& density);
 
-/// The smile of one expiry as functions of k = ln(strike / forward).
+/// Any smile of one expiry as functions of k = ln(strike / forward): those that others publish.
 struct SmileCurve {
   double forward;
   double years_to_expiry;
@@ -110,6 +111,11 @@ std::string_view to_string(NoDensity why);
 /// forward. Refused if it is none: the probability is compared on a fine grid of strikes out to
 /// where less than 1e-10 of it is left.
 tl::expected<DensityPtr, NoDensity> implied_density(const SmileCurve& smile);
+
+/// That of our own fit, a mixture of lognormals, whose probabilities need no slope. The same
+/// reasons for refusal: components that are no distribution, or whose mean is not the forward to
+/// 1e-9 of it.
+tl::expected<DensityPtr, NoDensity> implied_density(const Smile& smile);
 
 /// Which mean a density of past returns gets.
 enum class HistoryMean : std::uint8_t {
