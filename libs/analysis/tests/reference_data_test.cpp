@@ -10,7 +10,7 @@
 
 #include "bifrost/analysis/finder.hpp"
 #include "bifrost/core/calendar.hpp"
-#include "bifrost/core/chain_file.hpp"
+#include "chain_history.hpp"
 #include "shared_data.hpp"
 
 // Real chains, read where they lie (shared/data/README.md describes them and gives the reference
@@ -19,37 +19,6 @@ namespace bifrost::analysis {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The chains of a file by their moment.
-struct History {
-  std::map<core::Instant, core::ChainSnapshot> snapshots;
-};
-
-History read(const fs::path& path) {
-  History history;
-  auto reader = core::ChainFileReader::open(path);
-  EXPECT_TRUE(reader) << reader.error().message;
-  if (!reader) return history;
-  for (;;) {
-    const auto line = reader->next();
-    EXPECT_TRUE(line) << line.error().message;
-    if (!line || !*line) return history;
-    const auto* row = std::get_if<core::ChainFileRow>(&**line);
-    if (row == nullptr) continue;
-    auto& snapshot = history.snapshots[row->quote_ts];
-    snapshot.underlying = row->contract.underlying;
-    snapshot.as_of = row->quote_ts;
-    snapshot.underlying_price = row->underlying_price;
-    snapshot.source = core::Source::imported;
-    core::OptionQuote quote{row->contract, row->quote};
-    if (row->mid && !quote.quote.bid && !quote.quote.ask) {
-      // Files with settlement prices only: a locked market at that price.
-      quote.quote.bid = Price::from_double(*row->mid);
-      quote.quote.ask = quote.quote.bid;
-    }
-    snapshot.quotes.push_back(std::move(quote));
-  }
-}
 
 class ReferenceData : public ::testing::Test {
  protected:
@@ -71,7 +40,7 @@ struct Position {
 };
 
 TEST_F(ReferenceData, PositionsOfJanuary2018ComeOutToTheCent) {
-  const auto history = read(folder_ / "b_upstream_unstated" / "spxw_2018_01_eod.csv.gz");
+  const auto history = read_history(folder_ / "b_upstream_unstated" / "spxw_2018_01_eod.csv.gz");
   ASSERT_EQ(history.snapshots.size(), 21u);
   const auto& entry = history.snapshots.begin()->second;
   const Price settled = *history.snapshots.rbegin()->second.underlying_price;
@@ -126,7 +95,8 @@ TEST_F(ReferenceData, PositionsOfJanuary2018ComeOutToTheCent) {
 // The source computed its vols on the Saturday after, so short expiries read high there and are
 // left out.
 TEST_F(ReferenceData, ImpliedVolsOfAWholeIndexChainAgreeWithTheSource) {
-  const auto history = read(folder_ / "b_upstream_unstated" / "spx_2019_05_17_eod_full.csv.gz");
+  const auto history =
+      read_history(folder_ / "b_upstream_unstated" / "spx_2019_05_17_eod_full.csv.gz");
   ASSERT_EQ(history.snapshots.size(), 1u);
   const auto& snapshot = history.snapshots.begin()->second;
   std::map<core::OptionContract, double> theirs;
@@ -168,7 +138,8 @@ TEST_F(ReferenceData, ImpliedVolsOfAWholeIndexChainAgreeWithTheSource) {
 // The first rows of the only file with greeks: SPY 368.79, 25 days, puts and calls. Our own greeks
 // at the file's vols settle in which units it has them.
 TEST_F(ReferenceData, GreeksOfAFileAreInOurUnits) {
-  const auto history = read(folder_ / "b_upstream_unstated" / "spy_2021_jan_sep_eod_top20.csv.gz");
+  const auto history =
+      read_history(folder_ / "b_upstream_unstated" / "spy_2021_jan_sep_eod_top20.csv.gz");
   const auto& snapshot = history.snapshots.begin()->second;
   ASSERT_EQ(snapshot.quotes.size(), 20u);
   for (const auto& [contract, quote] : snapshot.quotes) {
@@ -189,7 +160,7 @@ TEST_F(ReferenceData, EveryChainIsPricedAndSearched) {
     for (const auto& entry : fs::directory_iterator(folder_ / folder)) {
       auto reader = core::ChainFileReader::open(entry.path());
       if (!reader) continue;  // not an option file
-      const auto history = read(entry.path());
+      const auto history = read_history(entry.path());
       for (const auto& [as_of, snapshot] : history.snapshots) {
         for (const auto& which : listed_expiries(snapshot)) {
           ++expiries;
