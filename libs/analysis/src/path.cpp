@@ -16,15 +16,15 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double edge = 6.0;  // deviations at which the Brownian motion stops
 
-/// Time runs back from expiry, 0, to now, 1. Steps grow with the distance from expiry, where
-/// everything changes fastest; between two levels lies their midpoint.
+/// Time runs back from expiry, 0, to now, 1. Steps are finest at both ends, where everything changes
+/// fastest; between two levels lies their midpoint.
 class Lattice {
  public:
   Lattice(int half_cells, int steps)
       : nodes_(static_cast<std::size_t>(2 * half_cells + 1)), cell_(edge / half_cells) {
     const auto at = [&](int i) {
       const double share = static_cast<double>(i) / steps;
-      return share * share;
+      return share * share * (3.0 - 2.0 * share);
     };
     for (int i = 0; i < steps; ++i) {
       levels_.push_back(at(i));
@@ -208,16 +208,29 @@ class ExitSolver {
   std::vector<Pair> now_;
 };
 
-Row settlements(const Lattice& lattice, const Density& density) {
-  Row row(lattice.nodes());
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    row[i] = density.quantile(normal_cdf(lattice.score(i)));
-  }
-  return row;
-}
-
 constexpr int fine_cells = 300;
 constexpr int fine_steps = 120;
+
+/// The density's quantiles on the nodes of the fine lattice and, every second one of them, of the
+/// coarse one.
+class Settlements {
+ public:
+  explicit Settlements(const Density& density) {
+    const Lattice fine{fine_cells, fine_steps};
+    for (std::size_t i = 0; i < fine.nodes(); ++i) {
+      fine_.push_back(density.quantile(normal_cdf(fine.score(i))));
+      if (i % 2 == 0) coarse_.push_back(fine_.back());
+    }
+  }
+
+  const Row& on(const Lattice& lattice) const {
+    return lattice.nodes() == fine_.size() ? fine_ : coarse_;
+  }
+
+ private:
+  Row fine_;
+  Row coarse_;
+};
 
 struct Answer {
   FirstExit exit;
@@ -280,9 +293,9 @@ core::Result<PathTouch> probability_of_touch(const Density& density, double spot
   const bool above = level > spot;
   const Corridor corridor = above ? Corridor{-infinity, level} : Corridor{level, infinity};
   const double carry = std::log(density.mean() / spot);
+  const Settlements settlements{density};
   const auto answer = on_two_lattices(corridor, [&](const Lattice& lattice) {
-    auto [forward, unused] =
-        means(lattice, settlements(lattice, density), Row(lattice.nodes(), 0.0));
+    auto [forward, unused] = means(lattice, settlements.on(lattice), Row(lattice.nodes(), 0.0));
     for (std::size_t level_index = 0; level_index < forward.size(); ++level_index) {
       const double growth = std::exp(-carry * lattice.levels()[level_index]);
       for (double& price : forward[level_index]) price *= growth;
@@ -319,15 +332,17 @@ core::Result<ExitProbabilities> exit_probabilities(std::span<const Leg> legs, co
     for (const double spot : spots) row.push_back(profit_at_expiry(legs, spot) + cost);
     return row;
   };
-  const bool one_density = &paths == &marks;
+  const Settlements at_marks{marks};
+  std::optional<Settlements> at_paths;
+  if (&paths != &marks) at_paths.emplace(paths);
   const double growth = std::log(paths.mean() / marks.mean());
   const Corridor corridor{rule.loss_limit ? -*rule.loss_limit : -infinity,
                           rule.profit_target.value_or(infinity)};
   const auto answer = on_two_lattices(corridor, [&](const Lattice& lattice) {
-    const Row settled = settlements(lattice, marks);
+    const Row& settled = at_marks.on(lattice);
     auto [forward, value] = means(lattice, settled, worth(settled));
-    if (!one_density) {
-      const Row ends = settlements(lattice, paths);
+    if (at_paths) {
+      const Row& ends = at_paths->on(lattice);
       const auto on_the_way = means(lattice, ends, Row(lattice.nodes(), 0.0))[0];
       value[0] = worth(ends);
       for (std::size_t level = 1; level < value.size(); ++level) {

@@ -182,6 +182,39 @@ TEST(ImpliedDensity, GivesEveryBookAtItsOwnPricesNothing) {
   }
 }
 
+// numbers.md 6.2: the condor sold at its fair price, through the payoff engine. What the market's
+// own density calls nothing looks like an edge to any other.
+TEST(ImpliedDensity, GivesTheCondorOfManyProbabilitiesItsOwn) {
+  const double forward = 5000;
+  const double years = 30.0 / 365;
+  const auto vol = [&](double strike) { return published_smile.vol(strike, forward, years); };
+  const auto leg = [&](Right right, int quantity, double strike) {
+    const double fair =
+        black_scholes_price(right, ForwardInputs{forward, strike, years, 1, vol(strike)});
+    return Leg{right == Right::put ? LegKind::put : LegKind::call, quantity, price(strike),
+               price(fair), 1};
+  };
+  const std::vector<Leg> puts{leg(Right::put, 1, 4740), leg(Right::put, -1, 4790)};
+  const std::vector<Leg> calls{leg(Right::call, -1, 5155), leg(Right::call, 1, 5205)};
+  std::vector<Leg> condor = puts;
+  condor.insert(condor.end(), calls.begin(), calls.end());
+  const auto payoff = payoff_of(condor);
+  const auto market = implied(published_smile.curve(forward, years));
+  EXPECT_NEAR(100 * probability_of_profit(payoff, *market), 74.8, 0.05);
+  EXPECT_NEAR(expected_profit(payoff, *market), 0.0, 1e-3);  // four prices on ticks
+
+  const auto flat = lognormal_density({forward, vol(forward), years});
+  EXPECT_NEAR(100 * probability_of_profit(payoff, *flat), 73.5, 0.05);
+  EXPECT_NEAR(expected_profit(payoff, *flat), -0.55, 0.005);
+  EXPECT_NEAR(expected_profit(payoff_of(puts), *flat), 0.54, 0.005);
+  EXPECT_NEAR(expected_profit(payoff_of(calls), *flat), -1.09, 0.005);
+
+  const auto calm = lognormal_density({forward, 0.8 * vol(forward), years});
+  EXPECT_NEAR(100 * probability_of_profit(payoff, *calm), 83.3, 0.05);
+  EXPECT_NEAR(expected_profit(payoff, *calm), 4.09, 0.005);
+  EXPECT_NEAR(100 * expected_profit(payoff, *calm) / payoff.max_loss->value(), 10.5, 0.05);
+}
+
 TEST(ImpliedDensity, RefusesWhatIsNoDensity) {
   const double years = 30.0 / 365;
   EXPECT_EQ(implied_density(flat_smile(100, 0.0, 0.2)).error(), NoDensity::no_time);

@@ -87,6 +87,25 @@ TEST(PathTouch, IsTheClosedFormWhereTheSmileIsFlat) {
   }
 }
 
+// Halving the lattice moves the result by more than it is off: what is reported is a bound.
+TEST(PathTouch, ConvergesToTheClosedFormAndSaysHowFarItIs) {
+  for (const double vol : {0.1, 0.8}) {
+    for (const double years : {0.01, 1.0}) {
+      for (const double deviations : {-3.0, -1.0, -0.2, 0.2, 1.0, 3.0}) {
+        for (const double drift : {-0.2, 0.0, 0.2}) {
+          const double level = 100 * std::exp(deviations * vol * std::sqrt(years));
+          const auto density = lognormal_density({100 * std::exp(drift * years), vol, years});
+          const auto touch = probability_of_touch(*density, 100, level);
+          const double exact = probability_of_touch({100, level, years, vol, drift});
+          EXPECT_LE(std::abs(touch->probability - exact), touch->numerical_error + 2e-5)
+              << vol << ' ' << years << ' ' << deviations << ' ' << drift;
+          EXPECT_LT(touch->numerical_error, 3e-3);
+        }
+      }
+    }
+  }
+}
+
 TEST(PathTouch, ReadsTheSkew) {
   const auto smile = published_smile.curve(5000, 30.0 / 365);
   const auto density = *implied_density(smile);
