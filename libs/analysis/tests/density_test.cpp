@@ -3,13 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include "bifrost/analysis/black_scholes.hpp"
+#include "daily_bars.hpp"
 #include "published_smile.hpp"
+#include "shared_data.hpp"
 
 namespace bifrost::analysis {
 namespace {
@@ -305,6 +308,31 @@ TEST(HistoryDensity, CountsOnlyTheDaysItIsTold) {
   const auto calm = history_density(in);
   EXPECT_EQ((*calm)->label().independent_observations, 399);
   EXPECT_GT((*calm)->quantile(0.05), all + 2);
+}
+
+TEST(HistoryDensity, TellsTheSharesOfARealHistory) {
+  const auto file = shared_data("a_clear/underlying_daily.csv.gz");
+  if (!file) GTEST_SKIP() << "no underlying_daily here (set BIFROST_SHARED_DATA)";
+  std::vector<double> closes;
+  for (const auto& bar : read_daily_bars(*file, "SPY")) closes.push_back(bar.close);
+  for (const std::size_t days : {1u, 5u, 21u, 63u}) {
+    const auto made = history_density({.closes = closes,
+                                       .horizon_trading_days = static_cast<int>(days),
+                                       .anchor_price = 100,
+                                       .mean = HistoryMean::observed});
+    ASSERT_TRUE(made);
+    expect_coherent(**made);
+    std::vector<double> ends;
+    for (std::size_t i = days; i < closes.size(); ++i) {
+      ends.push_back(100 * closes[i] / closes[i - days]);
+    }
+    EXPECT_EQ((*made)->label().observations, static_cast<int>(ends.size()));
+    std::sort(ends.begin(), ends.end());
+    for (std::size_t i = 0; i < ends.size(); i += 50) {
+      const double share = (static_cast<double>(i) + 0.5) / static_cast<double>(ends.size());
+      EXPECT_NEAR((*made)->cdf(ends[i]), share, 0.03) << days << ' ' << ends[i];
+    }
+  }
 }
 
 TEST(HistoryDensity, RefusesTooLittle) {

@@ -91,7 +91,7 @@ TEST(PathTouch, IsTheClosedFormWhereTheSmileIsFlat) {
 TEST(PathTouch, ConvergesToTheClosedFormAndSaysHowFarItIs) {
   for (const double vol : {0.1, 0.8}) {
     for (const double years : {0.01, 1.0}) {
-      for (const double deviations : {-3.0, -1.0, -0.2, 0.2, 1.0, 3.0}) {
+      for (const double deviations : {-3.0, -0.2, 1.0}) {
         for (const double drift : {-0.2, 0.0, 0.2}) {
           const double level = 100 * std::exp(deviations * vol * std::sqrt(years));
           const auto density = lognormal_density({100 * std::exp(drift * years), vol, years});

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "daily_bars.hpp"
+#include "shared_data.hpp"
 #include "synthetic_chain.hpp"
 
 namespace bifrost::analysis {
@@ -128,6 +130,41 @@ TEST(HistoricalVol, RefusesWhatIsNoBar) {
   }
   EXPECT_EQ(close_to_close_vol(std::vector<double>{1.0, -1.0}).error(),
             NoVolatility::inconsistent_bar);
+}
+
+// Two decades of one index fund, year by year, each estimator against another formula for the same
+// variance.
+TEST(HistoricalVol, AgreesWithOtherFormulasOnRealBars) {
+  const auto file = shared_data("a_clear/underlying_daily.csv.gz");
+  if (!file) GTEST_SKIP() << "no underlying_daily here (set BIFROST_SHARED_DATA)";
+  const auto all = read_daily_bars(*file, "SPY");
+  ASSERT_GT(all.size(), 5'000u);
+  int years = 0;
+  for (std::size_t first = 0; first + 253 <= all.size(); first += 252, ++years) {
+    const std::span<const DailyBar> bars{all.data() + first, 253};
+    const auto vol = [&](Estimator estimator) {
+      const auto made = historical_vol(estimator, bars);
+      EXPECT_TRUE(made) << first << ' ' << to_string(made.error());
+      return made.value_or(0.0);
+    };
+    double practical = 0.0;  // the shorter formula of Garman and Klass
+    double night = 0.0;
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+      const double range = std::log(bars[i].high / bars[i].low);
+      const double day = std::log(bars[i].close / bars[i].open);
+      practical += 0.5 * range * range - (2 * std::log(2.0) - 1) * day * day;
+      if (i > 0) night += std::pow(std::log(bars[i].open / bars[i - 1].close), 2);
+    }
+    EXPECT_NEAR(vol(Estimator::garman_klass), std::sqrt(252 * practical / 253),
+                0.02 * vol(Estimator::garman_klass));
+    // Apart by bad prints in the years around 2000, which each formula weighs differently.
+    EXPECT_NEAR(vol(Estimator::rogers_satchell) / vol(Estimator::garman_klass), 1.0, 0.25);
+    EXPECT_NEAR(vol(Estimator::parkinson) / vol(Estimator::garman_klass), 1.0, 0.15);
+    // A day's range and the night before it make what closes see.
+    const double whole = std::sqrt(std::pow(vol(Estimator::rogers_satchell), 2) + night);
+    EXPECT_NEAR(vol(Estimator::yang_zhang) / whole, 1.0, 0.1);
+  }
+  EXPECT_EQ(years, 23);
 }
 
 TEST(ConstantMaturity, IsLinearInTotalVariance) {

@@ -51,7 +51,8 @@ std::string_view to_string(NoVolatility why);
 
 /// Over all the bars given, oldest first: the window is the caller's. close_to_close and yang_zhang
 /// use the first bar for its close alone, so n bars give them n - 1 days. The range estimators
-/// suppose that trading is continuous: sparse trading makes ranges, and so these vols, too small.
+/// suppose that trading is continuous: sparse trading makes ranges, and so these vols, too small,
+/// and one bad print of a high or low makes them too large.
 tl::expected<double, NoVolatility> historical_vol(Estimator estimator,
                                                   std::span<const DailyBar> bars);
 
