@@ -2,10 +2,12 @@
 #include "bifrost/collector/conditions.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "bifrost/analysis/chain.hpp"
 #include "bifrost/analysis/statistics.hpp"
+#include "bifrost/analysis/volatility.hpp"
 #include "bifrost/core/calendar.hpp"
 
 namespace bifrost::collector {
@@ -75,15 +77,17 @@ class TermStructure {
       if (const auto& point = priced(*at); point.*which) later = &point;
     }
     if (later == nullptr) return std::nullopt;
-    if (later->years == years) return std::sqrt(*(later->*which) / years);
-    const TermPoint* earlier = nullptr;
+    const TermPoint* earlier = later->years == years ? later : nullptr;
     for (auto at = middle; at != expiries_.begin() && earlier == nullptr;) {
       if (const auto& point = priced(*--at); point.*which) earlier = &point;
     }
     if (earlier == nullptr) return std::nullopt;
-    const double weight = (years - earlier->years) / (later->years - earlier->years);
-    const double variance = std::lerp(*(earlier->*which), *(later->*which), weight);
-    return std::sqrt(variance / years);
+    const auto variance = [which](const TermPoint& point) {
+      return analysis::TermPoint{point.years, *(point.*which)};
+    };
+    const std::array around{variance(*earlier), variance(*later)};
+    const auto vol = analysis::constant_maturity_vol(around, years);
+    return vol ? std::optional{*vol} : std::nullopt;
   }
 
  private:
@@ -214,8 +218,7 @@ void add_rank(store::MarketConditions& conditions, core::Date today,
 std::optional<double> historical_vol(std::span<const UnderlyingDay> days, core::Date day,
                                      int returns) {
   constexpr double too_far = 0.405;  // log of 1.5
-  double squares = 0;
-  std::optional<double> later;
+  std::vector<double> closes;        // newest first
   core::Date wanted = core::previous_trading_day(day);
   auto at = days.rbegin();
   for (int i = 0; i <= returns; ++i) {
@@ -223,15 +226,15 @@ std::optional<double> historical_vol(std::span<const UnderlyingDay> days, core::
     if (at == days.rend() || at->day != wanted || !at->close || at->close->units() <= 0) {
       return std::nullopt;
     }
-    const double close = std::log(at->close->value());
-    if (later) {
-      if (std::abs(*later - close) > too_far) return std::nullopt;
-      squares += (*later - close) * (*later - close);
+    const double close = at->close->value();
+    if (!closes.empty() && std::abs(std::log(closes.back()) - std::log(close)) > too_far) {
+      return std::nullopt;
     }
-    later = close;
+    closes.push_back(close);
     wanted = core::previous_trading_day(wanted);
   }
-  return std::sqrt(252 * squares / returns);
+  const auto vol = analysis::close_to_close_vol(closes);
+  return vol ? std::optional{*vol} : std::nullopt;
 }
 
 store::MarketConditions find_conditions(const core::ChainSnapshot& snapshot,
