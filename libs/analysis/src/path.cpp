@@ -16,8 +16,8 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double edge = 6.0;  // deviations at which the Brownian motion stops
 
-/// Time runs back from expiry, 0, to now, 1. Steps are finest at both ends, where everything changes
-/// fastest; between two levels lies their midpoint.
+/// Time runs back from expiry, 0, to now, 1. Steps are finest at both ends, where everything
+/// changes fastest; between two levels lies their midpoint.
 class Lattice {
  public:
   Lattice(int half_cells, int steps)
@@ -70,13 +70,14 @@ class Tridiagonal {
       if (i > 0) {
         const Line& before = lines_[i - 1];
         line.middle -= line.below * before.above;
-        for (int r = 0; r < 2; ++r) line.right[r] -= line.below * before.right[r];
+        for (std::size_t r = 0; r < 2; ++r) line.right[r] -= line.below * before.right[r];
       }
       line.above /= line.middle;
       for (double& r : line.right) r /= line.middle;
     }
     for (std::size_t i = lines_.size() - 1; i-- > 0;) {
-      for (int r = 0; r < 2; ++r) lines_[i].right[r] -= lines_[i].above * lines_[i + 1].right[r];
+      for (std::size_t r = 0; r < 2; ++r)
+        lines_[i].right[r] -= lines_[i].above * lines_[i + 1].right[r];
     }
   }
 

@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "chain_history.hpp"
 #include "daily_bars.hpp"
 #include "shared_data.hpp"
 #include "synthetic_chain.hpp"
@@ -260,6 +262,58 @@ TEST_F(FittedSkew, IsThatOfTheMarketBehindTheQuotes) {
   const auto points = at_the_money(surface);
   ASSERT_EQ(points.size(), 2u);
   EXPECT_NEAR(*constant_maturity_vol(points, 30.0 / 365), skew->at_the_money_vol, 1e-12);
+}
+
+// The whole SPX chain of 2019-05-17. The VIX closed at 15.96: the same 30 days as a variance swap,
+// which pays for the skew on top of the level at the money.
+TEST(MarketVols, OfTheIndexOnOneDay) {
+  const auto file = shared_data("b_upstream_unstated/spx_2019_05_17_eod_full.csv.gz");
+  if (!file) GTEST_SKIP() << "no SPX chain here (set BIFROST_SHARED_DATA)";
+  const auto history = read_history(*file);
+  const auto& snapshot = history.snapshots.begin()->second;
+  const auto surface = fit_surface(snapshot, {});
+  const auto points = at_the_money(surface);
+  ASSERT_GE(points.size(), 35u);
+  const auto term = term_structure(points);
+  ASSERT_TRUE(term.vol_30d && term.vol_60d && term.vol_90d);
+  EXPECT_GT(*term.vol_30d, 0.125);
+  EXPECT_LT(*term.vol_30d, 0.1596);
+  EXPECT_NEAR(*term.ratio_30d_90d, 1.0, 0.1);
+  ASSERT_TRUE(term.forward_vol_30d_60d);
+  EXPECT_NEAR(*term.forward_vol_30d_60d, *term.vol_60d, 0.02);
+  const auto skew = constant_maturity_skew(surface, 30.0 / 365);
+  ASSERT_TRUE(skew);
+  EXPECT_NEAR(skew->at_the_money_vol, *term.vol_30d, 1e-9);
+  EXPECT_GT(skew->skew_25_delta(), 0.2);
+  EXPECT_LT(skew->slope, -0.5);
+
+  std::vector<OpenGamma> open;
+  for (const auto& which : listed_expiries(snapshot)) {
+    const auto fitted = std::find_if(surface.expiries.begin(), surface.expiries.end(),
+                                     [&](const FittedExpiry& at) { return at.which == which; });
+    ASSERT_NE(fitted, surface.expiries.end());
+    const auto priced = refresh(*select_expiry(snapshot, which), fitted->years_to_expiry, {});
+    ASSERT_TRUE(priced);
+    for (std::size_t i = 0; i < priced->rows.size(); ++i) {
+      const auto add = [&](Right right, const auto& option, const auto& side) {
+        if (option && option->greeks) {
+          open.push_back({right, option->greeks->gamma, side->open_interest, 100});
+        }
+      };
+      add(Right::call, priced->rows[i].call, priced->chain.rows[i].call);
+      add(Right::put, priced->rows[i].put, priced->chain.rows[i].put);
+    }
+  }
+  const auto exposure = gamma_exposure(open, snapshot.underlying_price->value());
+  EXPECT_EQ(static_cast<std::size_t>(exposure.options + exposure.without_open_interest),
+            open.size());
+  EXPECT_GT(exposure.unsigned_total, std::abs(exposure.calls_long_puts_short));
+  EXPECT_GT(exposure.options, 5'000);
+  RecordProperty("vol_30d", std::to_string(*term.vol_30d));
+  RecordProperty("skew", std::to_string(skew->skew_25_delta()));
+  RecordProperty("slope", std::to_string(skew->slope));
+  RecordProperty("gamma_unsigned", std::to_string(exposure.unsigned_total));
+  RecordProperty("gamma_signed", std::to_string(exposure.calls_long_puts_short));
 }
 
 }  // namespace
