@@ -106,8 +106,7 @@ class Fitted final : public Density {
   double cdf(double spot) const override {
     if (spot == infinity) return 1.0;
     // Weights sum to 1 but for rounding.
-    return spot < smile_.forward() ? smile_.probability_below(spot)
-                                   : std::max(1.0 - smile_.probability_above(spot), 0.0);
+    return std::min(smile_.probability_below(spot), 1.0);
   }
   double mean() const override { return smile_.forward(); }
   double call(double strike) const override {
