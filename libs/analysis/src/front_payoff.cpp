@@ -11,10 +11,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-std::int64_t shares(const Leg& leg) {
-  return leg.kind == LegKind::stock ? leg.quantity : leg.quantity * leg.multiplier;
-}
-
 void drop_repeats(std::vector<double>& spots) {
   std::ranges::sort(spots);
   spots.erase(std::unique(spots.begin(), spots.end()), spots.end());
@@ -229,12 +225,12 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
   std::vector<double> spots{0.0, spot};
   double cost = costs.value();
   double profit_scale = 0.0;
-  std::int64_t right_shares = 0;
+  double right_shares = 0.0;  // whole numbers, far below where a double would round them
   for (std::size_t i = 0; i < book.size(); ++i) {
     const Leg& leg = legs[i];
-    const auto size = static_cast<double>(shares(leg));
+    const double size = size_of(leg);
     cost += size * leg.entry_price.value();
-    if (leg.kind != LegKind::put) right_shares += shares(leg);
+    if (leg.kind != LegKind::put) right_shares += size;
     BF_TRY(auto model,
            LegModel::make(book[i].leg, markets[i], spot, *days, vol_shift, LegModel::Want::value));
     models.push_back(std::move(model));
@@ -258,7 +254,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
   const Curve curve(std::move(models), cost, spot, profit_scale);
   // Where more calls and shares are bought than sold, or the other way round, the last breakeven
   // may lie far out.
-  const auto side = right_shares > 0 ? 1 : right_shares < 0 ? -1 : 0;
+  const int side = right_shares > 0.0 ? 1 : right_shares < 0.0 ? -1 : 0;
   for (int i = 0; i < 40 && side != 0 && curve.sign(curve.profit(highest)) != side; ++i) {
     highest *= 2.0;
   }

@@ -219,12 +219,14 @@ TEST(Book, TableHoldsTheValueOfEveryCell) {
     const std::vector<double> days{0.0, 7.0, 29.5, 30.0};
     const std::vector<double> spots{70.0, 99.0, 100.0, 130.0};
     const auto table = value_table(book.legs, book.markets, world.spot, days, spots, 0.03);
-    ASSERT_TRUE(table);
+    const auto profits = profit_table(book.legs, book.markets, world.spot, days, spots, 0.03);
+    ASSERT_TRUE(table && profits);
     for (std::size_t d = 0; d < days.size(); ++d) {
       for (std::size_t s = 0; s < spots.size(); ++s) {
         const auto cell =
             book.value(world, {.spot = spots[s], .days_forward = days[d], .vol_shift = 0.03});
         EXPECT_EQ(table->at(d, s).profit, cell.profit);
+        EXPECT_NEAR((*profits)[d * spots.size() + s], cell.profit, 1e-8);
         EXPECT_EQ(table->at(d, s).greeks.delta, cell.greeks.delta);
         EXPECT_EQ(table->at(d, s).greeks.vega, cell.greeks.vega);
       }
@@ -456,7 +458,6 @@ TEST(FrontPayoff, TakesCostsFromEveryProfit) {
 }
 
 TEST(FrontPayoff, NeedsAnOption) {
-  const World world;
   Book book;
   book.add_stock(100, 99);
   EXPECT_EQ(payoff_at_front_expiry(book.legs, book.markets, 100.0).error().code,
