@@ -11,6 +11,23 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+// A later leg's line bends within some deviations of its strike, and of where carry puts that; in
+// log spot. Further than a thousandfold it is not looked for: profits are differences of such
+// prices and would be rounding alone.
+constexpr double deviations = 8.0;
+constexpr double farthest = 7.0;
+
+struct Bend {
+  double deviation;
+  double growth;
+
+  double reach() const { return std::min(deviations * deviation + std::abs(growth), farthest); }
+};
+Bend bend_of(const LegMarket& market, double left, double spot, double vol_shift) {
+  return {std::max((market.implied_vol + vol_shift) * std::sqrt(left), 1e-4),
+          std::log(market.forward / spot) / market.years_to_expiry * left};
+}
+
 void drop_repeats(std::vector<double>& spots) {
   std::ranges::sort(spots);
   spots.erase(std::unique(spots.begin(), spots.end()), spots.end());
@@ -119,8 +136,7 @@ class Curve {
     double right = low + share * (high - low);
     double at_left = direction * profit(left);
     double at_right = direction * profit(right);
-    // Closer than the root of a double's precision all profits are the same.
-    while (high - low > 1e-9 * spot_scale_) {
+    while (high - low > std::max(spot_tolerance(), 1e-12 * high)) {
       if (at_left >= at_right) {
         high = right;
         right = left;
@@ -210,10 +226,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     const double left = markets[i].years_to_expiry - years;
     if (left < same_moment) continue;
     one_expiry = false;
-    const double growth = std::log(markets[i].forward / spot) / markets[i].years_to_expiry * left;
-    widest =
-        std::max(widest, 8.0 * std::max(markets[i].implied_vol + vol_shift, 0.0) * std::sqrt(left) +
-                             std::abs(growth));
+    widest = std::max(widest, bend_of(markets[i], left, spot, vol_shift).reach());
   }
   highest *= std::max(4.0, std::exp(widest));
   const auto legs = legs_of(book);
@@ -243,12 +256,12 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     spots.push_back(strike);
     const double left = markets[i].years_to_expiry - years;
     if (left < same_moment) continue;
-    // The line of a later leg bends within some deviations of its strike, wherever carry puts that.
-    const double deviation = std::max((markets[i].implied_vol + vol_shift) * std::sqrt(left), 1e-4);
-    const double growth = std::log(markets[i].forward / spot) / markets[i].years_to_expiry * left;
-    const double reach = 8.0 * deviation + std::abs(growth);
-    for (double x = -reach; x <= reach; x += 0.25 * deviation) {
-      spots.push_back(strike * std::exp(x));
+    const auto bend = bend_of(markets[i], left, spot, vol_shift);
+    for (const double middle : {0.0, -bend.growth}) {
+      for (double x = -deviations; x <= deviations; x += 0.25) {
+        const double at = std::clamp(middle + x * bend.deviation, -farthest, farthest);
+        spots.push_back(strike * std::exp(at));
+      }
     }
   }
   const Curve curve(std::move(models), cost, spot, profit_scale);

@@ -33,6 +33,9 @@ core::Result<OptionCurve> OptionCurve::make(const Terms& terms) {
   const double yield = put ? terms.yield : terms.rate;
   if (rate > 0.0 && terms.vol * std::sqrt(terms.years) >= 1e-8) {
     curve.boundary_.emplace(terms.years, rate, yield, terms.vol);
+    if (!std::isfinite(curve.boundary_->at_start())) {
+      return core::fail(core::Errc::unavailable, "a vol too low for an exercise boundary");
+    }
   }
   return curve;
 }
