@@ -66,8 +66,8 @@ struct BookValue {
 /// A leg at its expiry is worth its intrinsic value. invalid_input: spans that differ in length, an
 /// empty book, a date after the first expiry (what that leg left behind depends on the path),
 /// inputs that are not finite or of the wrong sign, vols that a shift makes negative. unavailable:
-/// an American leg under a yield below a negative rate (see NoAmericanPrice), or with a vol of so
-/// few tenths of a percent that its exercise boundary cannot be solved.
+/// an American leg under a yield below a negative rate (see NoAmericanPrice), or whose exercise
+/// boundary cannot be solved (a vol of a few tenths of a percent, the last seconds).
 core::Result<BookValue> value_book(std::span<const BookLeg> book,
                                    std::span<const LegMarket> markets, double spot,
                                    const BookShift& shift);
