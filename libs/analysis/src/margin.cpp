@@ -1,0 +1,928 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bifrost/analysis/margin.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <string>
+#include <tuple>
+
+#include "bifrost/analysis/black_scholes.hpp"
+#include "cheapest_partition.hpp"
+
+namespace bifrost::analysis {
+namespace {
+
+// Bounds of the exact search, about half a second. Books of two dozen series stay far below them.
+constexpr std::size_t highest_piece_count = 100'000;
+constexpr std::size_t highest_pair_count = 2'000'000;
+constexpr std::int64_t work_limit = 100'000'000;
+
+/// All the lots of one series on one side, or all the stock.
+struct Item {
+  LegKind kind;
+  bool bought;
+  std::int64_t lots;
+  std::int64_t shares;  // per lot
+  std::int64_t strike;  // all amounts in price units, per share
+  std::optional<core::Date> expiry;
+  std::string trading_class;
+  std::int64_t mark;
+
+  bool is(LegKind of_kind, bool on_the_bought_side) const {
+    return kind == of_kind && bought == on_the_bought_side;
+  }
+};
+
+std::string_view adjusted_class(std::string_view trading_class) {
+  const bool adjusted =
+      !trading_class.empty() && trading_class.back() >= '0' && trading_class.back() <= '9';
+  return adjusted ? trading_class : std::string_view{};
+}
+
+bool same_deliverable(const Item& a, const Item& b) {
+  return a.shares == b.shares && adjusted_class(a.trading_class) == adjusted_class(b.trading_class);
+}
+
+bool expire_together(const Item& a, const Item& b) {
+  return a.expiry == b.expiry && a.trading_class == b.trading_class;
+}
+
+bool protects(const Item& bought, const Item& sold) {
+  return same_deliverable(bought, sold) &&
+         (bought.expiry > sold.expiry || expire_together(bought, sold));
+}
+
+std::int64_t intrinsic(const Item& item, std::int64_t spot) {
+  switch (item.kind) {
+    case LegKind::call:
+      return std::max<std::int64_t>(spot - item.strike, 0);
+    case LegKind::put:
+      return std::max<std::int64_t>(item.strike - spot, 0);
+    case LegKind::stock:
+      return spot;
+  }
+  core::panic("an item that is neither call, put nor stock");
+}
+
+struct Holding {
+  const Item* item;
+  std::int64_t lots;
+};
+
+// The worst that these can lose together when all are settled at one price, in units. Nothing:
+// there is no limit.
+std::optional<std::int64_t> joint_loss(std::span<const Holding> held, std::int64_t spot) {
+  std::int64_t right_slope = 0;
+  std::int64_t stock = 0;
+  for (const auto& [item, lots] : held) {
+    const std::int64_t shares = lots * item->shares * (item->bought ? 1 : -1);
+    if (item->kind != LegKind::put) right_slope += shares;
+    if (item->kind == LegKind::stock) stock += shares;
+  }
+  if (right_slope < 0) return std::nullopt;
+  const auto value_at = [&](std::int64_t price) {
+    std::int64_t value = -stock * spot;
+    for (const auto& [item, lots] : held) {
+      value += intrinsic(*item, price) * lots * item->shares * (item->bought ? 1 : -1);
+    }
+    return value;
+  };
+  std::int64_t worst = std::min<std::int64_t>(0, value_at(0));
+  for (const auto& [item, lots] : held) {
+    if (item->kind != LegKind::stock) worst = std::min(worst, value_at(item->strike));
+  }
+  return -worst;
+}
+
+/// The book without order, doublets and legs that cancel, and the bound of its amounts.
+struct Inventory {
+  std::vector<Item> items;
+  std::int64_t most;  // no offsets of this book can cost more in total
+};
+
+core::Result<Inventory> take_stock(std::span<const BookLeg> book,
+                                   std::span<const std::optional<Price>> marks, bool need_marks,
+                                   Price spot) {
+  const auto refuse = [](std::string why) {
+    return core::fail(core::Errc::invalid_input, "margin of a book: " + std::move(why));
+  };
+  if (book.empty()) return refuse("it has no legs");
+  if (spot <= Price{}) return refuse("the underlying's price is not positive");
+  if (need_marks && marks.size() != book.size()) return refuse("not one mark for each leg");
+
+  struct Net {
+    std::int64_t quantity = 0;
+    std::optional<Price> mark;
+  };
+  std::map<std::tuple<LegKind, core::Date, std::string, int, Price>, Net> options;
+  std::int64_t stock = 0;
+  double shares = 0.0;
+  double most = 0.0;
+  std::int64_t stock_lot = 0;
+  for (std::size_t i = 0; i < book.size(); ++i) {
+    const auto& [leg, expiry, trading_class] = book[i];
+    if (leg.kind == LegKind::stock) {
+      shares += std::abs(static_cast<double>(leg.quantity));
+      most += std::abs(static_cast<double>(leg.quantity)) * 2.0 * static_cast<double>(spot.units());
+      if (shares > 1e9) return refuse("more than a thousand million shares");
+      stock += leg.quantity;
+      continue;
+    }
+    const std::string name = std::string{to_string(leg.kind)} + " " + leg.strike.to_string();
+    if (!expiry) return refuse(name + " has no expiry");
+    if (leg.strike < Price{}) return refuse(name + " has a negative strike");
+    if (leg.multiplier <= 0) return refuse(name + " has no multiplier");
+    if (need_marks && (!marks[i] || *marks[i] < Price{})) return refuse(name + " has no mark");
+    const double size = std::abs(static_cast<double>(leg.quantity)) * leg.multiplier;
+    shares += size;
+    if (shares > 1e9) return refuse("more than a thousand million shares");
+    const std::int64_t highest =
+        2 * (std::max(leg.strike, spot).units() + (need_marks ? marks[i]->units() : 0)) +
+        250 * Price::units_per_one;
+    most += size * static_cast<double>(highest);
+    stock_lot = std::gcd(stock_lot, leg.multiplier);
+    Net& net = options[{leg.kind, *expiry, trading_class, leg.multiplier, leg.strike}];
+    if (need_marks && net.mark && *net.mark != *marks[i]) return refuse(name + " has two marks");
+    net.quantity += leg.quantity;
+    if (need_marks) net.mark = marks[i];
+  }
+
+  Inventory inventory;
+  for (const auto& [series, net] : options) {
+    if (net.quantity == 0) continue;
+    const auto& [kind, expiry, trading_class, multiplier, strike] = series;
+    inventory.items.push_back({kind, net.quantity > 0, std::abs(net.quantity), multiplier,
+                               strike.units(), expiry, trading_class,
+                               net.mark ? net.mark->units() : 0});
+  }
+  if (stock != 0) {
+    const std::int64_t lot = std::gcd(stock_lot, stock);
+    inventory.items.push_back(
+        {LegKind::stock, stock > 0, std::abs(stock) / lot, lot, 0, std::nullopt, "", spot.units()});
+  }
+  double lots = 1.0;
+  for (const auto& item : inventory.items) lots += static_cast<double>(item.lots);
+  if (most > 5e14 || most * lots > 4e18) return refuse("it is too large");
+  inventory.most = static_cast<std::int64_t>(most) + 1;
+  return inventory;
+}
+
+/// What one candidate offset costs, in units; `legs` in the order in which Enumeration names them.
+/// Nothing: it is not recognised.
+class Charges {
+ public:
+  virtual ~Charges() = default;
+  virtual std::optional<std::int64_t> cost(OffsetKind kind,
+                                           std::span<const Holding> legs) const = 0;
+  virtual SpreadGroups groups() const = 0;
+  virtual AccountType account() const = 0;
+};
+
+/// Charges every offset its own worst loss: what finds out which long covers which short.
+class LossCharges final : public Charges {
+ public:
+  /// `groups`: with one settlement alone it does not matter which long covers which short, and
+  /// looking at fewer shapes takes less time.
+  LossCharges(std::int64_t spot, std::int64_t unlimited, SpreadGroups groups)
+      : spot_(spot), unlimited_(unlimited), groups_(groups) {}
+
+  std::optional<std::int64_t> cost(OffsetKind, std::span<const Holding> legs) const override {
+    const auto loss = joint_loss(legs, spot_);
+    if (loss || legs.size() > 1) return loss;
+    return unlimited_;
+  }
+  SpreadGroups groups() const override { return groups_; }
+  AccountType account() const override { return AccountType::margin; }
+
+ private:
+  std::int64_t spot_;
+  std::int64_t unlimited_;
+  SpreadGroups groups_;
+};
+
+class RuleCharges final : public Charges {
+ public:
+  RuleCharges(const MarginUnderlying& underlying, const MarginRules& rules, bool initial,
+              std::int64_t forbidden)
+      : underlying_(underlying), rules_(rules), initial_(initial), forbidden_(forbidden) {}
+
+  SpreadGroups groups() const override { return rules_.groups; }
+  AccountType account() const override { return rules_.account; }
+
+  std::optional<std::int64_t> cost(OffsetKind kind, std::span<const Holding> legs) const override {
+    const Item& first = *legs[0].item;
+    const std::int64_t contract = first.shares;  // of a single stock lot: its shares
+    const bool cash = rules_.account == AccountType::cash;
+    switch (kind) {
+      case OffsetKind::long_option:
+        return 0;
+      case OffsetKind::naked_call:
+        return cash ? forbidden_ : naked(first);
+      case OffsetKind::naked_put:
+        return naked(first);
+      case OffsetKind::cash_secured_put:
+        return first.strike * contract;
+      case OffsetKind::long_stock:
+        return long_stock(spot()) * contract;
+      case OffsetKind::short_stock:
+        return cash ? forbidden_ : short_stock() * contract;
+      case OffsetKind::vertical:
+      case OffsetKind::calendar:
+      case OffsetKind::diagonal:
+        if (cash && !(underlying_.european_cash_settled && kind == OffsetKind::vertical)) {
+          return std::nullopt;
+        }
+        return joint_loss(legs, spot());
+      case OffsetKind::short_straddle:
+      case OffsetKind::short_strangle: {
+        const Item& put = *legs[1].item;
+        const std::int64_t call_alone = naked(first);
+        const std::int64_t put_alone = naked(put);
+        return put_alone > call_alone ? put_alone + first.mark * contract
+                                      : call_alone + put.mark * contract;
+      }
+      case OffsetKind::covered_call: {
+        const Item& call = *legs[1].item;
+        if (cash) return spot() * call.shares;
+        return covered_call(call) * call.shares;
+      }
+      case OffsetKind::covered_put: {
+        const Item& put = *legs[1].item;
+        const bool as_initial = initial_ || rules_.covered_put_keeps_initial;
+        const std::int64_t stock = as_initial ? share(rules_.stock_initial, spot()) : short_stock();
+        return (stock + intrinsic(put, spot())) * put.shares;
+      }
+      case OffsetKind::protective_put: {
+        const Item& put = *legs[1].item;
+        const std::int64_t alone = long_stock(spot());
+        if (initial_) return alone * put.shares;
+        return std::min(alone, share(rules_.hedged_strike, put.strike) + out_of_the_money(put)) *
+               put.shares;
+      }
+      case OffsetKind::protective_call: {
+        const Item& call = *legs[1].item;
+        const std::int64_t alone = short_stock();
+        if (initial_) return alone * call.shares;
+        return std::min(alone, share(rules_.hedged_strike, call.strike) + out_of_the_money(call)) *
+               call.shares;
+      }
+      case OffsetKind::collar: {
+        const Item& put = *legs[1].item;
+        const Item& call = *legs[2].item;
+        if (initial_) return (long_stock(spot()) + intrinsic(call, spot())) * call.shares;
+        return std::min(share(rules_.hedged_strike, put.strike) + out_of_the_money(put),
+                        share(rules_.collar_call_strike, call.strike)) *
+               call.shares;
+      }
+      case OffsetKind::conversion:
+      case OffsetKind::reverse_conversion: {
+        const Item& sold = *legs[2].item;
+        const std::int64_t base = !initial_ ? share(rules_.hedged_strike, sold.strike)
+                                            : share(rules_.stock_initial, spot());
+        return (base + intrinsic(sold, spot())) * sold.shares;
+      }
+      case OffsetKind::short_box: {
+        std::int64_t to_close = 0;
+        for (const auto& [item, lots] : legs) {
+          to_close += item->mark * item->shares * lots * (item->bought ? -1 : 1);
+        }
+        return std::max(*joint_loss(legs, spot()),
+                        to_close > 0 ? share(rules_.short_box_cost_multiple, to_close) : 0);
+      }
+      case OffsetKind::butterfly:
+      case OffsetKind::condor:
+      case OffsetKind::iron_butterfly:
+      case OffsetKind::iron_condor:
+      case OffsetKind::spread_group:
+      case OffsetKind::universal_spread:
+        return joint_loss(legs, spot());
+    }
+    core::panic("an offset of no kind");
+  }
+
+ private:
+  static std::int64_t share(double rate, std::int64_t units) {
+    return std::llround(rate * static_cast<double>(units));
+  }
+  std::int64_t spot() const { return underlying_.price.units(); }
+  std::int64_t out_of_the_money(const Item& option) const {
+    return std::max<std::int64_t>(
+        option.kind == LegKind::call ? option.strike - spot() : spot() - option.strike, 0);
+  }
+
+  std::int64_t naked(const Item& option) const {
+    const double rate = underlying_.kind == UnderlyingKind::broad_index ? rules_.naked_broad_index
+                                                                        : rules_.naked_equity;
+    const bool of_strike = option.kind == LegKind::put && rules_.put_minimum_of_strike;
+    const std::int64_t minimum =
+        share(rules_.naked_minimum, of_strike ? option.strike : spot()) * option.shares;
+    const std::int64_t usual = (share(rate, spot()) - out_of_the_money(option)) * option.shares;
+    return option.mark * option.shares +
+           std::max({usual, minimum, rules_.naked_floor_per_contract.units()});
+  }
+
+  // Of one share, at a price that may differ from the market's.
+  std::int64_t long_stock(std::int64_t price) const {
+    return share(initial_ ? rules_.stock_initial : rules_.stock_maintenance, price);
+  }
+  // Beyond the proceeds of the sale. FINRA Rule 4210(c)(2) and (3): cheap stock asks more.
+  std::int64_t short_stock() const {
+    constexpr std::int64_t one = Price::units_per_one;
+    const std::int64_t maintenance =
+        spot() < 5 * one ? std::max(5 * one / 2, spot())
+                         : std::max(5 * one, share(rules_.short_stock_maintenance, spot()));
+    return initial_ ? std::max(share(rules_.stock_initial, spot()), maintenance) : maintenance;
+  }
+
+  std::int64_t covered_call(const Item& call) const {
+    const std::int64_t in_the_money = intrinsic(call, spot());
+    const std::int64_t stock = long_stock(spot());
+    if (!rules_.covered_call_asks_call_value) {
+      return in_the_money + (initial_ ? stock : long_stock(std::min(spot(), call.strike)));
+    }
+    if (initial_) return std::max(call.mark, stock);
+    return std::max(in_the_money + long_stock(std::min(spot(), call.strike)),
+                    std::min(spot(), std::max(call.mark, stock)));
+  }
+
+  const MarginUnderlying& underlying_;
+  const MarginRules& rules_;
+  bool initial_;
+  std::int64_t forbidden_;
+};
+
+/// Every offset that some lots of the items could form, with its cost.
+class Enumeration {
+ public:
+  Enumeration(std::span<const Item> items, const Charges& charges)
+      : items_(items), charges_(charges) {
+    alone();
+    spreads();
+    if (charges.account() == AccountType::margin) straddles();
+    stock();
+    const std::size_t without_pairs = pieces_.size();
+    if (!pairs_of_spreads(charges.groups())) {
+      complete_ = false;
+      pieces_.resize(without_pairs);
+      kinds_.resize(without_pairs);
+      if (!pairs_of_spreads(SpreadGroups::butterflies)) {
+        pieces_.resize(without_pairs);
+        kinds_.resize(without_pairs);
+      }
+    }
+  }
+
+  std::span<const Piece> pieces() const { return pieces_; }
+  OffsetKind kind(std::size_t piece) const { return kinds_[piece]; }
+  /// False: there were more pairs of spreads than the bound allows, and most are left out.
+  bool complete() const { return complete_; }
+
+ private:
+  struct Spread {
+    int bought;
+    int sold;
+    std::int64_t cost;
+  };
+
+  // Legs of one offset: which item, how many lots.
+  using Legs = std::initializer_list<Piece::Use>;
+
+  const Item& item(int at) const { return items_[static_cast<std::size_t>(at)]; }
+
+  std::optional<std::int64_t> price(OffsetKind kind, std::span<const Piece::Use> legs) const {
+    std::array<Holding, 4> held;
+    for (std::size_t i = 0; i < legs.size(); ++i) held[i] = {&item(legs[i].item), legs[i].lots};
+    return charges_.cost(kind, std::span{held}.first(legs.size()));
+  }
+
+  void add(OffsetKind kind, Legs legs) {
+    if (const auto cost = price(kind, std::span{legs.begin(), legs.size()}))
+      push(kind, legs, *cost);
+  }
+
+  void push(OffsetKind kind, std::span<const Piece::Use> legs, std::int64_t cost) {
+    Piece piece{{}, static_cast<int>(legs.size()), cost};
+    std::copy(legs.begin(), legs.end(), piece.uses.begin());
+    pieces_.push_back(piece);
+    kinds_.push_back(kind);
+  }
+
+  void alone() {
+    const bool cash = charges_.account() == AccountType::cash;
+    for (int i = 0; i < count(); ++i) {
+      const Item& one = item(i);
+      OffsetKind kind = OffsetKind::long_option;
+      if (one.kind == LegKind::stock) {
+        kind = one.bought ? OffsetKind::long_stock : OffsetKind::short_stock;
+      } else if (!one.bought) {
+        kind = one.kind == LegKind::call ? OffsetKind::naked_call
+               : cash                    ? OffsetKind::cash_secured_put
+                                         : OffsetKind::naked_put;
+      }
+      add(kind, {{i, 1}});
+    }
+  }
+
+  void spreads() {
+    for (int b = 0; b < count(); ++b) {
+      for (int s = 0; s < count(); ++s) {
+        const Item& bought = item(b);
+        const Item& sold = item(s);
+        if (!bought.bought || sold.bought || bought.kind != sold.kind) continue;
+        if (bought.kind == LegKind::stock || !protects(bought, sold)) continue;
+        const OffsetKind kind = expire_together(bought, sold)  ? OffsetKind::vertical
+                                : bought.strike == sold.strike ? OffsetKind::calendar
+                                                               : OffsetKind::diagonal;
+        const std::array<Piece::Use, 2> legs{{{b, 1}, {s, 1}}};
+        const auto cost = price(kind, legs);
+        if (!cost) continue;
+        push(kind, legs, *cost);
+        spreads_.push_back({b, s, *cost});
+      }
+    }
+  }
+
+  void straddles() {
+    for (int c = 0; c < count(); ++c) {
+      for (int p = 0; p < count(); ++p) {
+        if (!item(c).is(LegKind::call, false) || !item(p).is(LegKind::put, false)) continue;
+        if (!same_deliverable(item(c), item(p))) continue;
+        add(item(c).strike == item(p).strike ? OffsetKind::short_straddle
+                                             : OffsetKind::short_strangle,
+            {{c, 1}, {p, 1}});
+      }
+    }
+  }
+
+  // Stock with one option, and with two that expire together.
+  void stock() {
+    if (items_.empty() || items_.back().kind != LegKind::stock) return;
+    const int at = count() - 1;
+    const bool bought = items_.back().bought;
+    const bool cash = charges_.account() == AccountType::cash;
+    for (int o = 0; o < at; ++o) {
+      if (!adjusted_class(item(o).trading_class).empty()) continue;
+      const std::int64_t lots = item(o).shares / item(at).shares;
+      const bool call = item(o).kind == LegKind::call;
+      if (!item(o).bought && call == bought) {
+        if (!cash || call) {
+          add(call ? OffsetKind::covered_call : OffsetKind::covered_put, {{at, lots}, {o, 1}});
+        }
+      } else if (item(o).bought && call != bought && !cash) {
+        add(call ? OffsetKind::protective_call : OffsetKind::protective_put, {{at, lots}, {o, 1}});
+      }
+    }
+    if (cash) return;
+    // Long stock, long put, short call; or short stock, long call, short put.
+    const LegKind long_kind = bought ? LegKind::put : LegKind::call;
+    const LegKind short_kind = bought ? LegKind::call : LegKind::put;
+    for (int b = 0; b < at; ++b) {
+      for (int s = 0; s < at; ++s) {
+        const Item& hedge = item(b);
+        const Item& sold = item(s);
+        if (!hedge.is(long_kind, true) || !sold.is(short_kind, false)) continue;
+        if (!expire_together(hedge, sold) || !same_deliverable(hedge, sold)) continue;
+        if (!adjusted_class(hedge.trading_class).empty()) continue;
+        const std::int64_t lots = hedge.shares / item(at).shares;
+        if (hedge.strike == sold.strike) {
+          add(bought ? OffsetKind::conversion : OffsetKind::reverse_conversion,
+              {{at, lots}, {b, 1}, {s, 1}});
+        } else if (bought && hedge.strike < sold.strike) {
+          add(OffsetKind::collar, {{at, lots}, {b, 1}, {s, 1}});
+        }
+      }
+    }
+  }
+
+  struct Shape {
+    OffsetKind kind;
+    bool equal_intervals;
+  };
+
+  Shape shape_of(const Spread& a, const Spread& b) const {
+    const Shape other{OffsetKind::spread_group, false};
+    if (!expire_together(item(a.bought), item(a.sold)) ||
+        !expire_together(item(b.bought), item(b.sold))) {
+      return other;
+    }
+    if (item(a.sold).kind == item(b.sold).kind) {
+      const auto [low, high] = std::minmax(item(a.bought).strike, item(b.bought).strike);
+      const auto [inner_low, inner_high] = std::minmax(item(a.sold).strike, item(b.sold).strike);
+      if (!(low < inner_low && inner_high < high)) return other;
+      return {inner_low == inner_high ? OffsetKind::butterfly : OffsetKind::condor,
+              inner_low - low == high - inner_high};
+    }
+    const bool a_is_put = item(a.sold).kind == LegKind::put;
+    const Spread& puts = a_is_put ? a : b;
+    const Spread& calls = a_is_put ? b : a;
+    const std::int64_t low = item(puts.bought).strike;
+    const std::int64_t put = item(puts.sold).strike;
+    const std::int64_t call = item(calls.sold).strike;
+    const std::int64_t high = item(calls.bought).strike;
+    if (low == call && put == high && low < high) return {OffsetKind::short_box, true};
+    if (!(low < put && put <= call && call < high)) return other;
+    return {put == call ? OffsetKind::iron_butterfly : OffsetKind::iron_condor,
+            put - low == high - call};
+  }
+
+  static bool recognised(const Shape& shape, SpreadGroups groups) {
+    switch (groups) {
+      case SpreadGroups::maximum_loss:
+        return true;
+      case SpreadGroups::equal_intervals:
+        return shape.equal_intervals;
+      case SpreadGroups::butterflies:
+        return shape.equal_intervals &&
+               (shape.kind == OffsetKind::butterfly || shape.kind == OffsetKind::short_box);
+    }
+    core::panic("spread groups of no kind");
+  }
+
+  // False: more than the bound allows.
+  bool pairs_of_spreads(SpreadGroups groups) {
+    std::size_t looked_at = 0;
+    for (std::size_t i = 0; i < spreads_.size(); ++i) {
+      for (std::size_t j = i + 1; j < spreads_.size(); ++j) {
+        const Spread& a = spreads_[i];
+        const Spread& b = spreads_[j];
+        if (a.cost == 0 && b.cost == 0) continue;
+        if (++looked_at > highest_pair_count || pieces_.size() >= highest_piece_count) return false;
+        if (!same_deliverable(item(a.sold), item(b.sold)) ||
+            !expire_together(item(a.sold), item(b.sold))) {
+          continue;
+        }
+        const Shape shape = shape_of(a, b);
+        if (!recognised(shape, groups)) continue;
+        std::array<Piece::Use, 4> legs{};
+        std::size_t used = 0;
+        for (const int leg : {a.bought, a.sold, b.sold, b.bought}) {
+          const auto same = std::find_if(legs.begin(), legs.begin() + static_cast<long>(used),
+                                         [leg](const Piece::Use& use) { return use.item == leg; });
+          if (same != legs.begin() + static_cast<long>(used)) {
+            ++same->lots;
+          } else {
+            legs[used++] = {leg, 1};
+          }
+        }
+        const auto cost = price(shape.kind, std::span{legs}.first(used));
+        if (cost && *cost < a.cost + b.cost) push(shape.kind, std::span{legs}.first(used), *cost);
+      }
+    }
+    return true;
+  }
+
+  int count() const { return static_cast<int>(items_.size()); }
+
+  std::span<const Item> items_;
+  const Charges& charges_;
+  std::vector<Piece> pieces_;
+  std::vector<OffsetKind> kinds_;
+  std::vector<Spread> spreads_;
+  bool complete_ = true;
+};
+
+std::vector<std::int64_t> lots_of(std::span<const Item> items) {
+  std::vector<std::int64_t> lots;
+  lots.reserve(items.size());
+  for (const auto& item : items) lots.push_back(item.lots);
+  return lots;
+}
+
+WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
+  const auto& items = inventory.items;
+  // A date and class on which short options settle; adjusted classes have their own.
+  struct Settlement {
+    const Item* sold;
+    std::vector<std::int64_t> lots;
+  };
+  std::vector<Settlement> settlements;
+  for (const auto& item : items) {
+    if (item.bought || item.kind == LegKind::stock) continue;
+    const bool known = std::any_of(settlements.begin(), settlements.end(), [&](const auto& s) {
+      return expire_together(*s.sold, item) && s.sold->shares == item.shares;
+    });
+    if (!known) settlements.push_back({&item, std::vector<std::int64_t>(items.size(), 0)});
+  }
+  std::sort(settlements.begin(), settlements.end(),
+            [](const auto& a, const auto& b) { return a.sold->expiry < b.sold->expiry; });
+
+  const LossCharges charges{
+      spot, inventory.most,
+      settlements.size() > 1 ? SpreadGroups::maximum_loss : SpreadGroups::butterflies};
+  const Enumeration candidates{items, charges};
+  const auto pieces = candidates.pieces();
+  const auto partition = cheapest_partition(lots_of(items), pieces, work_limit);
+
+  WorstExpiryLoss worst;
+  worst.exact = settlements.size() <= 1;
+  worst.defined_risk = std::none_of(items.begin(), items.end(),
+                                    [](const Item& item) { return item.kind == LegKind::stock; });
+  std::vector<std::int64_t> free_lots(items.size(), 0);
+  for (std::size_t p = 0; p < pieces.size(); ++p) {
+    if (partition.counts[p] == 0) continue;
+    const auto uses =
+        std::span{pieces[p].uses}.first(static_cast<std::size_t>(pieces[p].use_count));
+    const Item* sold = nullptr;
+    for (const auto& use : uses) {
+      const Item& item = items[static_cast<std::size_t>(use.item)];
+      if (!item.bought && item.kind != LegKind::stock) sold = &item;
+    }
+    if (sold && uses.size() == 1) worst.defined_risk = false;
+    for (const auto& use : uses) {
+      const auto at = static_cast<std::size_t>(use.item);
+      if (!sold) {
+        free_lots[at] += use.lots * partition.counts[p];
+        continue;
+      }
+      for (auto& settlement : settlements) {
+        if (!expire_together(*settlement.sold, *sold) || settlement.sold->shares != sold->shares) {
+          continue;
+        }
+        settlement.lots[at] += use.lots * partition.counts[p];
+      }
+    }
+  }
+  // What covers no short option helps at the last settlement that it outlives; stock at the first.
+  std::vector<Holding> unsettled;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (free_lots[i] == 0) continue;
+    const Item& item = items[i];
+    Settlement* at = nullptr;
+    for (auto& settlement : settlements) {
+      if (item.kind == LegKind::stock
+              ? !at && adjusted_class(settlement.sold->trading_class).empty()
+              : protects(item, *settlement.sold)) {
+        at = &settlement;
+      }
+    }
+    if (at) {
+      at->lots[i] += free_lots[i];
+    } else {
+      unsettled.push_back({&item, free_lots[i]});
+    }
+  }
+  std::int64_t total = 0;
+  const auto settle = [&](std::span<const Holding> held) {
+    const auto loss = joint_loss(held, spot);
+    if (!loss) worst.unlimited_up = true;
+    total += loss.value_or(0);
+  };
+  // Options that outlive every short one, or meet none, are all alive at the earliest expiry.
+  std::erase_if(unsettled, [&](const Holding& holding) {
+    return !settlements.empty() && holding.item->kind != LegKind::stock;
+  });
+  settle(unsettled);
+  for (const auto& settlement : settlements) {
+    std::vector<Holding> held;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (settlement.lots[i] > 0) held.push_back({&items[i], settlement.lots[i]});
+    }
+    settle(held);
+  }
+  if (!worst.unlimited_up) worst.loss = Money::from_units(total);
+  if (worst.unlimited_up) worst.defined_risk = false;
+  return worst;
+}
+
+BookLeg shown(const Item& item, std::int64_t lots) {
+  const bool stock = item.kind == LegKind::stock;
+  const std::int64_t quantity = (stock ? lots * item.shares : lots) * (item.bought ? 1 : -1);
+  return {{item.kind, quantity, Price::from_units(item.strike), Price{},
+           stock ? 1 : static_cast<int>(item.shares)},
+          item.expiry,
+          item.trading_class};
+}
+
+// All options of the book as one spread: as many sold as bought, of calls and of puts, the bought
+// ones protecting every sold one, which all settle together.
+std::optional<std::vector<Holding>> universal_spread(std::span<const Item> items) {
+  std::vector<Holding> held;
+  std::int64_t calls = 0;
+  std::int64_t puts = 0;
+  const Item* sold = nullptr;
+  for (const auto& item : items) {
+    if (item.kind == LegKind::stock) continue;
+    held.push_back({&item, item.lots});
+    (item.kind == LegKind::call ? calls : puts) += item.bought ? item.lots : -item.lots;
+    if (!item.bought) sold = &item;
+  }
+  if (!sold || calls != 0 || puts != 0) return std::nullopt;
+  for (const auto& [item, lots] : held) {
+    if (item->bought ? !protects(*item, *sold)
+                     : !expire_together(*item, *sold) || !same_deliverable(*item, *sold)) {
+      return std::nullopt;
+    }
+  }
+  return held;
+}
+
+core::Result<Pairing> pair_off(const Inventory& inventory, const MarginUnderlying& underlying,
+                               const MarginRules& rules, bool initial) {
+  const auto& items = inventory.items;
+  const RuleCharges charges{underlying, rules, initial, inventory.most};
+  const Enumeration candidates{items, charges};
+  const auto pieces = candidates.pieces();
+  const auto partition = cheapest_partition(lots_of(items), pieces, work_limit);
+
+  Pairing pairing;
+  std::int64_t total = partition.cost;
+  for (std::size_t p = 0; p < pieces.size(); ++p) {
+    const std::int64_t times = partition.counts[p];
+    if (times == 0) continue;
+    const OffsetKind kind = candidates.kind(p);
+    if (rules.account == AccountType::cash &&
+        (kind == OffsetKind::naked_call || kind == OffsetKind::short_stock)) {
+      return core::fail(
+          core::Errc::invalid_input,
+          "margin of a book: a cash account may not hold a " + std::string{to_string(kind)});
+    }
+    Offset offset{kind, times, {}, Money::from_units(times * pieces[p].cost)};
+    for (int u = 0; u < pieces[p].use_count; ++u) {
+      const auto& use = pieces[p].uses[static_cast<std::size_t>(u)];
+      offset.legs.push_back(shown(items[static_cast<std::size_t>(use.item)], use.lots));
+    }
+    pairing.offsets.push_back(std::move(offset));
+  }
+  std::int64_t bound = candidates.complete() ? partition.lower_bound : 0;
+
+  // The rule of maximum loss knows no bound on the number of legs: all options as one spread.
+  if (rules.groups == SpreadGroups::maximum_loss) {
+    if (const auto held = universal_spread(items)) {
+      const std::int64_t spread = *joint_loss(*held, underlying.price.units());
+      std::int64_t whole = spread;
+      std::vector<Offset> offsets{{OffsetKind::universal_spread, 1, {}, Money::from_units(spread)}};
+      for (const auto& [item, lots] : *held) offsets[0].legs.push_back(shown(*item, lots));
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        if (items[i].kind != LegKind::stock) continue;
+        const std::int64_t stock = items[i].lots * pieces[i].cost;
+        offsets.push_back(
+            {candidates.kind(i), items[i].lots, {shown(items[i], 1)}, Money::from_units(stock)});
+        whole += stock;
+      }
+      bound = std::min(bound, whole);
+      if (whole < total) {
+        total = whole;
+        pairing.offsets = std::move(offsets);
+      }
+    }
+  }
+  pairing.requirement = Money::from_units(total);
+  pairing.lower_bound = Money::from_units(bound);
+  pairing.proven_minimal = bound == total;
+  return pairing;
+}
+
+}  // namespace
+
+std::string_view to_string(OffsetKind kind) {
+  switch (kind) {
+    case OffsetKind::long_option:
+      return "long_option";
+    case OffsetKind::naked_call:
+      return "naked_call";
+    case OffsetKind::naked_put:
+      return "naked_put";
+    case OffsetKind::cash_secured_put:
+      return "cash_secured_put";
+    case OffsetKind::long_stock:
+      return "long_stock";
+    case OffsetKind::short_stock:
+      return "short_stock";
+    case OffsetKind::vertical:
+      return "vertical";
+    case OffsetKind::calendar:
+      return "calendar";
+    case OffsetKind::diagonal:
+      return "diagonal";
+    case OffsetKind::short_straddle:
+      return "short_straddle";
+    case OffsetKind::short_strangle:
+      return "short_strangle";
+    case OffsetKind::covered_call:
+      return "covered_call";
+    case OffsetKind::covered_put:
+      return "covered_put";
+    case OffsetKind::protective_put:
+      return "protective_put";
+    case OffsetKind::protective_call:
+      return "protective_call";
+    case OffsetKind::collar:
+      return "collar";
+    case OffsetKind::conversion:
+      return "conversion";
+    case OffsetKind::reverse_conversion:
+      return "reverse_conversion";
+    case OffsetKind::butterfly:
+      return "butterfly";
+    case OffsetKind::condor:
+      return "condor";
+    case OffsetKind::iron_butterfly:
+      return "iron_butterfly";
+    case OffsetKind::iron_condor:
+      return "iron_condor";
+    case OffsetKind::short_box:
+      return "short_box";
+    case OffsetKind::spread_group:
+      return "spread_group";
+    case OffsetKind::universal_spread:
+      return "universal_spread";
+  }
+  return "unknown";
+}
+
+core::Result<WorstExpiryLoss> worst_expiry_loss(std::span<const BookLeg> book,
+                                                Price underlying_price) {
+  BF_TRY(const auto inventory, take_stock(book, {}, false, underlying_price));
+  return worst_loss(inventory, underlying_price.units());
+}
+
+core::Result<RuleRequirement> rule_requirement(std::span<const BookLeg> book,
+                                               std::span<const std::optional<Price>> marks,
+                                               const MarginUnderlying& underlying,
+                                               const MarginRules& rules) {
+  BF_TRY(const auto inventory, take_stock(book, marks, true, underlying.price));
+  RuleRequirement requirement;
+  BF_TRY(requirement.initial, pair_off(inventory, underlying, rules, true));
+  BF_TRY(requirement.maintenance, pair_off(inventory, underlying, rules, false));
+  requirement.worst_expiry_loss = worst_loss(inventory, underlying.price.units());
+  requirement.initial_required = requirement.initial.requirement;
+  requirement.maintenance_required = requirement.maintenance.requirement;
+  if (requirement.worst_expiry_loss.defined_risk) {
+    const Money floor = *requirement.worst_expiry_loss.loss;
+    requirement.initial_required = std::max(requirement.initial_required, floor);
+    requirement.maintenance_required = std::max(requirement.maintenance_required, floor);
+  }
+  if (const auto held = universal_spread(inventory.items)) {
+    std::int64_t net_loss = *joint_loss(*held, underlying.price.units());
+    for (const auto& [item, lots] : *held) {
+      net_loss += item->mark * item->shares * lots * (item->bought ? 1 : -1);
+    }
+    requirement.universal_spread =
+        Money::from_units(net_loss > 0 ? std::llround(1.02 * static_cast<double>(net_loss)) : 0);
+  }
+  return requirement;
+}
+
+core::Result<StressRequirement> stress_requirement(std::span<const BookLeg> book,
+                                                   std::span<const LegMarket> markets,
+                                                   Price underlying_price,
+                                                   const StressRules& rules) {
+  const auto refuse = [](std::string why) {
+    return core::fail(core::Errc::invalid_input, "stress of a book: " + std::move(why));
+  };
+  if (book.empty()) return refuse("it has no legs");
+  if (markets.size() != book.size()) return refuse("not one market for each leg");
+  if (underlying_price <= Price{}) return refuse("the underlying's price is not positive");
+  for (std::size_t i = 0; i < book.size(); ++i) {
+    if (book[i].leg.kind == LegKind::stock) continue;
+    const auto& m = markets[i];
+    const bool good = std::isfinite(m.forward) && m.forward > 0.0 &&
+                      std::isfinite(m.discount_factor) && m.discount_factor > 0.0 &&
+                      std::isfinite(m.implied_vol) && m.implied_vol >= 0.0 &&
+                      std::isfinite(m.years_to_expiry) && m.years_to_expiry >= 0.0 &&
+                      book[i].leg.strike > Price{} && book[i].leg.multiplier > 0;
+    if (!good) return refuse("leg " + std::to_string(i) + " has no usable market");
+  }
+
+  const auto value_of = [&](std::size_t i, double shift) {  // per share
+    const Leg& leg = book[i].leg;
+    if (leg.kind == LegKind::stock) return underlying_price.value() * (1.0 + shift);
+    const auto& m = markets[i];
+    const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
+    return black_scholes_price(
+        right, ForwardInputs{m.forward * (1.0 + shift), leg.strike.value(), m.years_to_expiry,
+                             m.discount_factor, m.implied_vol});
+  };
+  const auto size_of = [&](std::size_t i) {
+    const Leg& leg = book[i].leg;
+    const double shares = leg.kind == LegKind::stock ? 1.0 : leg.multiplier;
+    return shares * static_cast<double>(leg.quantity);
+  };
+  StressRequirement stress{};
+  for (std::size_t i = 0; i < book.size(); ++i) {
+    if (book[i].leg.kind == LegKind::stock) continue;
+    const double least = book[i].leg.quantity > 0
+                             ? std::min(rules.minimum_per_share, value_of(i, 0.0))
+                             : rules.minimum_per_share;
+    stress.minimum += least * std::abs(size_of(i));
+  }
+  const int points = rules.points_each_side;
+  for (int k = -points; k <= points; ++k) {
+    const double shift = k * (k < 0 ? rules.down : rules.up) / points;
+    double profit = 0.0;
+    for (std::size_t i = 0; i < book.size(); ++i) {
+      profit += size_of(i) * (value_of(i, shift) - value_of(i, 0.0));
+    }
+    stress.points.push_back({shift, k == 0 ? 0.0 : profit});
+    if (-profit > stress.worst_loss) {
+      stress.worst_loss = -profit;
+      stress.worst_shift = shift;
+    }
+  }
+  stress.requirement = std::max(stress.worst_loss, stress.minimum);
+  return stress;
+}
+
+}  // namespace bifrost::analysis
