@@ -20,7 +20,8 @@ tl::unexpected<CertificateRefusal> refuse(CertificateFlaw flaw, std::optional<st
 }
 
 bool close_to(double a, double b) {
-  return std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)});
+  return std::isfinite(a) && std::isfinite(b) &&
+         std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)});
 }
 
 /// What one half, or a combination, adds up to. Money in units, strikes and credit in price units.
@@ -334,10 +335,15 @@ class BoardCheck {
         break;
       }
       case Unfit::width:
+        if (constraints.widths.empty()) return std::nullopt;
         for (const auto& [gap, width] : constraints.widths) {
           const auto g = static_cast<std::size_t>(gap);
-          ways.push_back({{one_gap(g), -std::floor(width.low * units_per_one)}});
-          ways.push_back({{-1.0 * one_gap(g), std::ceil(width.high * units_per_one)}});
+          // The least and the most whole units that lie in the window.
+          const double low = std::round(width.low * units_per_one);
+          const double high = std::round(width.high * units_per_one);
+          ways.push_back({{one_gap(g), -(low / units_per_one < width.low ? low + 1.0 : low)}});
+          ways.push_back(
+              {{-1.0 * one_gap(g), high / units_per_one > width.high ? high - 1.0 : high}});
         }
         break;
       case Unfit::no_profit: {

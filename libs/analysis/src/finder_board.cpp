@@ -392,6 +392,7 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
   // A rung in the middle of three belongs to both gaps; what is twice there is right.
   sum[wing_difference] = task_->rungs >= 3 ? sum[gap_0] - sum[gap_0 + task_->rungs - 2] : 0;
 
+  half.lines.push_back({base, {first->strike, second != nullptr ? second->strike : 0}});
   half.first.push_back(first->row);
   half.last.push_back(second != nullptr ? second->row : first->row);
   for (std::size_t c = 0; c < columns; ++c) {
@@ -465,6 +466,7 @@ Half Board::half(std::size_t from, std::size_t to, bool tree) const {
   if (half.rungs == 0) {
     half.first.push_back(INT_MAX);
     half.last.push_back(INT_MAX);
+    half.lines.push_back({});
     for (auto& column : half.column) column.push_back(0.0);
     if (tree) {
       half.nodes.push_back({.begin = 0,
@@ -485,6 +487,7 @@ Half Board::half(std::size_t from, std::size_t to, bool tree) const {
       half.rungs == 1 ? firsts.size() : firsts.size() * places_[from + 1].size();
   half.first.reserve(members);
   half.last.reserve(members);
+  half.lines.reserve(members);
   for (std::size_t c = 0; c < columns; ++c) {
     if (used_[c]) half.column[c].reserve(members);
   }
@@ -614,19 +617,17 @@ Money Board::fees() const {
   return task_->request.fee_per_contract * contracts;
 }
 
-Board::Line Board::line(const Rows& rows) const {
-  Line line{.origin = -task_->stock_lots * multiplier() * stock_price_, .strikes = {}};
-  for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
-    const Place& at = place_on(rung, rows[rung]);
-    line.origin += at.at_origin - at.cost;
-    line.strikes[rung] = at.strike;
-  }
+Line Board::line(const Half& lower, int i, const Half& upper, int j) const {
+  const HalfLine& low = lower.lines[static_cast<std::size_t>(i)];
+  const HalfLine& high = upper.lines[static_cast<std::size_t>(j)];
+  Line line{.origin = low.origin + high.origin, .strikes = {low.strikes[0], low.strikes[1], 0, 0}};
+  line.strikes[lower.rungs] = high.strikes[0];
+  if (upper.rungs == 2) line.strikes[lower.rungs + 1] = high.strikes[1];
   return line;
 }
 
 template <class Enter, class Leave>
-void Board::walk(const Rows& rows, const Enter& enter, const Leave& leave) const {
-  const Line on = line(rows);
+void Board::walk(const Line& on, const Enter& enter, const Leave& leave) const {
   std::int64_t at = 0;
   std::int64_t profit = on.origin;
   bool inside = profit > 0;
@@ -649,10 +650,10 @@ void Board::walk(const Rows& rows, const Enter& enter, const Leave& leave) const
   }
 }
 
-double Board::exact_pop(const Rows& rows) const {
+double Board::exact_pop(const Line& on) const {
   double total = 0.0;
   double entered = 0.0;
-  bool inside = line(rows).origin > 0;
+  bool inside = on.origin > 0;
   // As the payoff engine divides.
   const auto cdf_at = [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
     const double distance = profit % slope == 0
@@ -661,7 +662,7 @@ double Board::exact_pop(const Rows& rows) const {
     return density().cdf((static_cast<double>(from) + distance) / units_per_one);
   };
   walk(
-      rows,
+      on,
       [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
         entered = cdf_at(from, profit, slope);
         inside = true;
@@ -673,16 +674,16 @@ double Board::exact_pop(const Rows& rows) const {
   return inside ? total + (1.0 - entered) : total;
 }
 
-Bounds Board::pop_bounds(const Rows& rows) const {
+Bounds Board::pop_bounds(const Line& on) const {
   Bounds total{-1e-12, 1e-12};
   Bounds entered{0.0, 0.0};
-  bool inside = line(rows).origin > 0;
+  bool inside = on.origin > 0;
   const auto cdf_at = [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
     const std::int64_t root = from + -profit / slope;
     return Bounds{cdf_->at_least(root), cdf_->at_most(root + 1)};
   };
   walk(
-      rows,
+      on,
       [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
         entered = cdf_at(from, profit, slope);
         inside = true;
@@ -716,17 +717,6 @@ std::array<double, 3> Board::half_slopes(bool lower) const {
   }
   for (double& slope : slopes) slope *= multiplier();
   return slopes;
-}
-
-double Board::half_origin(bool lower, const Half& half, int member) const {
-  const auto m = static_cast<std::size_t>(member);
-  const std::size_t from = lower ? 0 : task_->lower_rungs;
-  std::int64_t origin = lower ? -task_->stock_lots * multiplier() * stock_price_ : 0;
-  for (std::size_t r = 0; r < half.rungs; ++r) {
-    const Place& at = place_on(from + r, r == 0 ? half.first[m] : half.last[m]);
-    origin += at.at_origin - at.cost;
-  }
-  return static_cast<double>(origin);
 }
 
 Candidate Board::describe(const Rows& rows) const {

@@ -81,6 +81,18 @@ struct LegPlace {
   std::optional<Price> price;  // per share; nothing if that is what is missing
 };
 
+/// The profit line that a half adds: its profit at spot 0, and where it bends.
+struct HalfLine {
+  std::int64_t origin;
+  std::array<std::int64_t, 2> strikes;
+};
+
+/// The whole line. Its slopes are the task's.
+struct Line {
+  std::int64_t origin;
+  std::array<std::int64_t, most_rungs> strikes;
+};
+
 struct Node {
   int begin;  // members
   int end;
@@ -102,6 +114,7 @@ struct Half {
   std::vector<int> first;  // row of its first rung; without rungs INT_MAX
   std::vector<int> last;   // row of its last one
   std::array<std::vector<double>, columns> column;
+  std::vector<HalfLine> lines;
   std::vector<Node> nodes;  // the root first, children after their parent; empty: no tree
 
   int size() const { return static_cast<int>(first.size()); }
@@ -175,12 +188,12 @@ class Board {
 
   using Rows = std::array<int, most_rungs>;
   Rows rows(const Half& lower, int i, const Half& upper, int j) const;
+  Line line(const Half& lower, int i, const Half& upper, int j) const;
   bool breakevens_fit(const Rows& rows) const;
-  double exact_pop(const Rows& rows) const;
+  double exact_pop(const Line& line) const;
   /// Only where constraints or the objective ask for probabilities.
-  Bounds pop_bounds(const Rows& rows) const;
-  /// Profit of the legs of one half: at spot 0, and its slopes before, between and after its strikes.
-  double half_origin(bool lower, const Half& half, int member) const;
+  Bounds pop_bounds(const Line& line) const;
+  /// Slopes of the legs of one half, before, between and after its strikes.
   std::array<double, 3> half_slopes(bool lower) const;
   std::vector<Leg> legs_at(const Rows& rows) const;
   Money fees() const;
@@ -192,17 +205,9 @@ class Board {
  private:
   Board(const Task& task, const SearchExpiry& front, std::vector<std::size_t> at);
   Place place(std::size_t rung, std::size_t row) const;
-  const Place& place_on(std::size_t rung, int row) const {
-    return places_[rung][static_cast<std::size_t>(place_of_row_[rung][static_cast<std::size_t>(row)])];
-  }
-  struct Line {
-    std::int64_t origin;  // profit at spot 0
-    std::array<std::int64_t, most_rungs> strikes;
-  };
-  Line line(const Rows& rows) const;
   /// Calls enter and leave (spot, profit and slope there) where the line rises from, falls to zero.
   template <class Enter, class Leave>
-  void walk(const Rows& rows, const Enter& enter, const Leave& leave) const;
+  void walk(const Line& line, const Enter& enter, const Leave& leave) const;
   Half half(std::size_t from, std::size_t to, bool tree) const;
   void append(Half& half, std::size_t from, const Place* first, const Place* second) const;
   int grow(Half& half, std::size_t from, std::array<int, 4> box) const;

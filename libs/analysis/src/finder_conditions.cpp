@@ -11,6 +11,7 @@ namespace bifrost::analysis::finder {
 namespace {
 
 constexpr double units_per_one = Price::units_per_one;
+constexpr double widest = 1e11;      // currency: beyond all strikes
 constexpr double rounding = 1e-12;  // of the largest amounts that are added
 
 }  // namespace
@@ -65,14 +66,16 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
   }
   for (const auto& [gap, width] : request.constraints.widths) {
     const auto column = static_cast<Column>(gap_0 + gap);
-    // Strikes are whole units; a bound between two of them is as good as the next one outside.
+    // Strikes are whole units: the least and the most of them that the window holds.
     if (width.low > 0.0) {
-      constrain(Unfit::width, units_per_one,
-                {at_least(column, std::floor(width.low * units_per_one))});
+      double least = std::floor(width.low * units_per_one);
+      while (least / units_per_one < width.low) ++least;
+      constrain(Unfit::width, units_per_one, {at_least(column, least)});
     }
-    if (width.high < 1e12) {
-      constrain(Unfit::width, units_per_one,
-                {at_most(column, std::ceil(width.high * units_per_one))});
+    if (width.high < widest) {
+      double most = std::ceil(width.high * units_per_one);
+      while (most / units_per_one > width.high) --most;
+      constrain(Unfit::width, units_per_one, {at_most(column, most)});
     }
   }
   if (!task.unlimited_gain()) {

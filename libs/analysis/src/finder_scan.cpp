@@ -67,11 +67,15 @@ Census scan(const Board& board, std::size_t index, const Half& lower, const Half
     const long count = passing(conditions.test(i), from, to, found.data(), passed.data());
     for (long k = 0; k < count; ++k) {
       const int j = found[static_cast<std::size_t>(k)];
-      if (judged) {
+      if (constraints.breakevens) {
         if (const auto why = judge.unfit(i, j)) {
           ++census.unfit[static_cast<std::size_t>(*why)];
           continue;
         }
+      } else if (judged && !judge.pop_fits(i, j)) {
+        // The kernels' conditions on everything else are exact.
+        ++census.unfit[static_cast<std::size_t>(Unfit::pop)];
+        continue;
       }
       judge.offer(i, j, ranking.threshold(), ranking);
     }

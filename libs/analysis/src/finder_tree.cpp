@@ -97,10 +97,9 @@ class PopProfiles {
     }
     const bool lower = side.first_rung == 0;
     const auto half_slopes = board_.half_slopes(lower);
-    std::array<double, 2> strikes{};
-    strikes[0] = static_cast<double>(board_.strike_units(half.first[m]));
-    if (half.rungs == 2) strikes[1] = static_cast<double>(board_.strike_units(half.last[m]));
-    const double base = board_.half_origin(lower, half, member);
+    const std::array<double, 2> strikes{static_cast<double>(half.lines[m].strikes[0]),
+                                        static_cast<double>(half.lines[m].strikes[1])};
+    const auto base = static_cast<double>(half.lines[m].origin);
     const auto value = [&](double spot) {
       double total = base + half_slopes[0] * spot;
       for (std::size_t r = 0; r < half.rungs; ++r) {

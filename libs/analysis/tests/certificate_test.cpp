@@ -125,10 +125,11 @@ TEST(Certificate, HoldsForSeveralExpiries) {
 class TamperedCertificate : public ::testing::Test {
  protected:
   TamperedCertificate() : random_(12), in_(damaged_market(random_, 84, 116, 1.0)) {
-    request_ = ask(iron_condor, Objective::expected_profit_on_max_loss);
+    // What earns most loses most, so that the constraint settles classes too.
+    request_ = ask(iron_condor, Objective::credit);
     request_.constraints.sell_out_of_the_money = true;
-    request_.constraints.min_credit = at(1.5);
-    request_.constraints.min_pop = 0.55;
+    request_.constraints.max_loss = 250.0;
+    request_.constraints.min_pop = 0.5;
     expiry_ = in_.expiry();
     result_ = *find_best(request_, {&expiry_, 1});
   }
@@ -228,7 +229,7 @@ TEST_F(TamperedCertificate, ClosesAClassThatHoldsACandidate) {
     }
     return r.certificate->classes.size();
   };
-  for (const auto why : {std::optional<Unfit>{}, std::optional{Unfit::credit}, std::optional{Unfit::pop}}) {
+  for (const auto why : {std::optional<Unfit>{}, std::optional{Unfit::max_loss}, std::optional{Unfit::pop}}) {
     EXPECT_EQ(after([&](FinderResult& r) {
                 auto& claim = r.certificate->classes.at(holding(r));
                 EXPECT_EQ(claim.end, CertificateClass::End::visited);
@@ -245,7 +246,7 @@ TEST_F(TamperedCertificate, ClosesAClassThatHoldsACandidate) {
 TEST_F(TamperedCertificate, NamesAConstraintNobodyAskedFor) {
   EXPECT_EQ(after([](FinderResult& r) {
               r.certificate->classes[first_of(r, CertificateClass::End::unfit)].why =
-                  Unfit::max_loss;
+                  Unfit::width;
             }),
             CertificateFlaw::class_end);
 }

@@ -168,7 +168,11 @@ TEST(Finder, KeepsEveryConstraint) {
       with([](auto& c) { c.min_open_interest = 120; }),
       with([](auto& c) { c.min_size = 11; }),
       with([](auto& c) { c.widths = {{0, {3.0, 6.0}}, {2, {0.0, 4.5}}}; }),
-      with([](auto& c) { c.widths = {{1, {6.0, 9.0}}}; }),
+      with([](auto& c) { c.widths = {{1, {6.00001, 9.00004}}}; }),
+      with([](auto& c) {
+        c.widths = {{0, {2.99999, 6.0}}, {1, {-1.0, 1e12}}};
+        c.min_pop = 0.3;
+      }),
       with([](auto& c) { c.min_credit = at(0.8); }),
       with([](auto& c) { c.min_credit = at(-0.4); }),
       with([](auto& c) { c.max_loss = 250.0; }),

@@ -184,16 +184,16 @@ LegKind to_leg_kind(analysis::LegKind kind) {
 StrategyCandidate to_candidate(const analysis::Candidate& found, int rank, int multiplier) {
   StrategyCandidate candidate{};
   candidate.rank = rank;
-  for (const auto& [leg, implied_vol, delta] : found.legs) {
+  for (const auto& [leg, expiry_rung, implied_vol, delta] : found.legs) {
     const bool stock = leg.kind == analysis::LegKind::stock;
     candidate.legs.push_back({to_leg_kind(leg.kind), leg.quantity,
                               stock ? std::nullopt : std::optional{leg.strike}, leg.entry_price,
                               implied_vol, delta});
   }
   candidate.credit = found.credit.value();
-  if (found.payoff.max_profit) candidate.max_profit = found.payoff.max_profit->value();
-  if (found.payoff.max_loss) candidate.max_loss = found.payoff.max_loss->value();
-  candidate.breakevens = found.payoff.breakevens;
+  if (found.max_profit) candidate.max_profit = found.max_profit->value();
+  if (found.max_loss) candidate.max_loss = found.max_loss->value();
+  candidate.breakevens = found.breakevens;
   if (found.greeks) {
     candidate.delta = found.greeks->delta * multiplier;
     candidate.gamma = found.greeks->gamma * multiplier;
@@ -201,9 +201,9 @@ StrategyCandidate to_candidate(const analysis::Candidate& found, int rank, int m
     candidate.vega = found.greeks->vega * multiplier;
   }
   candidate.pop = found.pop;
-  candidate.return_on_risk = found.return_on_risk;
+  candidate.return_on_risk = *found.return_on_risk;  // what is ranked by it has one
   candidate.annualised_return = found.annualised_return_simple;
-  for (const auto& point : analysis::drawing_points(found.payoff))
+  for (const auto& point : analysis::drawing_points(*found.payoff))
     candidate.payoff.push_back({point.spot, point.profit});
   return candidate;
 }
@@ -553,17 +553,25 @@ Result<Strategies> Service::strategies(const StrategiesQuery& query) {
                                                      core::to_iso_date(query.expiry),
                                                      analysis::to_string(priced.error())));
   }
-  analysis::FinderLimits limits;
-  limits.fill = query.fill.value_or(Fill::natural) == Fill::mid ? analysis::Fill::mid
-                                                                : analysis::Fill::natural;
+  const auto flat = analysis::atm_density(*priced);
+  if (!flat) {
+    return core::fail(Errc::unavailable,
+                      "no at-the-money vol, so no density: quotes around the forward are missing");
+  }
+  const auto density = analysis::lognormal_density(*flat);
+  analysis::SearchRequest request{.strategy = shape_of(query.strategy)};
+  request.fill = query.fill.value_or(Fill::natural) == Fill::mid ? analysis::Fill::mid
+                                                                 : analysis::Fill::natural;
   const auto short_strikes = query.short_strikes.value_or(ShortStrikes::out_of_the_money);
-  limits.sell_out_of_the_money = short_strikes == ShortStrikes::out_of_the_money;
-  limits.min_pop = query.min_pop.value_or(0.6);
-  limits.max_loss = query.max_loss;
-  limits.keep = static_cast<std::size_t>(query.limit.value_or(20));
+  request.constraints.sell_out_of_the_money = short_strikes == ShortStrikes::out_of_the_money;
+  request.constraints.min_pop = query.min_pop.value_or(0.6);
+  request.constraints.max_loss = query.max_loss;
+  request.keep = static_cast<std::size_t>(query.limit.value_or(20));
+  request.exhaustive = true;  // the reply counts what qualifies
   const int days = days_to(query.expiry, snapshot.as_of);
   const auto strikes_left_out = narrow(*priced);
-  BF_TRY(const auto found, analysis::find_best(shape_of(query.strategy), *priced, days, limits));
+  const analysis::SearchExpiry searched{&*priced, density.get(), days};
+  BF_TRY(const auto found, analysis::find_best(request, {&searched, 1}));
 
   Strategies reply{};
   reply.symbol = query.symbol;
@@ -579,15 +587,15 @@ Result<Strategies> Service::strategies(const StrategiesQuery& query) {
   reply.short_strikes = short_strikes;
   reply.ranked_by = "return_on_risk";
   reply.density = {std::string{analysis::atm_density_method},
-                   std::string{analysis::to_string(found.density.anchor)},
-                   std::string{analysis::to_string(found.density.day_count)},
-                   found.density.forward,
+                   std::string{analysis::to_string(flat->anchor)},
+                   std::string{analysis::to_string(flat->day_count)},
+                   flat->forward,
                    priced->parity.discount_factor,
                    std::string{analysis::to_string(priced->parity.discount_source)},
-                   found.density.vol,
-                   found.density.years_to_expiry};
-  reply.examined = found.examined;
-  reply.qualified = found.qualified;
+                   flat->vol,
+                   flat->years_to_expiry};
+  reply.examined = found.census->combinations;
+  reply.qualified = found.census->qualified;
   reply.strikes_left_out = static_cast<std::int64_t>(strikes_left_out);
   int rank = 0;
   for (const auto& candidate : found.candidates)
