@@ -27,20 +27,19 @@ std::vector<Choice> Ranking::sorted() const {
   return out;
 }
 
-std::optional<bool> Judge::pop_fits_by_bounds(const Line& line) const {
+std::optional<bool> Judge::pop_fits_by_bounds(int i, int j) const {
   const double least = board_->task().request.constraints.min_pop;
   if (least <= 0.0) return true;
-  const auto [low, high] = board_->pop_bounds(line);
+  const auto [low, high] = board_->pop_bounds(*lower_, i, *upper_, j);
   if (high < least) return false;
   if (low >= least) return true;
   return std::nullopt;
 }
 
 bool Judge::pop_fits(int i, int j) const {
-  const auto line = board_->line(*lower_, i, *upper_, j);
-  const auto fits = pop_fits_by_bounds(line);
+  const auto fits = pop_fits_by_bounds(i, j);
   return fits ? *fits
-              : board_->exact_pop(line) >= board_->task().request.constraints.min_pop;
+              : board_->exact_pop(*lower_, i, *upper_, j) >= board_->task().request.constraints.min_pop;
 }
 
 std::optional<Unfit> Judge::unfit(int i, int j) const {
@@ -51,7 +50,7 @@ std::optional<Unfit> Judge::unfit(int i, int j) const {
 }
 
 Choice Judge::rate(int i, int j) const {
-  const double pop = board_->exact_pop(board_->line(*lower_, i, *upper_, j));
+  const double pop = board_->exact_pop(*lower_, i, *upper_, j);
   return place(i, j, board_->score(board_->features(*lower_, i, *upper_, j), pop), pop);
 }
 
@@ -77,18 +76,17 @@ std::optional<Choice> Judge::choice(int i, int j, std::optional<double> threshol
     if (threshold && score < *threshold) return std::nullopt;
   }
   if (board_->unfit(features, *lower_, i, *upper_, j)) return std::nullopt;
-  const auto line = board_->line(*lower_, i, *upper_, j);
   if (task.uses_pop && threshold) {
     // The score is linear in pop, so that its ends bound it.
-    const auto [low, high] = board_->pop_bounds(line);
+    const auto [low, high] = board_->pop_bounds(*lower_, i, *upper_, j);
     if (std::max(board_->score(features, low), board_->score(features, high)) < *threshold) {
       return std::nullopt;
     }
   }
-  const auto fits = pop_fits_by_bounds(line);
+  const auto fits = pop_fits_by_bounds(i, j);
   if (fits && !*fits) return std::nullopt;
   if (!board_->breakevens_fit(board_->rows(*lower_, i, *upper_, j))) return std::nullopt;
-  const double pop = board_->exact_pop(line);
+  const double pop = board_->exact_pop(*lower_, i, *upper_, j);
   if (!fits && pop < task.request.constraints.min_pop) return std::nullopt;
   if (task.uses_pop) {
     score = board_->score(features, pop);

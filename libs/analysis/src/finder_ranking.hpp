@@ -60,7 +60,7 @@ class Judge {
  private:
   std::optional<Choice> choice(int i, int j, std::optional<double> threshold) const;
   Choice place(int i, int j, double score, double pop) const;
-  std::optional<bool> pop_fits_by_bounds(const Line& line) const;
+  std::optional<bool> pop_fits_by_bounds(int i, int j) const;
 
   const Board* board_;
   std::size_t index_;
