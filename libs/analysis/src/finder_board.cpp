@@ -292,10 +292,10 @@ void Board::make_profiles() {
     const auto at = std::ranges::lower_bound(spots, spot);
     return std::min(static_cast<std::size_t>(at - spots.begin()), count - 1);
   };
-  constexpr std::array<double, samples - 2> levels{0.001, 0.05, 0.3, 0.7, 0.95, 0.999};
+  static_assert(samples == front_sample_levels.size() + 2);
   made.sampled[0] = 0;
-  for (std::size_t k = 0; k < levels.size(); ++k) {
-    made.sampled[k + 1] = index_of(density().quantile(levels[k]));
+  for (std::size_t k = 0; k < front_sample_levels.size(); ++k) {
+    made.sampled[k + 1] = index_of(density().quantile(front_sample_levels[k]));
   }
   made.sampled[samples - 1] = count - 1;
   if (limits_.no_breakevens) {
@@ -509,6 +509,18 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
     sum[cost] += static_cast<double>(shares * stock_price_);
     base -= shares * stock_price_;
     sum[expected] += static_cast<double>(shares) * stock_expected_;
+    if (profiles_) {
+      const auto profit = [&](double spot) {
+        return static_cast<double>(shares) * (spot - static_cast<double>(stock_price_));
+      };
+      const auto [least, most] =
+          std::minmax({profit(profiles_->spots.front()), profit(profiles_->spots.back())});
+      sum[worst] -= least;
+      sum[best] += most;
+      for (std::size_t k = 0; k < samples; ++k) {
+        sum[sample_0 + k] += profit(profiles_->spots[profiles_->sampled[k]]);
+      }
+    }
     if (limits_.no_breakevens) {
       sum[at_low] += static_cast<double>(shares * (limits_.no_breakevens->first - stock_price_));
       sum[at_high] += static_cast<double>(shares * (limits_.no_breakevens->second - stock_price_));

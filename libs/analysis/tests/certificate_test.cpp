@@ -121,6 +121,48 @@ TEST(Certificate, HoldsForSeveralExpiries) {
   expect_proven(request, expiries);
 }
 
+TEST(Certificate, HoldsForStrategiesOfTwoExpiries) {
+  std::mt19937 random(10);
+  static constexpr std::array covered_diagonal_legs{LegShape{LegKind::stock, +1, no_rung},
+                                                    LegShape{LegKind::put, +1, 0, 1},
+                                                    LegShape{LegKind::call, -1, 1}};
+  std::vector<StrategyShape> shapes(catalogue.begin(), catalogue.end());
+  shapes.push_back({"covered_diagonal", covered_diagonal_legs});
+  int proven = 0;
+  for (const auto& shape : shapes) {
+    if (expiry_count(shape) == 1) continue;
+    std::vector<Market> markets;
+    for (int i = 0; i < 3; ++i) {
+      SyntheticMarket made;
+      made.years = (20.0 + 25 * i) / 365;
+      made.forward = 100.0 + 0.3 * i;
+      made.half_spread = 0.01;
+      auto chain = made.chain(92.0 + i, 109, 1);
+      chain.expiry = core::Date{std::chrono::days{20'000 + 25 * i}};
+      markets.emplace_back(*refresh(chain, made.years, made.rate));
+      markets.back().days = 20 + 25 * i;
+    }
+    std::vector<SearchExpiry> expiries;
+    for (const auto& in : markets) expiries.push_back(in.expiry());
+    for (const auto objective :
+         {Objective::expected_profit, Objective::expected_profit_on_max_loss,
+          Objective::expected_profit_on_margin, Objective::credit, Objective::return_on_risk,
+          Objective::pop, Objective::theta_on_max_loss}) {
+      auto request = ask(shape, objective, 8);
+      if (!find_best(request, expiries)) continue;
+      SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
+      expect_proven(request, expiries);
+      request.constraints.min_pop = 0.45;
+      request.constraints.min_credit = at(-6);
+      request.fee_per_contract = at(0.65);
+      request.constraints.breakevens = {0.5, BreakevenDistance::Unit::percent};
+      expect_proven(request, expiries);
+      ++proven;
+    }
+  }
+  EXPECT_GT(proven, 60);
+}
+
 // Every lie that changes what is claimed is found.
 class TamperedCertificate : public ::testing::Test {
  protected:

@@ -124,6 +124,10 @@ struct SearchRequest {
 std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
                                       std::optional<std::pair<Price, Price>> no_breakevens);
 
+/// At whose quantiles, and at the first and the last spot, the finder samples profits under that model
+/// to bound losses from below.
+inline constexpr std::array<double, 6> front_sample_levels{0.001, 0.05, 0.3, 0.7, 0.95, 0.999};
+
 /// One listed expiry. Both are used, not copied, while find_best() or its like runs.
 struct SearchExpiry {
   const PricedChain* priced;
