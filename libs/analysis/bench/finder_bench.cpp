@@ -140,6 +140,8 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
   with = base;
   with.exhaustive = true;
   add("condors_396M/exhaustive", 1, with, false);
+  with.constraints.min_pop = 0.6;
+  add("condors_396M/exhaustive_min_pop_60", 1, with, false);
   add("condors_12_expiries/expected_profit_on_max_loss", 12, base, true);
   return true;
 }();

@@ -20,66 +20,62 @@ tl::unexpected<CertificateRefusal> refuse(CertificateFlaw flaw, std::optional<st
 }
 
 bool close_to(double a, double b) {
-  return std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)});
+  return std::isfinite(a) && std::isfinite(b) &&
+         std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)});
 }
 
-/// What one half, or a combination, adds up to. Money in units, strikes and credit in price units.
-struct Sums {
-  double cost = 0, credit = 0, expected = 0, theta = 0;
-  double loss_1 = 0, loss_2 = 0, gain_1 = 0, gain_2 = 0;
-  std::array<double, 3> gaps{};
-  double at_low = 0, at_high = 0;
-  double origin = 0;
+// What adds up over the halves of a combination. Money in units, strikes and credit in price units.
+enum Term : std::uint8_t {
+  cost,
+  credit,
+  expected,
+  theta,
+  loss_1,
+  loss_2,
+  gain_1,
+  gain_2,
+  gap_0,
+  gap_1,
+  gap_2,
+  at_low,
+  at_high,
+  worst,
+  best,
+  sample_0,
+  terms = sample_0 + 8,
 };
-
-struct Strike {
-  std::int64_t units;
-  std::size_t row;
-  Sums legs;  // cost, credit, expected, theta, profits at spots
-};
+constexpr std::size_t samples = terms - sample_0;
+using Sums = std::array<double, terms>;
 
 // A weighing of sums whose largest value over a class is asked for.
 struct Weighing {
-  double expected = 0, theta = 0, credit = 0, cost = 0;
-  double loss_1 = 0, loss_2 = 0, gain_1 = 0, gain_2 = 0;
-  double gap[3] = {0, 0, 0};
-  double at_low = 0, at_high = 0;
+  std::vector<std::pair<Term, double>> weights;
 
-  double of(const Sums& s) const {
-    return expected * s.expected + theta * s.theta + credit * s.credit + cost * s.cost +
-           loss_1 * s.loss_1 + loss_2 * s.loss_2 + gain_1 * s.gain_1 + gain_2 * s.gain_2 +
-           gap[0] * s.gaps[0] + gap[1] * s.gaps[1] + gap[2] * s.gaps[2] + at_low * s.at_low +
-           at_high * s.at_high;
+  double of(const Sums& sums) const {
+    double total = 0.0;
+    for (const auto& [term, weight] : weights) total += weight * sums[term];
+    return total;
   }
   friend Weighing operator+(Weighing a, const Weighing& b) {
-    a.expected += b.expected;
-    a.theta += b.theta;
-    a.credit += b.credit;
-    a.cost += b.cost;
-    a.loss_1 += b.loss_1;
-    a.loss_2 += b.loss_2;
-    a.gain_1 += b.gain_1;
-    a.gain_2 += b.gain_2;
-    for (int i = 0; i < 3; ++i) a.gap[i] += b.gap[i];
-    a.at_low += b.at_low;
-    a.at_high += b.at_high;
+    a.weights.insert(a.weights.end(), b.weights.begin(), b.weights.end());
     return a;
   }
-  friend Weighing operator*(double by, const Weighing& b) {
-    Weighing a;
-    a.expected = by * b.expected;
-    a.theta = by * b.theta;
-    a.credit = by * b.credit;
-    a.cost = by * b.cost;
-    a.loss_1 = by * b.loss_1;
-    a.loss_2 = by * b.loss_2;
-    a.gain_1 = by * b.gain_1;
-    a.gain_2 = by * b.gain_2;
-    for (int i = 0; i < 3; ++i) a.gap[i] = by * b.gap[i];
-    a.at_low = by * b.at_low;
-    a.at_high = by * b.at_high;
+  friend Weighing operator*(double by, Weighing a) {
+    for (auto& [term, weight] : a.weights) weight *= by;
     return a;
   }
+};
+Weighing only(int term) {
+  return {{{static_cast<Term>(term), 1.0}}};
+}
+
+// One strike of the board, and what its legs of one rung add.
+struct Strike {
+  std::int64_t units;
+  std::array<std::size_t, 2> row;  // in the chain of each expiry that a leg needs
+  Sums legs;
+  double origin;              // profit at spot 0
+  std::vector<double> curve;  // of several expiries: profit at the model's spots
 };
 
 // Ranges of usable strikes, rung by rung, [first, second).
@@ -97,8 +93,13 @@ struct Fitting {
 
 class BoardCheck {
  public:
-  BoardCheck(const SearchRequest& request, const SearchExpiry& expiry, std::size_t index)
-      : request_(request), expiry_(expiry), chain_(expiry.priced->chain), index_(index) {
+  /// `at` is one place in `expiries` for each expiry of the strategy.
+  BoardCheck(const SearchRequest& request, std::span<const SearchExpiry> expiries,
+             const std::vector<std::size_t>& at, std::size_t index)
+      : request_(request), index_(index), density_(*expiries[at[0]].density) {
+    for (const auto i : at) of_.push_back(&expiries[i]);
+    const auto& chain = chain_of(0);
+    multiplier_ = chain.multiplier;
     rungs_ = static_cast<std::size_t>(rung_count(request.strategy));
     cut_ = rungs_ <= 2 ? 1 : 2;
     for (const auto& leg : request.strategy.legs) {
@@ -118,19 +119,41 @@ class BoardCheck {
         }
       }
     }
-    if (chain_.underlying_price) spot_ = chain_.underlying_price->value();
+    if (chain.underlying_price) spot_ = chain.underlying_price->value();
     if (request.constraints.breakevens) {
       const auto& asked = *request.constraints.breakevens;
       distance_ = spot_ * (asked.unit == BreakevenDistance::Unit::percent
                                ? asked.distance / 100.0
-                               : asked.distance * expiry.priced->atm_implied_vol.value_or(0.0) *
-                                     std::sqrt(expiry.priced->years_to_expiry));
+                               : asked.distance * of_[0]->priced->atm_implied_vol.value_or(0.0) *
+                                     std::sqrt(of_[0]->priced->years_to_expiry));
       low_ = std::max(std::ceil((spot_ - *distance_) * units_per_one), 0.0);
       high_ = std::floor((spot_ + *distance_) * units_per_one);
     }
+    std::vector<Price> all;
+    for (const auto* expiry : of_) {
+      for (const auto& row : expiry->priced->chain.rows) all.push_back(row.strike);
+    }
+    std::ranges::sort(all);
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    if (several()) {
+      const bool stretch = distance_ && low_ <= high_;
+      spots_ = front_model_spots(
+          density_, all,
+          stretch ? std::optional{std::pair{Price::from_units(static_cast<std::int64_t>(low_)),
+                                            Price::from_units(static_cast<std::int64_t>(high_))}}
+                  : std::nullopt);
+      // Where profits are sampled: the ends, and the first spot at or above some quantiles.
+      sampled_ = {0};
+      for (const double level : front_sample_levels) {
+        const auto found = std::ranges::lower_bound(spots_, density_.quantile(level));
+        sampled_.push_back(std::min(static_cast<std::size_t>(found - spots_.begin()),
+                                    spots_.size() - 1));
+      }
+      sampled_.push_back(spots_.size() - 1);
+    }
     strikes_.resize(rungs_);
     for (std::size_t rung = 0; rung < rungs_; ++rung) {
-      for (std::size_t row = 0; row < chain_.rows.size(); ++row) add_strike(rung, row);
+      for (const Price strike : all) add_strike(rung, strike);
     }
     lower_ = tabulate(0, cut_);
     upper_ = tabulate(cut_, rungs_);
@@ -195,99 +218,94 @@ class BoardCheck {
 
   Judged judge(const std::array<const Strike*, 4>& at) const {
     const auto& constraints = request_.constraints;
-    const auto price_of = [&](std::size_t rung) { return chain_.rows[at[rung]->row].strike; };
-    if (request_.strategy.wings != Wings::any) {
-      std::vector<Price> strikes;
-      for (std::size_t rung = 0; rung < rungs_; ++rung) strikes.push_back(price_of(rung));
-      if (!strikes_fit(request_.strategy, strikes)) return {Unfit::wings, 0, 0};
+    std::vector<Price> strikes;
+    for (std::size_t rung = 0; rung < rungs_; ++rung) {
+      strikes.push_back(Price::from_units(at[rung]->units));
+    }
+    if (request_.strategy.wings != Wings::any && !strikes_fit(request_.strategy, strikes)) {
+      return {Unfit::wings, 0, 0};
     }
     for (const auto& [gap, width] : constraints.widths) {
       const auto g = static_cast<std::size_t>(gap);
-      if (!width.holds((price_of(g + 1) - price_of(g)).value())) return {Unfit::width, 0, 0};
+      if (!width.holds((strikes[g + 1] - strikes[g]).value())) return {Unfit::width, 0, 0};
     }
     std::vector<Leg> legs;
     std::int64_t contracts = 0;
     Money paid;
-    Price credit;
-    double theta = 0.0;
+    Price received;
+    double decay = 0.0;
     for (const auto& shape : request_.strategy.legs) {
       Leg leg{.kind = shape.kind, .quantity = shape.quantity, .strike = {}, .entry_price = {}};
       if (shape.kind == LegKind::stock) {
-        leg.quantity *= chain_.multiplier;
-        leg.entry_price = *chain_.underlying_price;
+        leg.quantity *= multiplier_;
+        leg.entry_price = *chain_of(0).underlying_price;
         leg.multiplier = 1;
       } else {
-        const auto& row = chain_.rows[at[static_cast<std::size_t>(shape.rung)]->row];
-        const auto& side = shape.kind == LegKind::call ? row.call : row.put;
-        leg.strike = row.strike;
-        leg.entry_price = *entry_price(*side, shape.quantity > 0, request_.fill);
-        leg.multiplier = chain_.multiplier;
-        credit = credit - leg.entry_price * shape.quantity;
+        const std::size_t row = row_of(shape, *at[static_cast<std::size_t>(shape.rung)]);
+        leg.strike = chain_of(shape.expiry_rung).rows[row].strike;
+        leg.entry_price = *entry_price(*side_of(shape, row), shape.quantity > 0, request_.fill);
+        leg.multiplier = multiplier_;
+        received = received - leg.entry_price * shape.quantity;
         contracts += std::abs(std::int64_t{shape.quantity});
-        if (const auto* greeks = greeks_of(shape, at[static_cast<std::size_t>(shape.rung)]->row)) {
-          theta += greeks->theta * shape.quantity * chain_.multiplier;
+        if (const auto* greeks = greeks_of(shape, row)) {
+          decay += greeks->theta * shape.quantity * multiplier_;
         }
       }
       paid = paid + leg.entry_price * (leg.quantity * leg.multiplier);
       legs.push_back(leg);
     }
     const Money fees = request_.fee_per_contract * contracts;
-    const auto payoff = payoff_at_expiry(legs, fees);
-    if (!payoff) core::panic("a listed combination has no payoff: " + payoff.error().message);
-    if (payoff->max_profit && *payoff->max_profit <= Money{}) return {Unfit::no_profit, 0, 0};
-    if (payoff->max_loss && *payoff->max_loss <= Money{}) return {Unfit::no_risk, 0, 0};
-    if (constraints.min_credit && credit < *constraints.min_credit) return {Unfit::credit, 0, 0};
-    if (constraints.max_loss &&
-        (!payoff->max_loss || payoff->max_loss->value() > *constraints.max_loss)) {
+    const auto outcome = several() ? under_the_model(at) : at_expiry(legs, fees);
+    if (outcome.gain && *outcome.gain < smallest) return {Unfit::no_profit, 0, 0};
+    if (outcome.loss && *outcome.loss < smallest) return {Unfit::no_risk, 0, 0};
+    if (constraints.min_credit && received < *constraints.min_credit) return {Unfit::credit, 0, 0};
+    if (constraints.max_loss && (!outcome.loss || *outcome.loss > *constraints.max_loss)) {
       return {Unfit::max_loss, 0, 0};
     }
     if (distance_) {
-      for (const double breakeven : payoff->breakevens) {
+      for (const double breakeven : outcome.breakevens) {
         if (std::abs(breakeven - spot_) < *distance_) return {Unfit::breakevens, 0, 0};
       }
     }
-    const double pop = probability_of_profit(*payoff, *expiry_.density);
-    if (pop < constraints.min_pop - 1e-12) return {Unfit::pop, 0, pop};
+    if (outcome.pop < constraints.min_pop - 1e-12) return {Unfit::pop, 0, outcome.pop};
 
-    const double expected = expected_profit(*payoff, *expiry_.density);
-    const double loss = payoff->max_loss ? payoff->max_loss->value() : infinity;
-    const Money entry = paid + fees;
+    const double loss = outcome.loss.value_or(infinity);
+    const double entry = (paid + fees).value();
     double score = 0.0;
     for (const auto& [objective, weight] : request_.objective) {
       double value = 0.0;
       switch (objective) {
         case Objective::expected_profit:
-          value = expected;
+          value = outcome.expected;
           break;
         case Objective::expected_profit_on_max_loss:
-          value = expected / loss;
+          value = outcome.expected / loss;
           break;
         case Objective::expected_profit_on_margin:
-          value = expected /
-                  (std::max(loss - entry.value(), 0.0) + std::max(entry.value(), 0.0));
+          value = outcome.expected / (std::max(loss - entry, 0.0) + std::max(entry, 0.0));
           break;
         case Objective::credit:
-          value = credit.value();
+          value = received.value();
           break;
         case Objective::return_on_risk:
-          value = payoff->max_profit->value() / loss;
+          value = *outcome.gain / loss;
           break;
         case Objective::pop:
-          value = pop;
+          value = outcome.pop;
           break;
         case Objective::theta_on_max_loss:
-          value = theta / loss;
+          value = decay / loss;
           break;
       }
       score += weight * value;
     }
-    return {std::nullopt, score, pop};
+    return {std::nullopt, score, outcome.pop};
   }
 
   Fitting fitting(const std::array<const Strike*, 4>& at, const Judged& judged) const {
     Fitting out{judged.score, judged.pop, index_, {}};
     for (std::size_t rung = 0; rung < rungs_; ++rung) {
-      out.strikes.push_back(chain_.rows[at[rung]->row].strike);
+      out.strikes.push_back(Price::from_units(at[rung]->units));
     }
     return out;
   }
@@ -317,11 +335,7 @@ class BoardCheck {
     const auto& constraints = request_.constraints;
     const auto last_gap = rungs_ - 2;
     std::vector<std::vector<std::pair<Weighing, double>>> ways;  // all of them; any of each
-    const auto one_gap = [](std::size_t gap) {
-      Weighing w;
-      w.gap[gap] = 1.0;
-      return w;
-    };
+    const auto one_gap = [](std::size_t gap) { return only(gap_0 + static_cast<int>(gap)); };
     switch (why) {
       case Unfit::wings: {
         if (request_.strategy.wings == Wings::any || rungs_ < 3) return std::nullopt;
@@ -334,107 +348,91 @@ class BoardCheck {
         break;
       }
       case Unfit::width:
+        if (constraints.widths.empty()) return std::nullopt;
         for (const auto& [gap, width] : constraints.widths) {
           const auto g = static_cast<std::size_t>(gap);
-          ways.push_back({{one_gap(g), -std::floor(width.low * units_per_one)}});
-          ways.push_back({{-1.0 * one_gap(g), std::ceil(width.high * units_per_one)}});
+          // The least and the most whole units that lie in the window.
+          const double low = std::round(width.low * units_per_one);
+          const double high = std::round(width.high * units_per_one);
+          ways.push_back({{one_gap(g), -(low / units_per_one < width.low ? low + 1.0 : low)}});
+          ways.push_back(
+              {{-1.0 * one_gap(g), high / units_per_one > width.high ? high - 1.0 : high}});
         }
         break;
-      case Unfit::no_profit: {
+      case Unfit::no_profit:
         if (slopes_[rungs_] > 0) return std::nullopt;
-        Weighing one, two;
-        one.gain_1 = 1.0;
-        two.gain_2 = 1.0;
-        ways = {{{one, -1.0}, {two, -1.0}}};
+        ways.emplace_back();
+        for (const auto& gain : gains()) ways.back().emplace_back(gain, -1.0);
         break;
-      }
-      case Unfit::no_risk: {
+      case Unfit::no_risk:
         if (slopes_[rungs_] < 0) return std::nullopt;
-        Weighing one, two;
-        one.loss_1 = 1.0;
-        two.loss_2 = 1.0;
-        ways = {{{one, -1.0}, {two, -1.0}}};
+        ways.emplace_back();
+        for (const auto& loss : most_losses()) ways.back().emplace_back(loss, -1.0);
         break;
-      }
-      case Unfit::credit: {
+      case Unfit::credit:
         if (!constraints.min_credit) return std::nullopt;
-        Weighing w;
-        w.credit = 1.0;
-        ways = {{{w, -static_cast<double>(constraints.min_credit->units())}}};
+        ways = {{{only(credit), -static_cast<double>(constraints.min_credit->units())}}};
         break;
-      }
-      case Unfit::max_loss: {
+      case Unfit::max_loss:
         if (!constraints.max_loss) return std::nullopt;
-        Weighing one, two;
-        one.loss_1 = -1.0;
-        two.loss_2 = -1.0;
-        const double most_loss = std::floor(*constraints.max_loss * units_per_one + 1e-3);
-        ways = {{{one, most_loss}}, {{two, most_loss}}};
+        for (const auto& loss : losses()) {
+          ways.push_back(
+              {{-1.0 * loss, std::floor(*constraints.max_loss * units_per_one + 1e-3)}});
+        }
         break;
-      }
-      case Unfit::breakevens: {
+      case Unfit::breakevens:
         if (!distance_) return std::nullopt;
-        Weighing low, high;
-        low.at_low = 1.0;
-        high.at_high = 1.0;
-        ways = {{{low, 0.0}, {-1.0 * high, 0.0}}, {{high, 0.0}, {-1.0 * low, 0.0}}};
+        ways = {{{only(at_low), 0.0}, {-1.0 * only(at_high), 0.0}},
+                {{only(at_high), 0.0}, {-1.0 * only(at_low), 0.0}}};
         break;
-      }
       case Unfit::pop:
         return most_pop(box);
     }
-    // The class claims one of the conditions: any that fails settles it, the first that does.
+    // All must hold: the first that cannot settles the class. Less than half a unit is rounding.
     double bound = infinity;
     for (const auto& any : ways) {
-      double best = -infinity;
-      for (const auto& [w, constant] : any) best = std::max(best, most(w, box) + constant);
-      if (best < 0.0) return best / units_per_one;
-      bound = std::min(bound, best);
+      double highest = -infinity;
+      for (const auto& [w, constant] : any) highest = std::max(highest, most(w, box) + constant);
+      if (highest < -0.5) return highest / units_per_one;
+      bound = std::min(bound, highest);
     }
     return bound / units_per_one;
   }
 
   double score_bound(std::optional<double> threshold, const Box& box) const {
-    Weighing expected, theta, credit, cost, loss_1, loss_2, gain_1, gain_2;
-    expected.expected = 1.0;
-    theta.theta = 1.0;
-    credit.credit = 1.0;
-    cost.cost = 1.0;
-    loss_1.loss_1 = 1.0;
-    loss_2.loss_2 = 1.0;
-    gain_1.gain_1 = 1.0;
-    gain_2.gain_2 = 1.0;
-    const std::vector<Weighing> losses{loss_1, loss_2};
-    const std::vector<Weighing> margins{loss_1, loss_2, loss_1 + -1.0 * cost, loss_2 + -1.0 * cost,
-                                        cost};
+    const auto margins_of = [](std::vector<Weighing> of) {
+      const std::size_t count = of.size();
+      for (std::size_t i = 0; i < count; ++i) of.push_back(of[i] + -1.0 * only(cost));
+      of.push_back(only(cost));
+      return of;
+    };
     const auto& objective = request_.objective;
     if (objective.size() == 1 && objective[0].weight == 1.0 &&
         objective[0].objective != Objective::pop) {
       if (!threshold) return infinity;
       const double t = *threshold;
       std::vector<Weighing> numerators;
-      std::vector<Weighing> denominators;
+      std::vector<Weighing> reaching = losses();
+      std::vector<Weighing> sinking = most_losses();
       bool or_zero = false;
       switch (objective[0].objective) {
         case Objective::expected_profit:
-          return most(expected, box) / units_per_one;
+          return most(only(expected), box) / units_per_one;
         case Objective::credit:
-          return most(credit, box) / units_per_one;
+          return most(only(credit), box) / units_per_one;
         case Objective::expected_profit_on_max_loss:
-          numerators = {expected};
-          denominators = losses;
+          numerators = {only(expected)};
           break;
         case Objective::theta_on_max_loss:
-          numerators = {theta};
-          denominators = losses;
+          numerators = {only(theta)};
           break;
         case Objective::return_on_risk:
-          numerators = {gain_1, gain_2};
-          denominators = losses;
+          numerators = gains();
           break;
         case Objective::expected_profit_on_margin:
-          numerators = {expected};
-          denominators = margins;
+          numerators = {only(expected)};
+          reaching = margins_of(reaching);
+          sinking = margins_of(sinking);
           or_zero = true;
           break;
         case Objective::pop:
@@ -443,43 +441,38 @@ class BoardCheck {
       double excess = -infinity;
       for (const auto& n : numerators) {
         std::vector<double> against;
-        for (const auto& d : denominators) against.push_back(most(n + -t * d, box));
+        for (const auto& d : t >= 0.0 ? reaching : sinking) against.push_back(most(n + -t * d, box));
         if (or_zero) against.push_back(most(n, box));
         excess = std::max(excess, t >= 0.0 ? *std::ranges::min_element(against)
                                            : *std::ranges::max_element(against));
       }
       double largest = -infinity;
-      for (const auto& d : denominators) largest = std::max(largest, most(d, box));
+      for (const auto& d : sinking) largest = std::max(largest, most(d, box));
       return t + excess / largest;
     }
 
     Weighing alone, on_loss, on_margin;
-    bool any_on_loss = false;
-    bool any_on_margin = false;
     double on_risk = 0.0;
     double on_pop = 0.0;
     for (const auto& [kind, weight] : objective) {
       switch (kind) {
         case Objective::expected_profit:
-          alone = alone + (weight / units_per_one) * expected;
+          alone = alone + (weight / units_per_one) * only(expected);
           break;
         case Objective::credit:
-          alone = alone + (weight / units_per_one) * credit;
+          alone = alone + (weight / units_per_one) * only(credit);
           break;
         case Objective::expected_profit_on_max_loss:
-          on_loss = on_loss + weight * expected;
-          any_on_loss = true;
+          on_loss = on_loss + weight * only(expected);
           break;
         case Objective::theta_on_max_loss:
-          on_loss = on_loss + weight * theta;
-          any_on_loss = true;
+          on_loss = on_loss + weight * only(theta);
           break;
         case Objective::return_on_risk:
           on_risk += weight;
           break;
         case Objective::expected_profit_on_margin:
-          on_margin = on_margin + weight * expected;
-          any_on_margin = true;
+          on_margin = on_margin + weight * only(expected);
           break;
         case Objective::pop:
           on_pop += weight;
@@ -487,29 +480,33 @@ class BoardCheck {
       }
     }
     double total = most(alone, box);
-    const auto add = [&](double numerator, const std::vector<Weighing>& denominators) {
+    const auto add = [&](double numerator, const std::vector<Weighing>& no_less,
+                         const std::vector<Weighing>& no_more) {
       double largest = -infinity;
       double least = 1.0;
-      for (const auto& d : denominators) {
-        largest = std::max(largest, most(d, box));
-        least = std::max(least, -most(-1.0 * d, box));
-      }
+      for (const auto& d : no_more) largest = std::max(largest, most(d, box));
+      for (const auto& d : no_less) least = std::max(least, -most(-1.0 * d, box));
       total += numerator / (numerator > 0.0 ? least : largest);
     };
     if (on_risk > 0.0) {
-      add(std::max(most(on_loss + on_risk * gain_1, box), most(on_loss + on_risk * gain_2, box)),
-          losses);
-    } else if (any_on_loss) {
-      add(most(on_loss, box), losses);
+      double numerator = -infinity;
+      for (const auto& gain : gains()) {
+        numerator = std::max(numerator, most(on_loss + on_risk * gain, box));
+      }
+      add(numerator, losses(), most_losses());
+    } else if (!on_loss.weights.empty()) {
+      add(most(on_loss, box), losses(), most_losses());
     }
-    if (any_on_margin) add(most(on_margin, box), margins);
+    if (!on_margin.weights.empty()) {
+      add(most(on_margin, box), margins_of(losses()), margins_of(most_losses()));
+    }
     if (on_pop > 0.0) total += on_pop * most_pop(box);
     return total;
   }
 
   double most_pop(const Box& box) const {
     if (edges_.empty()) {
-      edges_ = pop_cell_edges(*expiry_.density);
+      edges_ = pop_cell_edges(density_);
       for (double& edge : edges_) edge *= units_per_one;
     }
     const auto lower = most_in_cells(0, cut_, lower_, box);
@@ -518,7 +515,7 @@ class BoardCheck {
     double below = 0.0;
     for (std::size_t c = 0; c < edges_.size(); ++c) {
       const double to = c + 1 < edges_.size()
-                            ? expiry_.density->cdf(edges_[c + 1] / units_per_one)
+                            ? density_.cdf(edges_[c + 1] / units_per_one)
                             : 1.0;
       if (lower[c] + upper[c] > 0.0) pop += to - below;
       below = to;
@@ -527,21 +524,127 @@ class BoardCheck {
   }
 
  private:
-  const Valuation* greeks_of(const LegShape& leg, std::size_t row) const {
-    const auto& at = expiry_.priced->rows[row];
+  static constexpr double smallest = 1.0 / units_per_one;  // amount of money that is one
+
+  bool several() const { return of_.size() > 1; }
+  const ExpiryChain& chain_of(int expiry) const {
+    return of_[static_cast<std::size_t>(expiry)]->priced->chain;
+  }
+  static std::size_t row_of(const LegShape& leg, const Strike& at) {
+    return at.row[static_cast<std::size_t>(leg.expiry_rung)];
+  }
+  const OptionSide* side_of(const LegShape& leg, std::size_t row) const {
+    const auto& at = chain_of(leg.expiry_rung).rows[row];
+    const auto& side = leg.kind == LegKind::call ? at.call : at.put;
+    return side ? &*side : nullptr;
+  }
+  const OptionAnalytics* option_of(const LegShape& leg, std::size_t row) const {
+    const auto& at = of_[static_cast<std::size_t>(leg.expiry_rung)]->priced->rows[row];
     const auto& option = leg.kind == LegKind::call ? at.call : at.put;
-    return option && option->greeks ? &*option->greeks : nullptr;
+    return option ? &*option : nullptr;
+  }
+  const Valuation* greeks_of(const LegShape& leg, std::size_t row) const {
+    const auto* option = option_of(leg, row);
+    return option != nullptr && option->greeks ? &*option->greeks : nullptr;
+  }
+
+  // What bounds the max loss from below and from above, and the max profit from above: with one
+  // expiry the largest of them is the loss, or the profit, itself.
+  std::vector<Weighing> losses() const {
+    if (!several()) return {only(loss_1), only(loss_2)};
+    std::vector<Weighing> all;
+    for (std::size_t k = 0; k < samples; ++k) {
+      all.push_back(-1.0 * only(sample_0 + static_cast<int>(k)));
+    }
+    return all;
+  }
+  std::vector<Weighing> most_losses() const {
+    return several() ? std::vector{only(worst)} : std::vector{only(loss_1), only(loss_2)};
+  }
+  std::vector<Weighing> gains() const {
+    return several() ? std::vector{only(best)} : std::vector{only(gain_1), only(gain_2)};
+  }
+
+  struct Outcome {
+    std::optional<double> gain;  // nothing: unlimited; currency
+    std::optional<double> loss;
+    std::vector<double> breakevens;
+    double pop;
+    double expected;
+  };
+
+  Outcome at_expiry(std::span<const Leg> legs, Money fees) const {
+    const auto payoff = payoff_at_expiry(legs, fees);
+    if (!payoff) core::panic("a listed combination has no payoff: " + payoff.error().message);
+    Outcome out{.gain = std::nullopt,
+                .loss = std::nullopt,
+                .breakevens = payoff->breakevens,
+                .pop = probability_of_profit(*payoff, density_),
+                .expected = expected_profit(*payoff, density_)};
+    if (payoff->max_profit) out.gain = payoff->max_profit->value();
+    if (payoff->max_loss) out.loss = payoff->max_loss->value();
+    return out;
+  }
+
+  // Segment by segment of the broken line through the model's spots.
+  Outcome under_the_model(const std::array<const Strike*, 4>& at) const {
+    std::vector<double> profit(spots_.size(), 0.0);
+    for (std::size_t rung = 0; rung < rungs_; ++rung) {
+      for (std::size_t g = 0; g < spots_.size(); ++g) {
+        profit[g] += at[rung]->curve[g] / units_per_one;
+      }
+    }
+    if (stock_ != 0) {
+      const double shares = static_cast<double>(stock_) * multiplier_;
+      for (std::size_t g = 0; g < spots_.size(); ++g) {
+        profit[g] += shares * (spots_[g] - chain_of(0).underlying_price->value());
+      }
+    }
+    const double tail = static_cast<double>(slopes_[rungs_]) * multiplier_;
+    const auto [least, most_profit] = std::ranges::minmax_element(profit);
+    Outcome out{.gain = *most_profit,
+                .loss = -*least,
+                .breakevens = {},
+                .pop = 0.0,
+                .expected = profit[0]};
+    if (tail > 0.0) out.gain.reset();
+    if (tail < 0.0) out.loss.reset();
+    double below = density_.cdf(spots_[0]);
+    if (profit[0] > 0.0) out.pop += below;
+    for (std::size_t g = 0; g < spots_.size(); ++g) {
+      const bool last = g + 1 == spots_.size();
+      const double to = last ? infinity : spots_[g + 1];
+      const double slope = last ? tail : (profit[g + 1] - profit[g]) / (to - spots_[g]);
+      out.expected += slope * (density_.call(spots_[g]) - (last ? 0.0 : density_.call(to)));
+      const double above = last ? 1.0 : density_.cdf(to);
+      const bool starts = profit[g] > 0.0;
+      const bool ends = last ? (tail > 0.0 || (tail == 0.0 && starts)) : profit[g + 1] > 0.0;
+      if (profit[g] == 0.0) out.breakevens.push_back(spots_[g]);
+      if (starts && ends) out.pop += above - below;
+      const bool crosses = last ? profit[g] * tail < 0.0 : profit[g] * profit[g + 1] < 0.0;
+      if (crosses) {
+        const double root = spots_[g] - profit[g] / slope;
+        out.breakevens.push_back(root);
+        const double middle = density_.cdf(root);
+        out.pop += starts ? middle - below : above - middle;
+      } else if (starts != ends) {
+        out.pop += above - below;  // zero at one end
+      }
+      below = above;
+    }
+    return out;
   }
 
   bool usable(const LegShape& leg, std::size_t row) const {
     const auto& constraints = request_.constraints;
-    const auto& at = chain_.rows[row];
-    const auto& side = leg.kind == LegKind::call ? at.call : at.put;
-    if (at.strike <= Price{} || !side) return false;
+    const double strike = chain_of(leg.expiry_rung).rows[row].strike.value();
+    const auto* side = side_of(leg, row);
+    if (strike <= 0.0 || side == nullptr) return false;
     const bool bought = leg.quantity > 0;
     if (!entry_price(*side, bought, request_.fill)) return false;
     if (constraints.sell_out_of_the_money && !bought) {
-      const double moneyness = expiry_.priced->parity.forward - at.strike.value();
+      const double moneyness =
+          of_[static_cast<std::size_t>(leg.expiry_rung)]->priced->parity.forward - strike;
       if (leg.kind == LegKind::call ? moneyness > 0.0 : moneyness < 0.0) return false;
     }
     const auto* greeks = greeks_of(leg, row);
@@ -553,8 +656,7 @@ class BoardCheck {
     if (constraints.max_spread_share) {
       const auto middle = side->mid();
       if (!middle || *middle <= Price{}) return false;
-      if ((side->ask->value() - side->bid->value()) >
-          *constraints.max_spread_share * middle->value() + 1e-12) {
+      if ((*side->ask - *side->bid).value() > *constraints.max_spread_share * middle->value()) {
         return false;
       }
     }
@@ -571,39 +673,97 @@ class BoardCheck {
     const bool decays = std::ranges::any_of(request_.objective, [](const auto& part) {
       return part.objective == Objective::theta_on_max_loss;
     });
-    return !decays || greeks != nullptr;
+    if (decays && greeks == nullptr) return false;
+    return leg.expiry_rung == 0 || (option_of(leg, row) != nullptr && option_of(leg, row)->implied_vol);
   }
 
-  void add_strike(std::size_t rung, std::size_t row) {
-    Strike made{.units = chain_.rows[row].strike.units(), .row = row, .legs = {}};
-    const double strike = static_cast<double>(made.units);
-    const double mean = expiry_.density->mean() * units_per_one;
+  void add_strike(std::size_t rung, Price price) {
+    const double strike = static_cast<double>(price.units());
+    const double mean = density_.mean() * units_per_one;
+    Strike made{.units = price.units(), .row = {}, .legs = {}, .origin = 0.0, .curve = {}};
+    made.curve.assign(spots_.size(), 0.0);
+    double lots_beyond = 0.0;
     for (const auto& leg : request_.strategy.legs) {
       if (leg.kind == LegKind::stock || leg.rung != static_cast<int>(rung)) continue;
+      const auto& rows = chain_of(leg.expiry_rung).rows;
+      const auto found = std::ranges::find(rows, price, &StrikeRow::strike);
+      if (found == rows.end()) return;
+      const auto row = static_cast<std::size_t>(found - rows.begin());
       if (!usable(leg, row)) return;
-      const auto& side =
-          leg.kind == LegKind::call ? chain_.rows[row].call : chain_.rows[row].put;
-      const auto price = static_cast<double>(
-          entry_price(*side, leg.quantity > 0, request_.fill)->units());
-      const double shares = static_cast<double>(leg.quantity) * chain_.multiplier;
+      made.row[static_cast<std::size_t>(leg.expiry_rung)] = row;
+      const auto entry = static_cast<double>(
+          entry_price(*side_of(leg, row), leg.quantity > 0, request_.fill)->units());
+      const double shares = static_cast<double>(leg.quantity) * multiplier_;
       const double fee = std::abs(leg.quantity) *
                          static_cast<double>(request_.fee_per_contract.units());
-      const auto worth = [&](double spot) {
+      const double paid = shares * entry + fee;
+      const auto intrinsic = [&](double spot) {
         return std::max(leg.kind == LegKind::call ? spot - strike : strike - spot, 0.0);
       };
-      const double call = expiry_.density->call(strike / units_per_one) * units_per_one;
-      const double fair = leg.kind == LegKind::call ? call : call - mean + strike;
-      made.legs.cost += shares * price + fee;
-      made.legs.credit -= leg.quantity * price;
-      made.legs.expected += shares * (fair - price) - fee;
-      made.legs.origin += shares * (worth(0.0) - price) - fee;
-      made.legs.at_low += shares * (worth(low_) - price) - fee;
-      made.legs.at_high += shares * (worth(high_) - price) - fee;
+      made.legs[cost] += paid;
+      made.legs[credit] -= leg.quantity * entry;
+      made.origin += shares * intrinsic(0.0) - paid;
+      if (leg.kind == LegKind::call) lots_beyond += leg.quantity;
+      if (!several()) {
+        const double call = density_.call(strike / units_per_one) * units_per_one;
+        made.legs[expected] +=
+            shares * (leg.kind == LegKind::call ? call : call - mean + strike) - paid;
+        made.legs[at_low] += shares * intrinsic(low_) - paid;
+        made.legs[at_high] += shares * intrinsic(high_) - paid;
+      }
+      for (std::size_t g = 0; g < spots_.size(); ++g) {
+        made.curve[g] += shares * (leg.expiry_rung == 0 ? intrinsic(spots_[g] * units_per_one)
+                                                        : later_worth(leg, row, spots_[g])) -
+                         paid;
+      }
       if (const auto* greeks = greeks_of(leg, row)) {
-        made.legs.theta += shares * units_per_one * greeks->theta;
+        made.legs[theta] += shares * units_per_one * greeks->theta;
       }
     }
-    strikes_[rung].push_back(made);
+    if (several()) {
+      const auto& curve = made.curve;
+      made.legs[worst] = -*std::ranges::min_element(curve);
+      made.legs[best] = *std::ranges::max_element(curve);
+      for (std::size_t k = 0; k < samples; ++k) made.legs[sample_0 + k] = curve[sampled_[k]];
+      made.legs[expected] = curve[0];
+      for (std::size_t g = 0; g < spots_.size(); ++g) {
+        const bool last = g + 1 == spots_.size();
+        const double slope = last ? lots_beyond * multiplier_ * units_per_one
+                                  : (curve[g + 1] - curve[g]) / (spots_[g + 1] - spots_[g]);
+        made.legs[expected] +=
+            slope * (density_.call(spots_[g]) - (last ? 0.0 : density_.call(spots_[g + 1])));
+      }
+      if (distance_ && low_ <= high_) {
+        const auto at = [&](double spot) {
+          const auto found = std::ranges::lower_bound(
+              spots_, Price::from_units(static_cast<std::int64_t>(spot)).value());
+          return curve[static_cast<std::size_t>(found - spots_.begin())];
+        };
+        made.legs[at_low] = at(low_);
+        made.legs[at_high] = at(high_);
+      }
+    }
+    strikes_[rung].push_back(std::move(made));
+  }
+
+  // Of a leg of the second expiry when the first one settles at `spot`, price units per share.
+  double later_worth(const LegShape& leg, std::size_t row, double spot) const {
+    const auto& front = *of_[0]->priced;
+    const auto& back = *of_[1]->priced;
+    const double strike = back.chain.rows[row].strike.value();
+    const double discount = back.parity.discount_factor / front.parity.discount_factor;
+    const double forward = spot * (back.parity.forward / front.parity.forward);
+    if (!(forward > 0.0)) {
+      return leg.kind == LegKind::call ? 0.0 : discount * strike * units_per_one;
+    }
+    return units_per_one *
+           black_scholes_price(leg.kind == LegKind::call ? Right::call : Right::put,
+                               ForwardInputs{.forward = forward,
+                                             .strike = strike,
+                                             .years_to_expiry = back.years_to_expiry -
+                                                                front.years_to_expiry,
+                                             .discount_factor = discount,
+                                             .vol = *option_of(leg, row)->implied_vol});
   }
 
   // All halves from rung `from` to `to`, by strike indices; upside down ones are nothing.
@@ -627,50 +787,60 @@ class BoardCheck {
     Sums s = first.legs;
     const auto strike = [](const Strike& of) { return static_cast<double>(of.units); };
     const auto slope = [&](std::size_t i) {
-      return static_cast<double>(slopes_[i]) * chain_.multiplier;
+      return static_cast<double>(slopes_[i]) * multiplier_;
     };
     const auto stand_on = [&](std::size_t rung, const Strike& at) {
-      if (rung > 0) s.gaps[rung - 1] += strike(at);
-      if (rung + 1 < rungs_) s.gaps[rung] -= strike(at);
+      if (rung > 0) s[gap_0 + rung - 1] += strike(at);
+      if (rung + 1 < rungs_) s[gap_0 + rung] -= strike(at);
     };
-    stand_on(from, first);
+    double origin = first.origin;
     std::vector<double> rises{slope(from) * strike(first)};
     const Strike* last = &first;
     if (second != nullptr) {
-      const Sums& t = second->legs;
-      s.cost += t.cost;
-      s.credit += t.credit;
-      s.expected += t.expected;
-      s.theta += t.theta;
-      s.origin += t.origin;
-      s.at_low += t.at_low;
-      s.at_high += t.at_high;
-      stand_on(from + 1, *second);
+      for (std::size_t t = 0; t < terms; ++t) s[t] += second->legs[t];
+      origin += second->origin;
       rises.push_back(rises[0] + slope(from + 1) * (strike(*second) - strike(first)));
       last = second;
+      stand_on(from + 1, *second);
     }
-    if (from == 0) {
-      if (stock_ != 0) {
-        const double shares = static_cast<double>(stock_) * chain_.multiplier;
-        const auto price = static_cast<double>(chain_.underlying_price->units());
-        s.cost += shares * price;
-        s.origin -= shares * price;
-        s.expected += shares * (expiry_.density->mean() * units_per_one - price);
-        s.at_low += shares * (low_ - price);
-        s.at_high += shares * (high_ - price);
+    stand_on(from, first);
+    if (from == 0 && stock_ != 0) {
+      const double shares = static_cast<double>(stock_) * multiplier_;
+      const auto price = static_cast<double>(chain_of(0).underlying_price->units());
+      s[cost] += shares * price;
+      origin -= shares * price;
+      s[expected] += shares * (density_.mean() * units_per_one - price);
+      s[at_low] += shares * (low_ - price);
+      s[at_high] += shares * (high_ - price);
+      if (several()) {
+        double lowest = infinity;
+        double highest = -infinity;
+        for (std::size_t g = 0; g < spots_.size(); ++g) {
+          const double profit = shares * (spots_[g] * units_per_one - price);
+          lowest = std::min(lowest, profit);
+          highest = std::max(highest, profit);
+        }
+        s[worst] -= lowest;
+        s[best] += highest;
+        for (std::size_t k = 0; k < samples; ++k) {
+          s[sample_0 + k] += shares * (spots_[sampled_[k]] * units_per_one - price);
+        }
       }
+    }
+    if (several()) return s;
+    if (from == 0) {
       const double handed =
           cut_ < rungs_ ? rises.back() - slope(cut_) * strike(*last) : rises.back();
       rises.push_back(0.0);
-      s.loss_1 = -s.origin - *std::ranges::min_element(rises);
-      s.gain_1 = s.origin + *std::ranges::max_element(rises);
-      s.loss_2 = -s.origin - handed;
-      s.gain_2 = s.origin + handed;
+      s[loss_1] = -origin - *std::ranges::min_element(rises);
+      s[gain_1] = origin + *std::ranges::max_element(rises);
+      s[loss_2] = -origin - handed;
+      s[gain_2] = origin + handed;
     } else {
-      s.loss_1 = -s.origin;
-      s.gain_1 = s.origin;
-      s.loss_2 = -s.origin - *std::ranges::min_element(rises);
-      s.gain_2 = s.origin + *std::ranges::max_element(rises);
+      s[loss_1] = -origin;
+      s[gain_1] = origin;
+      s[loss_2] = -origin - *std::ranges::min_element(rises);
+      s[gain_2] = origin + *std::ranges::max_element(rises);
     }
     return s;
   }
@@ -709,43 +879,64 @@ class BoardCheck {
                                     const Box& box) const {
     std::vector<double> most(edges_.size(), from == to ? 0.0 : -infinity);
     if (from == to) return most;
-    each_half(table, from, box, [&](const Sums& s, std::size_t i, std::size_t j) {
-      const std::array<double, 2> strikes{
-          static_cast<double>(strikes_[from][i].units),
-          to - from == 2 ? static_cast<double>(strikes_[from + 1][j].units) : infinity};
+    double tail = 0.0;
+    for (const auto& leg : request_.strategy.legs) {
+      const auto rung = static_cast<std::size_t>(leg.rung);
+      if (leg.kind == LegKind::stock && from == 0) tail += leg.quantity;
+      if (leg.kind == LegKind::call && rung >= from && rung < to) tail += leg.quantity;
+    }
+    each_half(table, from, box, [&](const Sums&, std::size_t i, std::size_t j) {
+      std::array<const Strike*, 2> at{&strikes_[from][i],
+                                      to - from == 2 ? &strikes_[from + 1][j] : nullptr};
       // What the half's own legs are worth: stock, puts below their strikes, calls above theirs.
       const auto profit = [&](double spot) {
-        double total = s.origin + (from == 0 ? static_cast<double>(stock_) * spot : 0.0) *
-                                      chain_.multiplier;
+        double total = from == 0 && stock_ != 0
+                           ? static_cast<double>(stock_) * multiplier_ *
+                                 (spot - static_cast<double>(chain_of(0).underlying_price->units()))
+                           : 0.0;
         for (const auto& leg : request_.strategy.legs) {
-          if (leg.kind == LegKind::stock) continue;
           const auto rung = static_cast<std::size_t>(leg.rung);
-          if (rung < from || rung >= to) continue;
-          const double strike = strikes[rung - from];
-          const double now = std::max(leg.kind == LegKind::call ? spot - strike : strike - spot, 0.0);
-          const double then = leg.kind == LegKind::call ? 0.0 : strike;
-          total += static_cast<double>(leg.quantity) * chain_.multiplier * (now - then);
+          if (leg.kind == LegKind::stock || rung < from || rung >= to) continue;
+          const double strike = static_cast<double>(at[rung - from]->units);
+          total += static_cast<double>(leg.quantity) * multiplier_ *
+                   std::max(leg.kind == LegKind::call ? spot - strike : strike - spot, 0.0);
         }
+        for (const Strike* strike : at) total -= strike != nullptr ? strike->legs[cost] : 0.0;
         return total;
       };
-      double tail = 0.0;
-      for (const auto& leg : request_.strategy.legs) {
-        const auto rung = static_cast<std::size_t>(leg.rung);
-        if (leg.kind == LegKind::stock && from == 0) tail += leg.quantity;
-        if (leg.kind == LegKind::call && rung >= from && rung < to) tail += leg.quantity;
-      }
-      for (std::size_t c = 0; c < edges_.size(); ++c) {
-        double best = profit(edges_[c]);
-        const bool last = c + 1 == edges_.size();
-        if (!last) best = std::max(best, profit(edges_[c + 1]));
-        for (const double strike : strikes) {
-          if (strike >= edges_[c] && (last ? strike < infinity : strike < edges_[c + 1])) {
-            best = std::max(best, profit(strike));
+      const auto raise = [&](double spot, double value) {
+        for (std::size_t c = 0; c < edges_.size(); ++c) {
+          const double end = c + 1 < edges_.size() ? edges_[c + 1] : infinity;
+          if (spot >= edges_[c] && spot <= end) most[c] = std::max(most[c], value);
+        }
+      };
+      if (several()) {
+        std::size_t c = 0;
+        for (std::size_t g = 0; g < spots_.size(); ++g) {
+          const double spot = spots_[g] * units_per_one;
+          double value = from == 0 && stock_ != 0
+                             ? static_cast<double>(stock_) * multiplier_ *
+                                   (spot - static_cast<double>(chain_of(0).underlying_price->units()))
+                             : 0.0;
+          for (const Strike* strike : at) value += strike != nullptr ? strike->curve[g] : 0.0;
+          while (c + 1 < edges_.size() && edges_[c + 1] < spot) ++c;
+          for (std::size_t k = c; k < edges_.size() && edges_[k] <= spot; ++k) {
+            most[k] = std::max(most[k], value);
           }
         }
-        if (last && tail > 0.0) best = infinity;
-        most[c] = std::max(most[c], best);
+      } else {
+        for (std::size_t c = 0; c < edges_.size(); ++c) {
+          const double value = profit(edges_[c]);
+          most[c] = std::max(most[c], value);
+          if (c > 0) most[c - 1] = std::max(most[c - 1], value);
+        }
+        for (const Strike* strike : at) {
+          if (strike != nullptr) {
+            raise(static_cast<double>(strike->units), profit(static_cast<double>(strike->units)));
+          }
+        }
       }
+      if (tail > 0.0) most.back() = infinity;
     });
     return most;
   }
@@ -765,9 +956,12 @@ class BoardCheck {
   }
 
   const SearchRequest& request_;
-  const SearchExpiry& expiry_;
-  const ExpiryChain& chain_;
   std::size_t index_;
+  const Density& density_;                 // of the first expiry
+  std::vector<const SearchExpiry*> of_;    // by expiry rung
+  int multiplier_ = 0;
+  std::vector<double> spots_;              // of the model of later legs, currency
+  std::vector<std::size_t> sampled_;
   std::size_t rungs_ = 0;
   std::size_t cut_ = 0;
   std::int64_t stock_ = 0;
@@ -865,11 +1059,21 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
 
   // The boards that had to be searched, and what they hold.
   std::vector<std::vector<std::size_t>> wanted;
+  const auto in_window = [&](const SearchExpiry& expiry) {
+    return expiry.days_to_expiry >=
+               constraints.min_days_to_expiry.value_or(std::numeric_limits<int>::min()) &&
+           expiry.days_to_expiry <=
+               constraints.max_days_to_expiry.value_or(std::numeric_limits<int>::max());
+  };
   for (std::size_t i = 0; i < expiries.size(); ++i) {
-    const int days = expiries[i].days_to_expiry;
-    if (days >= constraints.min_days_to_expiry.value_or(std::numeric_limits<int>::min()) &&
-        days <= constraints.max_days_to_expiry.value_or(std::numeric_limits<int>::max())) {
-      wanted.push_back({i});
+    if (!in_window(expiries[i])) continue;
+    if (expiry_count(request.strategy) == 1) wanted.push_back({i});
+    for (std::size_t j = i + 1; j < expiries.size() && expiry_count(request.strategy) == 2; ++j) {
+      if (in_window(expiries[j]) &&
+          expiries[i].priced->years_to_expiry < expiries[j].priced->years_to_expiry &&
+          expiries[i].priced->chain.multiplier == expiries[j].priced->chain.multiplier) {
+        wanted.push_back({i, j});
+      }
     }
   }
   if (certificate.boards.size() != wanted.size()) {
@@ -882,7 +1086,7 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
     if (certificate.boards[b].expiries != wanted[b]) {
       return refuse(CertificateFlaw::boards, b, "another expiry than searched");
     }
-    boards.emplace_back(request, expiries[wanted[b][0]], b);
+    boards.emplace_back(request, expiries, wanted[b], b);
     const std::int64_t held = boards[b].count(boards[b].whole());
     if (held != certificate.boards[b].combinations) {
       return refuse(CertificateFlaw::total_count, b, "a board of another number of combinations");

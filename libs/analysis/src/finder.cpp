@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "bifrost/analysis/certificate.hpp"
 #include "finder_search.hpp"
 
 namespace bifrost::analysis {
@@ -28,6 +29,12 @@ constexpr std::array<std::pair<Objective, std::string_view>, 7> objective_names{
     {Objective::theta_on_max_loss, "theta_on_max_loss"},
 }};
 
+// Whether a strategy can have legs in both: the second settles later, and a contract is as large.
+bool one_after_the_other(const SearchExpiry& first, const SearchExpiry& second) {
+  return second.priced->years_to_expiry > first.priced->years_to_expiry &&
+         second.priced->chain.multiplier == first.priced->chain.multiplier;
+}
+
 // The choices of expiries, in the order in which ties are broken.
 core::Result<std::vector<std::vector<std::size_t>>> choices_of_expiries(
     const Task& task, std::span<const SearchExpiry> expiries) {
@@ -37,12 +44,21 @@ core::Result<std::vector<std::vector<std::size_t>>> choices_of_expiries(
     }
   }
   const auto& constraints = task.request.constraints;
+  const auto in_window = [&](std::size_t i) {
+    const int days = expiries[i].days_to_expiry;
+    return (!constraints.min_days_to_expiry || days >= *constraints.min_days_to_expiry) &&
+           (!constraints.max_days_to_expiry || days <= *constraints.max_days_to_expiry);
+  };
   std::vector<std::vector<std::size_t>> choices;
   for (std::size_t i = 0; i < expiries.size(); ++i) {
-    const int days = expiries[i].days_to_expiry;
-    if (constraints.min_days_to_expiry && days < *constraints.min_days_to_expiry) continue;
-    if (constraints.max_days_to_expiry && days > *constraints.max_days_to_expiry) continue;
-    choices.push_back({i});
+    if (!in_window(i)) continue;
+    if (!task.several_expiries) {
+      choices.push_back({i});
+      continue;
+    }
+    for (std::size_t j = i + 1; j < expiries.size(); ++j) {
+      if (in_window(j) && one_after_the_other(expiries[i], expiries[j])) choices.push_back({i, j});
+    }
   }
   return choices;
 }
@@ -121,9 +137,9 @@ tl::expected<Board::Rows, WhyNot::Leg> usable_rows(const Board& board,
   for (std::size_t l = 0; l < legs.size(); ++l) {
     if (legs[l].kind == LegKind::stock) continue;
     const auto rung = static_cast<std::size_t>(legs[l].rung);
-    const auto& all = board.chain().rows;
+    const auto& all = board.board_rows();
     const auto row =
-        std::ranges::lower_bound(all, combination.strikes[rung], {}, &StrikeRow::strike);
+        std::ranges::lower_bound(all, combination.strikes[rung], {}, &finder::BoardRow::strike);
     if (row == all.end() || row->strike != combination.strikes[rung] || row->strike <= Price{}) {
       return tl::unexpected{WhyNot::Leg{l, UnusableLeg::not_listed}};
     }
@@ -199,6 +215,8 @@ std::string_view to_string(UnusableLeg why) {
       return "size";
     case UnusableLeg::no_theta:
       return "no_theta";
+    case UnusableLeg::no_vol:
+      return "no_vol";
   }
   return "unknown";
 }
@@ -216,6 +234,21 @@ std::vector<int> wing_gaps(const StrategyShape& shape) {
     }
   }
   return gaps;
+}
+
+std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
+                                      std::optional<std::pair<Price, Price>> no_breakevens) {
+  auto spots = pop_cell_edges(front);
+  for (const Price strike : strikes) spots.push_back(strike.value());
+  if (no_breakevens) {
+    spots.push_back(no_breakevens->first.value());
+    spots.push_back(no_breakevens->second.value());
+  }
+  spots.push_back(2.0 * *std::ranges::max_element(spots));
+  std::ranges::sort(spots);
+  const auto same = std::ranges::unique(spots);
+  spots.erase(same.begin(), same.end());
+  return spots;
 }
 
 std::optional<LognormalDensity> atm_density(const PricedChain& priced) {

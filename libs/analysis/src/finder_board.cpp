@@ -6,6 +6,9 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "bifrost/analysis/certificate.hpp"
+#include "bifrost/analysis/chain_pricing.hpp"
+
 namespace bifrost::analysis::finder {
 namespace {
 
@@ -98,10 +101,12 @@ core::Result<Task> make_task(const SearchRequest& request) {
             .stock_lots = 0,
             .plain = std::nullopt,
             .uses_theta = false,
-            .uses_pop = false};
+            .uses_pop = false,
+            .several_expiries = false};
   if (task.rungs == 0) return bad("a strategy without options");
   if (task.rungs > most_rungs) return bad("a strategy of more than four strikes");
-  if (expiry_count(request.strategy) > 1) return bad("a strategy of several expiries");
+  if (expiry_count(request.strategy) > 2) return bad("a strategy of more than two expiries");
+  task.several_expiries = expiry_count(request.strategy) > 1;
   task.lower_rungs = task.rungs <= 2 ? 1 : 2;
   for (const auto& leg : request.strategy.legs) {
     if (leg.kind == LegKind::stock) {
@@ -161,87 +166,214 @@ double CdfTable::at_most(std::int64_t units) const {
   return edges_[std::min(static_cast<std::size_t>(units >> shift_) + 1, edges_.size() - 1)];
 }
 
-Board::Board(const Task& task, const SearchExpiry& front, std::vector<std::size_t> at)
-    : task_(&task), front_(&front), at_(std::move(at)) {}
-
 core::Result<Board> Board::make(const Task& task, std::span<const SearchExpiry> expiries,
                                 std::vector<std::size_t> at) {
-  const SearchExpiry& front = expiries[at.front()];
-  Board board(task, front, std::move(at));
-  const auto& chain = board.chain();
-  if (!exact_money_holds(task, chain)) {
-    return core::fail(core::Errc::invalid_input,
-                      "prices or multiplier of the chain are too large for exact money");
+  Board board(task, std::move(at));
+  for (std::size_t rung = 0; rung < board.at_.size(); ++rung) {
+    board.of_[rung] = &expiries[board.at_[rung]];
   }
-  const auto& constraints = task.request.constraints;
-  if ((has_stock(task.request.strategy) || constraints.breakevens) && !chain.underlying_price) {
+  BF_CHECK(board.prepare());
+  return board;
+}
+
+core::Result<void> Board::prepare() {
+  const auto& constraints = task_->request.constraints;
+  for (std::size_t rung = 0; rung < at_.size(); ++rung) {
+    if (!exact_money_holds(*task_, of_[rung]->priced->chain)) {
+      return core::fail(core::Errc::invalid_input,
+                        "prices or multiplier of the chain are too large for exact money");
+    }
+  }
+  const bool with_stock = has_stock(task_->request.strategy);
+  if ((with_stock || constraints.breakevens) && !chain().underlying_price) {
     return core::fail(core::Errc::unavailable, "the chain has no price of the underlying");
   }
-  if (has_stock(task.request.strategy)) {
-    board.stock_price_ = chain.underlying_price->units();
-    board.stock_expected_ = board.density().mean() * units_per_one -
-                            static_cast<double>(chain.underlying_price->units());
+  if (with_stock) {
+    stock_price_ = chain().underlying_price->units();
+    stock_expected_ = density().mean() * units_per_one - static_cast<double>(stock_price_);
   }
-  if (constraints.min_credit) board.limits_.credit = constraints.min_credit->units();
+  if (constraints.min_credit) limits_.credit = constraints.min_credit->units();
   // A limit beyond exact money limits nothing. Below it the guess is a unit off at most.
   if (constraints.max_loss && *constraints.max_loss * units_per_one < most_exact_money) {
     auto units = static_cast<std::int64_t>(*constraints.max_loss * units_per_one);
     while (Money::from_units(units + 1).value() <= *constraints.max_loss) ++units;
     while (Money::from_units(units).value() > *constraints.max_loss) --units;
-    board.limits_.loss = units;
+    limits_.loss = units;
   }
   if (constraints.breakevens) {
-    const double spot = chain.underlying_price->value();
+    const double spot = chain().underlying_price->value();
     double distance = spot * constraints.breakevens->distance / 100.0;
     if (constraints.breakevens->unit == BreakevenDistance::Unit::sigmas) {
-      const auto vol = front.priced->atm_implied_vol;
+      const auto vol = priced().atm_implied_vol;
       if (!vol) {
         return core::fail(core::Errc::unavailable,
                           "breakevens in sigmas need an at-the-money vol, and there is none");
       }
       distance = spot * constraints.breakevens->distance * *vol *
-                 std::sqrt(front.priced->years_to_expiry);
+                 std::sqrt(priced().years_to_expiry);
     }
-    board.nearest_breakeven_ = distance;
+    nearest_breakeven_ = distance;
     const double low = std::max(std::ceil((spot - distance) * units_per_one), 0.0);
     const double high = std::min(std::floor((spot + distance) * units_per_one), 1e15);
     if (low <= high) {
-      board.limits_.no_breakevens = {static_cast<std::int64_t>(low),
-                                     static_cast<std::int64_t>(high)};
+      limits_.no_breakevens = {static_cast<std::int64_t>(low), static_cast<std::int64_t>(high)};
     }
   }
-  if (constraints.min_pop > 0.0 || task.uses_pop) {
-    board.cdf_.emplace(board.density(),
-                       chain.rows.empty() ? 0 : 2 * chain.rows.back().strike.units());
+  list_rows();
+  if ((constraints.min_pop > 0.0 || task_->uses_pop) && !task_->several_expiries) {
+    cdf_.emplace(density(), rows_.empty() ? 0 : 2 * rows_.back().strike.units());
   }
-  for (const Column c : {cost, credit, expected, loss_1, loss_2, gain_1, gain_2}) {
-    board.used_[c] = true;
+  for (const Column c : {cost, credit, expected}) used_[c] = true;
+  if (task_->several_expiries) {
+    used_[worst] = used_[best] = true;
+    for (std::size_t k = 0; k < samples; ++k) used_[sample_0 + k] = true;
+  } else {
+    for (const Column c : {loss_1, loss_2, gain_1, gain_2}) used_[c] = true;
   }
-  board.used_[theta] = task.uses_theta;
-  board.used_[wing_difference] = task.request.strategy.wings != Wings::any;
+  used_[theta] = task_->uses_theta;
+  used_[wing_difference] = task_->request.strategy.wings != Wings::any;
   for (const auto& [gap, width] : constraints.widths) {
-    board.used_[static_cast<std::size_t>(gap_0 + gap)] = true;
+    used_[static_cast<std::size_t>(gap_0 + gap)] = true;
   }
-  board.used_[at_low] = board.used_[at_high] = board.limits_.no_breakevens.has_value();
-  for (std::size_t rung = 0; rung < task.rungs; ++rung) {
-    board.place_of_row_[rung].assign(chain.rows.size(), -1);
-    for (std::size_t row = 0; row < chain.rows.size(); ++row) {
-      const bool usable = chain.rows[row].strike > Price{} &&
-                          std::ranges::all_of(task.request.strategy.legs, [&](const LegShape& leg) {
-                            return leg.rung != static_cast<int>(rung) ||
-                                   !board.leg_place(leg, row).why;
+  used_[at_low] = used_[at_high] = limits_.no_breakevens.has_value();
+  for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
+    place_of_row_[rung].assign(rows_.size(), -1);
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      const bool usable = rows_[row].strike > Price{} &&
+                          std::ranges::all_of(task_->request.strategy.legs, [&](const LegShape& leg) {
+                            return leg.rung != static_cast<int>(rung) || !leg_place(leg, row).why;
                           });
       if (!usable) continue;
-      board.place_of_row_[rung][row] = static_cast<int>(board.places_[rung].size());
-      board.places_[rung].push_back(board.place(rung, row));
+      place_of_row_[rung][row] = static_cast<int>(places_[rung].size());
+      places_[rung].push_back(place(rung, row));
     }
   }
-  return board;
+  if (task_->several_expiries) make_profiles();
+  return {};
+}
+
+void Board::list_rows() {
+  if (!task_->several_expiries) {
+    for (std::size_t i = 0; i < chain().rows.size(); ++i) {
+      rows_.push_back({chain().rows[i].strike, {static_cast<int>(i), -1}});
+    }
+    return;
+  }
+  const auto& front = chain(0).rows;
+  const auto& back = chain(1).rows;
+  for (std::size_t i = 0, j = 0; i < front.size() || j < back.size();) {
+    BoardRow row{.strike = {}, .row = {-1, -1}};
+    if (j == back.size() || (i < front.size() && front[i].strike <= back[j].strike)) {
+      row.strike = front[i].strike;
+    } else {
+      row.strike = back[j].strike;
+    }
+    if (i < front.size() && front[i].strike == row.strike) row.row[0] = static_cast<int>(i++);
+    if (j < back.size() && back[j].strike == row.strike) row.row[1] = static_cast<int>(j++);
+    rows_.push_back(row);
+  }
+}
+
+void Board::make_profiles() {
+  Profiles made;
+  std::vector<Price> strikes;
+  for (const auto& row : rows_) strikes.push_back(row.strike);
+  const auto spots = front_model_spots(density(), strikes, limits_.no_breakevens
+                                                               ? std::optional{std::pair{
+                                                                     Price::from_units(limits_.no_breakevens->first),
+                                                                     Price::from_units(limits_.no_breakevens->second)}}
+                                                               : std::nullopt);
+  for (const double spot : spots) {
+    made.spots.push_back(spot * units_per_one);
+    made.calls.push_back(density().call(spot) * units_per_one);
+  }
+  const std::size_t count = spots.size();
+  const auto index_of = [&](double spot) {
+    const auto at = std::ranges::lower_bound(spots, spot);
+    return std::min(static_cast<std::size_t>(at - spots.begin()), count - 1);
+  };
+  static_assert(samples == front_sample_levels.size() + 2);
+  made.sampled[0] = 0;
+  for (std::size_t k = 0; k < front_sample_levels.size(); ++k) {
+    made.sampled[k + 1] = index_of(density().quantile(front_sample_levels[k]));
+  }
+  made.sampled[samples - 1] = count - 1;
+  if (limits_.no_breakevens) {
+    made.at_low = index_of(Price::from_units(limits_.no_breakevens->first).value());
+    made.at_high = index_of(Price::from_units(limits_.no_breakevens->second).value());
+  }
+
+  const ExpiryTerms left{.forward = 0.0,
+                         .discount_factor = priced(1).parity.discount_factor /
+                                            priced(0).parity.discount_factor,
+                         .years_to_expiry = priced(1).years_to_expiry - priced(0).years_to_expiry};
+  const double growth = priced(1).parity.forward / priced(0).parity.forward;
+  for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
+    auto& profiles = made.of_rung[rung];
+    profiles.assign(places_[rung].size() * count, 0.0);
+    for (const auto& leg : task_->request.strategy.legs) {
+      if (leg.rung != static_cast<int>(rung)) continue;
+      const double shares = static_cast<double>(leg.quantity) * multiplier() * units_per_one;
+      if (leg.expiry_rung == 0) {
+        for (std::size_t p = 0; p < places_[rung].size(); ++p) {
+          const double strike = rows_[static_cast<std::size_t>(places_[rung][p].row)].strike.value();
+          for (std::size_t g = 0; g < count; ++g) {
+            profiles[p * count + g] +=
+                shares * std::max(leg.kind == LegKind::call ? spots[g] - strike : strike - spots[g], 0.0);
+          }
+        }
+        continue;
+      }
+      std::vector<double> at;
+      std::vector<double> vols;
+      for (const auto& place : places_[rung]) {
+        const auto& row = rows_[static_cast<std::size_t>(place.row)];
+        at.push_back(row.strike.value());
+        vols.push_back(*analytics_of(priced(1).rows[static_cast<std::size_t>(row.row[1])], leg.kind)
+                            ->implied_vol);
+      }
+      const ContractColumns contracts(at, leg.kind == LegKind::call ? Right::call : Right::put);
+      ValuationColumns values;
+      for (std::size_t g = 0; g < count; ++g) {
+        auto terms = left;
+        terms.forward = spots[g] * growth;
+        if (spots[g] > 0.0) price_chain(contracts, terms, vols, values);
+        for (std::size_t p = 0; p < at.size(); ++p) {
+          const double nothing = leg.kind == LegKind::call ? 0.0 : terms.discount_factor * at[p];
+          profiles[p * count + g] += shares * (spots[g] > 0.0 ? values.price[p] : nothing);
+        }
+      }
+    }
+    // What the places lacked: means of curves, which the density sees as straight between the spots.
+    for (std::size_t p = 0; p < places_[rung].size(); ++p) {
+      Place& place = places_[rung][p];
+      const std::span<const double> curve(profiles.data() + p * count, count);
+      double lots = 0.0;  // beyond the last spot
+      for (const auto& leg : task_->request.strategy.legs) {
+        if (leg.rung == static_cast<int>(rung) && leg.kind == LegKind::call) lots += leg.quantity;
+      }
+      double slope = 0.0;
+      double mean = curve[0];
+      for (std::size_t g = 0; g < count; ++g) {
+        const double next = g + 1 < count
+                                ? (curve[g + 1] - curve[g]) / (made.spots[g + 1] - made.spots[g])
+                                : lots * multiplier();
+        mean += (next - slope) * made.calls[g];
+        slope = next;
+      }
+      place.expected = mean - static_cast<double>(place.cost);
+      place.at_low = curve[made.at_low];
+      place.at_high = curve[made.at_high];
+    }
+  }
+  profiles_ = std::move(made);
 }
 
 LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
   const auto& constraints = task_->request.constraints;
-  const auto& quotes = chain().rows[row];
+  const int in_chain = rows_[row].row[static_cast<std::size_t>(leg.expiry_rung)];
+  if (in_chain < 0) return {UnusableLeg::not_listed, std::nullopt};
+  const auto& quotes = chain(leg.expiry_rung).rows[static_cast<std::size_t>(in_chain)];
   const OptionSide* side = side_of(quotes, leg.kind);
   if (side == nullptr) return {UnusableLeg::not_listed, std::nullopt};
   const bool sold = leg.quantity < 0;
@@ -249,12 +381,13 @@ LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
   if (!price) return {UnusableLeg::no_price, std::nullopt};
   const auto because = [&](UnusableLeg why) { return LegPlace{why, price}; };
   const double strike = quotes.strike.value();
-  const double forward = priced().parity.forward;
+  const double forward = priced(leg.expiry_rung).parity.forward;
   if (constraints.sell_out_of_the_money && sold &&
       (leg.kind == LegKind::call ? strike < forward : strike > forward)) {
     return because(UnusableLeg::in_the_money);
   }
-  const OptionAnalytics* option = analytics_of(priced().rows[row], leg.kind);
+  const OptionAnalytics* option =
+      analytics_of(priced(leg.expiry_rung).rows[static_cast<std::size_t>(in_chain)], leg.kind);
   const bool has_greeks = option != nullptr && option->greeks;
   if (const auto& window = sold ? constraints.short_delta : constraints.long_delta) {
     if (!has_greeks) return because(UnusableLeg::no_delta);
@@ -276,21 +409,24 @@ LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
     return because(UnusableLeg::size);
   }
   if (task_->uses_theta && !has_greeks) return because(UnusableLeg::no_theta);
+  if (leg.expiry_rung > 0 && (option == nullptr || !option->implied_vol)) {
+    return because(UnusableLeg::no_vol);
+  }
   return {std::nullopt, price};
 }
 
 Place Board::place(std::size_t rung, std::size_t row) const {
-  const std::int64_t strike = chain().rows[row].strike.units();
+  const std::int64_t strike = rows_[row].strike.units();
   Place place{.row = static_cast<int>(row),
               .strike = strike,
               .cost = 0,
               .credit = 0,
               .at_origin = 0,
-              .at_low = 0,
-              .at_high = 0,
+              .at_low = 0.0,
+              .at_high = 0.0,
               .expected = 0.0,
               .theta = 0.0};
-  const double call = density().call(chain().rows[row].strike.value()) * units_per_one;
+  const double call = density().call(rows_[row].strike.value()) * units_per_one;
   for (const auto& leg : task_->request.strategy.legs) {
     if (leg.rung != static_cast<int>(rung)) continue;
     const std::int64_t price = leg_place(leg, row).price->units();
@@ -301,8 +437,11 @@ Place Board::place(std::size_t rung, std::size_t row) const {
     place.credit -= leg.quantity * price;
     place.at_origin += shares * option_value(leg.kind, strike, 0);
     if (limits_.no_breakevens) {
-      place.at_low += shares * option_value(leg.kind, strike, limits_.no_breakevens->first);
-      place.at_high += shares * option_value(leg.kind, strike, limits_.no_breakevens->second);
+      const auto at = [&](std::int64_t spot) {
+        return static_cast<double>(shares * option_value(leg.kind, strike, spot));
+      };
+      place.at_low += at(limits_.no_breakevens->first);
+      place.at_high += at(limits_.no_breakevens->second);
     }
     const double worth = leg.kind == LegKind::call
                              ? call
@@ -311,7 +450,11 @@ Place Board::place(std::size_t rung, std::size_t row) const {
                       static_cast<double>(fee);
     if (task_->uses_theta) {
       place.theta += static_cast<double>(shares) * units_per_one *
-                     analytics_of(priced().rows[row], leg.kind)->greeks->theta;
+                     analytics_of(priced(leg.expiry_rung)
+                                      .rows[static_cast<std::size_t>(
+                                          rows_[row].row[static_cast<std::size_t>(leg.expiry_rung)])],
+                                  leg.kind)
+                         ->greeks->theta;
     }
   }
   return place;
@@ -319,7 +462,7 @@ Place Board::place(std::size_t rung, std::size_t row) const {
 
 std::int64_t Board::combinations() const {
   // Ways to reach each place of a rung, from below.
-  std::vector<std::int64_t> ways(chain().rows.size(), 0);
+  std::vector<std::int64_t> ways(rows_.size(), 0);
   for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
     std::vector<std::int64_t> next(ways.size(), 0);
     std::int64_t below = rung == 0 ? 1 : 0;
@@ -336,70 +479,88 @@ std::int64_t Board::combinations() const {
 
 void Board::append(Half& half, std::size_t from, const Place* first, const Place* second) const {
   const bool lower = from == 0;
-  const std::int64_t lots_of_shares = multiplier();
-  const auto slope = [&](std::size_t i) { return task_->slopes[i] * lots_of_shares; };
-  std::array<std::int64_t, columns> sum{};
-  double expected_profit = first->expected + (second != nullptr ? second->expected : 0.0);
+  const auto slope = [&](std::size_t i) { return task_->slopes[i] * multiplier(); };
+  std::array<double, columns> sum{};
   std::int64_t base = 0;  // profit at spot 0
-  std::size_t rung = from;
-  for (const Place* at : {first, second}) {
-    if (at == nullptr) break;
-    sum[cost] += at->cost;
-    sum[credit] += at->credit;
-    sum[at_low] += at->at_low - at->cost;
-    sum[at_high] += at->at_high - at->cost;
-    base += at->at_origin - at->cost;
-    if (rung > 0) sum[gap_0 + rung - 1] += at->strike;
-    if (rung + 1 < task_->rungs) sum[gap_0 + rung] -= at->strike;
-    ++rung;
-  }
+  const auto stand = [&](const Place& at, std::size_t rung) {
+    sum[cost] += static_cast<double>(at.cost);
+    sum[credit] += static_cast<double>(at.credit);
+    sum[expected] += at.expected;
+    sum[theta] += at.theta;
+    sum[at_low] += at.at_low - static_cast<double>(at.cost);
+    sum[at_high] += at.at_high - static_cast<double>(at.cost);
+    base += at.at_origin - at.cost;
+    if (rung > 0) sum[gap_0 + rung - 1] += static_cast<double>(at.strike);
+    if (rung + 1 < task_->rungs) sum[gap_0 + rung] -= static_cast<double>(at.strike);
+    if (profiles_) {
+      const auto curve = profiles_->of(rung, place_index(rung, at.row));
+      const auto [least, most] = std::ranges::minmax_element(curve);
+      sum[worst] += static_cast<double>(at.cost) - *least;
+      sum[best] += *most - static_cast<double>(at.cost);
+      for (std::size_t k = 0; k < samples; ++k) {
+        sum[sample_0 + k] += curve[profiles_->sampled[k]] - static_cast<double>(at.cost);
+      }
+    }
+  };
+  stand(*first, from);
+  if (second != nullptr) stand(*second, from + 1);
   if (lower && task_->stock_lots != 0) {
-    const std::int64_t shares = task_->stock_lots * lots_of_shares;
-    sum[cost] += shares * stock_price_;
+    const std::int64_t shares = task_->stock_lots * multiplier();
+    sum[cost] += static_cast<double>(shares * stock_price_);
     base -= shares * stock_price_;
-    expected_profit += static_cast<double>(shares) * stock_expected_;
+    sum[expected] += static_cast<double>(shares) * stock_expected_;
+    if (profiles_) {
+      const auto profit = [&](double spot) {
+        return static_cast<double>(shares) * (spot - static_cast<double>(stock_price_));
+      };
+      const auto [least, most] =
+          std::minmax({profit(profiles_->spots.front()), profit(profiles_->spots.back())});
+      sum[worst] -= least;
+      sum[best] += most;
+      for (std::size_t k = 0; k < samples; ++k) {
+        sum[sample_0 + k] += profit(profiles_->spots[profiles_->sampled[k]]);
+      }
+    }
     if (limits_.no_breakevens) {
-      sum[at_low] += shares * (limits_.no_breakevens->first - stock_price_);
-      sum[at_high] += shares * (limits_.no_breakevens->second - stock_price_);
+      sum[at_low] += static_cast<double>(shares * (limits_.no_breakevens->first - stock_price_));
+      sum[at_high] += static_cast<double>(shares * (limits_.no_breakevens->second - stock_price_));
     }
   }
   // The line, relative to the base: in the lower half from spot 0, in the upper one from the last
   // strike of the lower.
   std::int64_t rise = slope(from) * first->strike;
-  std::int64_t best = rise;
-  std::int64_t worst = rise;
+  std::int64_t highest = rise;
+  std::int64_t lowest = rise;
   if (second != nullptr) {
     rise += slope(from + 1) * (second->strike - first->strike);
-    best = std::max(best, rise);
-    worst = std::min(worst, rise);
+    highest = std::max(highest, rise);
+    lowest = std::min(lowest, rise);
   }
+  const auto set = [&](Column c, std::int64_t value) { sum[c] = static_cast<double>(value); };
   if (lower) {
-    best = std::max<std::int64_t>(best, 0);
-    worst = std::min<std::int64_t>(worst, 0);
+    highest = std::max<std::int64_t>(highest, 0);
+    lowest = std::min<std::int64_t>(lowest, 0);
     const Place* last = second != nullptr ? second : first;
     const std::size_t next = task_->lower_rungs;
     const std::int64_t handed_on = next < task_->rungs ? rise - slope(next) * last->strike : rise;
-    sum[loss_1] = -base - worst;
-    sum[loss_2] = -base - handed_on;
-    sum[gain_1] = base + best;
-    sum[gain_2] = base + handed_on;
+    set(loss_1, -base - lowest);
+    set(loss_2, -base - handed_on);
+    set(gain_1, base + highest);
+    set(gain_2, base + handed_on);
   } else {
-    sum[loss_1] = -base;
-    sum[loss_2] = -base - worst;
-    sum[gain_1] = base;
-    sum[gain_2] = base + best;
+    set(loss_1, -base);
+    set(loss_2, -base - lowest);
+    set(gain_1, base);
+    set(gain_2, base + highest);
   }
   // A rung in the middle of three belongs to both gaps; what is twice there is right.
-  sum[wing_difference] = task_->rungs >= 3 ? sum[gap_0] - sum[gap_0 + task_->rungs - 2] : 0;
+  if (task_->rungs >= 3) sum[wing_difference] = sum[gap_0] - sum[gap_0 + task_->rungs - 2];
 
+  half.lines.push_back({base, {first->strike, second != nullptr ? second->strike : 0}});
   half.first.push_back(first->row);
   half.last.push_back(second != nullptr ? second->row : first->row);
   for (std::size_t c = 0; c < columns; ++c) {
-    if (used_[c]) half.column[c].push_back(static_cast<double>(sum[c]));
-  }
-  half.column[expected].back() = expected_profit;
-  if (used_[theta]) {
-    half.column[theta].back() = first->theta + (second != nullptr ? second->theta : 0.0);
+    if (used_[c]) half.column[c].push_back(sum[c]);
   }
 }
 
@@ -465,6 +626,7 @@ Half Board::half(std::size_t from, std::size_t to, bool tree) const {
   if (half.rungs == 0) {
     half.first.push_back(INT_MAX);
     half.last.push_back(INT_MAX);
+    half.lines.push_back({});
     for (auto& column : half.column) column.push_back(0.0);
     if (tree) {
       half.nodes.push_back({.begin = 0,
@@ -485,6 +647,7 @@ Half Board::half(std::size_t from, std::size_t to, bool tree) const {
       half.rungs == 1 ? firsts.size() : firsts.size() * places_[from + 1].size();
   half.first.reserve(members);
   half.last.reserve(members);
+  half.lines.reserve(members);
   for (std::size_t c = 0; c < columns; ++c) {
     if (used_[c]) half.column[c].reserve(members);
   }
@@ -511,12 +674,22 @@ Features Board::features(const Half& lower, int i, const Half& upper, int j) con
     return lower.column[c][static_cast<std::size_t>(i)] +
            upper.column[c][static_cast<std::size_t>(j)];
   };
-  return {.cost = sum(cost),
-          .credit = sum(credit),
-          .expected = sum(expected),
-          .theta = used_[theta] ? sum(theta) : 0.0,
-          .loss = task_->unlimited_loss() ? infinity : std::max(sum(loss_1), sum(loss_2)),
-          .gain = task_->unlimited_gain() ? infinity : std::max(sum(gain_1), sum(gain_2))};
+  Features of{.cost = sum(cost),
+              .credit = sum(credit),
+              .expected = sum(expected),
+              .theta = used_[theta] ? sum(theta) : 0.0,
+              .loss = infinity,
+              .gain = infinity};
+  if (profiles_) {
+    const auto curve = profile(rows(lower, i, upper, j));
+    const auto [least, most] = std::ranges::minmax_element(curve);
+    if (!task_->unlimited_loss()) of.loss = -*least;
+    if (!task_->unlimited_gain()) of.gain = *most;
+    return of;
+  }
+  if (!task_->unlimited_loss()) of.loss = std::max(sum(loss_1), sum(loss_2));
+  if (!task_->unlimited_gain()) of.gain = std::max(sum(gain_1), sum(gain_2));
+  return of;
 }
 
 std::optional<Unfit> Board::unfit(const Features& of, const Half& lower, int i, const Half& upper,
@@ -532,8 +705,9 @@ std::optional<Unfit> Board::unfit(const Features& of, const Half& lower, int i, 
   for (const auto& [gap, width] : task_->request.constraints.widths) {
     if (!width.holds(sum(gap_0 + gap) / units_per_one)) return Unfit::width;
   }
-  if (of.gain <= 0.0) return Unfit::no_profit;
-  if (of.loss <= 0.0) return Unfit::no_risk;
+  // Less than the least unit of money is none.
+  if (of.gain < 1.0) return Unfit::no_profit;
+  if (of.loss < 1.0) return Unfit::no_risk;
   if (limits_.credit && of.credit < static_cast<double>(*limits_.credit)) return Unfit::credit;
   if (limits_.loss && of.loss > static_cast<double>(*limits_.loss)) return Unfit::max_loss;
   return std::nullopt;
@@ -541,12 +715,16 @@ std::optional<Unfit> Board::unfit(const Features& of, const Half& lower, int i, 
 
 bool Board::breakevens_fit(const Rows& rows) const {
   if (!nearest_breakeven_) return true;
+  const double spot = chain().underlying_price->value();
+  const auto far = [&](const std::vector<double>& breakevens) {
+    return std::ranges::none_of(breakevens, [&](double breakeven) {
+      return std::abs(breakeven - spot) < *nearest_breakeven_;
+    });
+  };
+  if (profiles_) return far(profile_breakevens(profile(rows)));
   const auto payoff = payoff_at_expiry(legs_at(rows), fees());
   if (!payoff) core::panic("a combination has no payoff: " + payoff.error().message);
-  const double spot = chain().underlying_price->value();
-  return std::ranges::none_of(payoff->breakevens, [&](double breakeven) {
-    return std::abs(breakeven - spot) < *nearest_breakeven_;
-  });
+  return far(payoff->breakevens);
 }
 
 double Board::score(const Features& of, double pop) const {
@@ -592,7 +770,7 @@ Board::Rows Board::rows(const Half& lower, int i, const Half& upper, int j) cons
 std::vector<Leg> Board::legs_at(const Rows& rows) const {
   std::array<Price, most_rungs> strikes;
   for (std::size_t i = 0; i < task_->rungs; ++i) {
-    strikes[i] = chain().rows[static_cast<std::size_t>(rows[i])].strike;
+    strikes[i] = rows_[static_cast<std::size_t>(rows[i])].strike;
   }
   auto legs = make_legs(
       task_->request.strategy, std::span(strikes).first(task_->rungs), multiplier(),
@@ -614,19 +792,17 @@ Money Board::fees() const {
   return task_->request.fee_per_contract * contracts;
 }
 
-Board::Line Board::line(const Rows& rows) const {
-  Line line{.origin = -task_->stock_lots * multiplier() * stock_price_, .strikes = {}};
-  for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
-    const Place& at = place_on(rung, rows[rung]);
-    line.origin += at.at_origin - at.cost;
-    line.strikes[rung] = at.strike;
-  }
+Line Board::line(const Half& lower, int i, const Half& upper, int j) const {
+  const HalfLine& low = lower.lines[static_cast<std::size_t>(i)];
+  const HalfLine& high = upper.lines[static_cast<std::size_t>(j)];
+  Line line{.origin = low.origin + high.origin, .strikes = {low.strikes[0], low.strikes[1], 0, 0}};
+  line.strikes[lower.rungs] = high.strikes[0];
+  if (upper.rungs == 2) line.strikes[lower.rungs + 1] = high.strikes[1];
   return line;
 }
 
 template <class Enter, class Leave>
-void Board::walk(const Rows& rows, const Enter& enter, const Leave& leave) const {
-  const Line on = line(rows);
+void Board::walk(const Line& on, const Enter& enter, const Leave& leave) const {
   std::int64_t at = 0;
   std::int64_t profit = on.origin;
   bool inside = profit > 0;
@@ -649,10 +825,10 @@ void Board::walk(const Rows& rows, const Enter& enter, const Leave& leave) const
   }
 }
 
-double Board::exact_pop(const Rows& rows) const {
+double Board::line_pop(const Line& on) const {
   double total = 0.0;
   double entered = 0.0;
-  bool inside = line(rows).origin > 0;
+  bool inside = on.origin > 0;
   // As the payoff engine divides.
   const auto cdf_at = [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
     const double distance = profit % slope == 0
@@ -661,7 +837,7 @@ double Board::exact_pop(const Rows& rows) const {
     return density().cdf((static_cast<double>(from) + distance) / units_per_one);
   };
   walk(
-      rows,
+      on,
       [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
         entered = cdf_at(from, profit, slope);
         inside = true;
@@ -673,16 +849,21 @@ double Board::exact_pop(const Rows& rows) const {
   return inside ? total + (1.0 - entered) : total;
 }
 
-Bounds Board::pop_bounds(const Rows& rows) const {
+Bounds Board::pop_bounds(const Half& lower, int i, const Half& upper, int j) const {
+  if (profiles_) {
+    const double pop = exact_pop(lower, i, upper, j);
+    return {pop, pop};
+  }
+  const Line on = line(lower, i, upper, j);
   Bounds total{-1e-12, 1e-12};
   Bounds entered{0.0, 0.0};
-  bool inside = line(rows).origin > 0;
+  bool inside = on.origin > 0;
   const auto cdf_at = [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
     const std::int64_t root = from + -profit / slope;
     return Bounds{cdf_->at_least(root), cdf_->at_most(root + 1)};
   };
   walk(
-      rows,
+      on,
       [&](std::int64_t from, std::int64_t profit, std::int64_t slope) {
         entered = cdf_at(from, profit, slope);
         inside = true;
@@ -698,6 +879,86 @@ Bounds Board::pop_bounds(const Rows& rows) const {
     total.high += 1.0 - entered.low;
   }
   return total;
+}
+
+double Board::exact_pop(const Half& lower, int i, const Half& upper, int j) const {
+  return profiles_ ? profile_pop(profile(rows(lower, i, upper, j)))
+                   : line_pop(line(lower, i, upper, j));
+}
+
+void Board::add_profile(bool lower, const Half& half, int member, std::span<double> to) const {
+  const auto m = static_cast<std::size_t>(member);
+  for (std::size_t r = 0; r < half.rungs; ++r) {
+    const std::size_t rung = (lower ? 0 : task_->lower_rungs) + r;
+    const std::size_t at = place_index(rung, r == 0 ? half.first[m] : half.last[m]);
+    const auto curve = profiles_->of(rung, at);
+    const auto paid = static_cast<double>(places_[rung][at].cost);
+    for (std::size_t g = 0; g < to.size(); ++g) to[g] += curve[g] - paid;
+  }
+  if (lower && task_->stock_lots != 0) {
+    const double shares = static_cast<double>(task_->stock_lots * multiplier());
+    for (std::size_t g = 0; g < to.size(); ++g) {
+      to[g] += shares * (profiles_->spots[g] - static_cast<double>(stock_price_));
+    }
+  }
+}
+
+std::vector<double> Board::profile(const Rows& rows) const {
+  std::vector<double> total(profiles_->spots.size(), 0.0);
+  for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
+    const std::size_t at = place_index(rung, rows[rung]);
+    const auto curve = profiles_->of(rung, at);
+    const auto paid = static_cast<double>(places_[rung][at].cost);
+    for (std::size_t g = 0; g < total.size(); ++g) total[g] += curve[g] - paid;
+  }
+  if (task_->stock_lots != 0) {
+    const double shares = static_cast<double>(task_->stock_lots * multiplier());
+    for (std::size_t g = 0; g < total.size(); ++g) {
+      total[g] += shares * (profiles_->spots[g] - static_cast<double>(stock_price_));
+    }
+  }
+  return total;
+}
+
+std::vector<double> Board::profile_breakevens(std::span<const double> profile) const {
+  const auto& spots = profiles_->spots;
+  std::vector<double> found;
+  for (std::size_t g = 0; g < profile.size(); ++g) {
+    if (profile[g] == 0.0) found.push_back(spots[g] / units_per_one);
+    if (g + 1 < profile.size() && profile[g] * profile[g + 1] < 0.0) {
+      const double share = profile[g] / (profile[g] - profile[g + 1]);
+      found.push_back((spots[g] + share * (spots[g + 1] - spots[g])) / units_per_one);
+    }
+  }
+  const double tail = static_cast<double>(task_->slopes[task_->rungs] * multiplier());
+  if (profile.back() * tail < 0.0) {
+    found.push_back((spots.back() - profile.back() / tail) / units_per_one);
+  }
+  return found;
+}
+
+double Board::profile_pop(std::span<const double> profile) const {
+  double total = 0.0;
+  double entered = 0.0;
+  bool inside = profile.front() > 0.0;
+  const auto breakevens = profile_breakevens(profile);
+  const auto& spots = profiles_->spots;
+  // The sign between two breakevens is that of any spot there.
+  std::size_t g = 0;
+  for (const double at : breakevens) {
+    while (g < spots.size() && spots[g] / units_per_one <= at) ++g;
+    const bool now = g < spots.size() ? profile[g] > 0.0
+                                      : task_->slopes[task_->rungs] > 0;
+    if (now == inside) continue;
+    const double cdf = density().cdf(at);
+    if (now) {
+      entered = cdf;
+    } else {
+      total += cdf - entered;
+    }
+    inside = now;
+  }
+  return inside ? total + (1.0 - entered) : total;
 }
 
 std::array<double, 3> Board::half_slopes(bool lower) const {
@@ -718,21 +979,8 @@ std::array<double, 3> Board::half_slopes(bool lower) const {
   return slopes;
 }
 
-double Board::half_origin(bool lower, const Half& half, int member) const {
-  const auto m = static_cast<std::size_t>(member);
-  const std::size_t from = lower ? 0 : task_->lower_rungs;
-  std::int64_t origin = lower ? -task_->stock_lots * multiplier() * stock_price_ : 0;
-  for (std::size_t r = 0; r < half.rungs; ++r) {
-    const Place& at = place_on(from + r, r == 0 ? half.first[m] : half.last[m]);
-    origin += at.at_origin - at.cost;
-  }
-  return static_cast<double>(origin);
-}
-
 Candidate Board::describe(const Rows& rows) const {
   auto legs = legs_at(rows);
-  auto payoff = payoff_at_expiry(legs, fees());
-  if (!payoff) core::panic("a ranked combination has no payoff: " + payoff.error().message);
   const auto& shape = task_->request.strategy;
   Candidate out{.score = 0.0,
                 .expiries = at_,
@@ -740,16 +988,39 @@ Candidate Board::describe(const Rows& rows) const {
                 .credit = {},
                 .fees = fees(),
                 .payoff = std::nullopt,
-                .model_dependent = false,
-                .max_profit = payoff->max_profit,
-                .max_loss = payoff->max_loss,
-                .breakevens = payoff->breakevens,
+                .model_dependent = task_->several_expiries,
+                .max_profit = std::nullopt,
+                .max_loss = std::nullopt,
+                .breakevens = {},
                 .greeks = NetGreeks{},
-                .pop = probability_of_profit(*payoff, density()),
-                .expected_profit = expected_profit(*payoff, density()),
+                .pop = 0.0,
+                .expected_profit = 0.0,
                 .return_on_risk = std::nullopt,
                 .simple_margin = std::nullopt,
                 .annualised_return_simple = std::nullopt};
+  if (profiles_) {
+    const auto curve = profile(rows);
+    const auto [least, most] = std::ranges::minmax_element(curve);
+    const auto money = [](double units) { return Money::from_units(std::llround(units)); };
+    if (!task_->unlimited_gain()) out.max_profit = money(*most);
+    if (!task_->unlimited_loss()) out.max_loss = money(-*least);
+    out.breakevens = profile_breakevens(curve);
+    out.pop = profile_pop(curve);
+    for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
+      out.expected_profit += place_on(rung, rows[rung]).expected / units_per_one;
+    }
+    out.expected_profit +=
+        static_cast<double>(task_->stock_lots * multiplier()) * stock_expected_ / units_per_one;
+  } else {
+    auto payoff = payoff_at_expiry(legs, fees());
+    if (!payoff) core::panic("a ranked combination has no payoff: " + payoff.error().message);
+    out.max_profit = payoff->max_profit;
+    out.max_loss = payoff->max_loss;
+    out.breakevens = payoff->breakevens;
+    out.pop = probability_of_profit(*payoff, density());
+    out.expected_profit = expected_profit(*payoff, density());
+    out.payoff = *std::move(payoff);
+  }
   Money paid = out.fees;
   for (std::size_t i = 0; i < legs.size(); ++i) {
     const auto& leg_shape = shape.legs[i];
@@ -764,8 +1035,10 @@ Candidate Board::describe(const Rows& rows) const {
     } else {
       out.credit = out.credit - legs[i].entry_price * leg_shape.quantity;
       paid = paid + legs[i].entry_price * (legs[i].quantity * legs[i].multiplier);
-      const auto row = static_cast<std::size_t>(rows[static_cast<std::size_t>(leg_shape.rung)]);
-      const OptionAnalytics* option = analytics_of(priced().rows[row], leg_shape.kind);
+      const auto& at = rows_[static_cast<std::size_t>(rows[static_cast<std::size_t>(leg_shape.rung)])];
+      const int in_chain = at.row[static_cast<std::size_t>(leg_shape.expiry_rung)];
+      const OptionAnalytics* option = analytics_of(
+          priced(leg_shape.expiry_rung).rows[static_cast<std::size_t>(in_chain)], leg_shape.kind);
       if (option != nullptr && option->implied_vol) leg.implied_vol = *option->implied_vol;
       if (option == nullptr || !option->greeks) {
         out.greeks.reset();
@@ -781,17 +1054,16 @@ Candidate Board::describe(const Rows& rows) const {
     }
     out.legs.push_back(leg);
   }
-  if (payoff->max_loss) {
-    out.simple_margin = std::max(*payoff->max_loss - paid, Money{}) + std::max(paid, Money{});
-    if (payoff->max_profit && *payoff->max_loss > Money{}) {
-      out.return_on_risk = static_cast<double>(payoff->max_profit->units()) /
-                           static_cast<double>(payoff->max_loss->units());
+  if (out.max_loss) {
+    out.simple_margin = std::max(*out.max_loss - paid, Money{}) + std::max(paid, Money{});
+    if (out.max_profit && *out.max_loss > Money{}) {
+      out.return_on_risk = static_cast<double>(out.max_profit->units()) /
+                           static_cast<double>(out.max_loss->units());
       if (days_to_expiry() > 0) {
         out.annualised_return_simple = *out.return_on_risk * 365.0 / days_to_expiry();
       }
     }
   }
-  out.payoff = *std::move(payoff);
   return out;
 }
 

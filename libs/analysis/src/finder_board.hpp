@@ -42,8 +42,13 @@ enum Column : std::uint8_t {
   gap_2,
   at_low,  // profit at the ends of the stretch without breakevens
   at_high,
-  columns,
+  // Of several expiries instead of losses and gains:
+  worst,     // no loss exceeds it: the legs' worst, each where it is worst for that leg
+  best,      // no profit exceeds it
+  sample_0,  // profits at some spots, of which none exceeds minus the max loss
+  columns = sample_0 + 8,
 };
+inline constexpr std::size_t samples = columns - sample_0;
 
 /// A search as asked for, checked, with what does not depend on the board.
 struct Task {
@@ -56,6 +61,7 @@ struct Task {
   std::optional<Objective> plain;
   bool uses_theta;
   bool uses_pop;  // in the objective
+  bool several_expiries;
 
   bool unlimited_gain() const { return slopes[rungs] > 0; }
   bool unlimited_loss() const { return slopes[rungs] < 0; }
@@ -64,21 +70,54 @@ core::Result<Task> make_task(const SearchRequest& request);
 
 /// A strike that can carry all legs of its rung.
 struct Place {
-  int row;  // of the chain
+  int row;  // of the board
   std::int64_t strike;
   std::int64_t cost;
   std::int64_t credit;
   std::int64_t at_origin;  // what the rung's puts are worth at spot 0
-  std::int64_t at_low;     // what its options are worth at these spots
-  std::int64_t at_high;
+  double at_low;           // what its options are worth at these spots
+  double at_high;
   double expected;  // less the cost
   double theta;
+};
+
+/// A listed strike, and where the chain of each expiry has it; -1 where it does not.
+struct BoardRow {
+  Price strike;
+  std::array<int, 2> row;
+};
+
+/// What a place of a strategy of several expiries is worth when the first expires, at the spots of the
+/// model; see front_model_spots().
+struct Profiles {
+  std::vector<double> spots;  // price units
+  std::vector<double> calls;  // of the density, at the spots; price units
+  std::array<std::size_t, samples> sampled;
+  std::size_t at_low = 0;
+  std::size_t at_high = 0;
+  std::array<std::vector<double>, most_rungs> of_rung;  // by place, then spot; money units
+
+  std::span<const double> of(std::size_t rung, std::size_t place) const {
+    return std::span(of_rung[rung]).subspan(place * spots.size(), spots.size());
+  }
 };
 
 /// What one leg is worth to the search on one row, or why it cannot be used.
 struct LegPlace {
   std::optional<UnusableLeg> why;
   std::optional<Price> price;  // per share; nothing if that is what is missing
+};
+
+/// The profit line that a half adds: its profit at spot 0, and where it bends.
+struct HalfLine {
+  std::int64_t origin;
+  std::array<std::int64_t, 2> strikes;
+};
+
+/// The whole line. Its slopes are the task's.
+struct Line {
+  std::int64_t origin;
+  std::array<std::int64_t, most_rungs> strikes;
 };
 
 struct Node {
@@ -102,6 +141,7 @@ struct Half {
   std::vector<int> first;  // row of its first rung; without rungs INT_MAX
   std::vector<int> last;   // row of its last one
   std::array<std::vector<double>, columns> column;
+  std::vector<HalfLine> lines;
   std::vector<Node> nodes;  // the root first, children after their parent; empty: no tree
 
   int size() const { return static_cast<int>(first.size()); }
@@ -143,11 +183,17 @@ class Board {
 
   const Task& task() const { return *task_; }
   const std::vector<std::size_t>& expiries() const { return at_; }
-  const ExpiryChain& chain() const { return front_->priced->chain; }
-  const PricedChain& priced() const { return *front_->priced; }
-  const Density& density() const { return *front_->density; }
-  int days_to_expiry() const { return front_->days_to_expiry; }
+  /// The first expiry's, or that of another expiry rung.
+  const PricedChain& priced(int expiry_rung = 0) const {
+    return *of_[static_cast<std::size_t>(expiry_rung)]->priced;
+  }
+  const ExpiryChain& chain(int expiry_rung = 0) const { return priced(expiry_rung).chain; }
+  const Density& density() const { return *of_[0]->density; }
+  int days_to_expiry() const { return of_[0]->days_to_expiry; }
   int multiplier() const { return chain().multiplier; }
+  const std::vector<BoardRow>& board_rows() const { return rows_; }
+  /// Of several expiries alone.
+  const Profiles* profiles() const { return profiles_ ? &*profiles_ : nullptr; }
   const std::vector<Place>& places(std::size_t rung) const { return places_[rung]; }
 
   /// How many ascending choices of places there are.
@@ -176,40 +222,49 @@ class Board {
   using Rows = std::array<int, most_rungs>;
   Rows rows(const Half& lower, int i, const Half& upper, int j) const;
   bool breakevens_fit(const Rows& rows) const;
-  double exact_pop(const Rows& rows) const;
+  double exact_pop(const Half& lower, int i, const Half& upper, int j) const;
   /// Only where constraints or the objective ask for probabilities.
-  Bounds pop_bounds(const Rows& rows) const;
-  /// Profit of the legs of one half: at spot 0, and its slopes before, between and after its strikes.
-  double half_origin(bool lower, const Half& half, int member) const;
+  Bounds pop_bounds(const Half& lower, int i, const Half& upper, int j) const;
+  /// Profit of a half at the model's spots.
+  void add_profile(bool lower, const Half& half, int member, std::span<double> to) const;
+  /// Slopes of the legs of one half, before, between and after its strikes.
   std::array<double, 3> half_slopes(bool lower) const;
   std::vector<Leg> legs_at(const Rows& rows) const;
   Money fees() const;
   Candidate describe(const Rows& rows) const;
   std::int64_t strike_units(int row) const {
-    return chain().rows[static_cast<std::size_t>(row)].strike.units();
+    return rows_[static_cast<std::size_t>(row)].strike.units();
   }
 
  private:
-  Board(const Task& task, const SearchExpiry& front, std::vector<std::size_t> at);
+  Board(const Task& task, std::vector<std::size_t> at) : task_(&task), at_(std::move(at)) {}
+  core::Result<void> prepare();
+  void list_rows();
+  void make_profiles();
   Place place(std::size_t rung, std::size_t row) const;
   const Place& place_on(std::size_t rung, int row) const {
-    return places_[rung][static_cast<std::size_t>(place_of_row_[rung][static_cast<std::size_t>(row)])];
+    return places_[rung][place_index(rung, row)];
   }
-  struct Line {
-    std::int64_t origin;  // profit at spot 0
-    std::array<std::int64_t, most_rungs> strikes;
-  };
-  Line line(const Rows& rows) const;
+  std::size_t place_index(std::size_t rung, int row) const {
+    return static_cast<std::size_t>(place_of_row_[rung][static_cast<std::size_t>(row)]);
+  }
+  Line line(const Half& lower, int i, const Half& upper, int j) const;
+  double line_pop(const Line& line) const;
+  /// Of the whole combination, at the model's spots.
+  std::vector<double> profile(const Rows& rows) const;
+  std::vector<double> profile_breakevens(std::span<const double> profile) const;
+  double profile_pop(std::span<const double> profile) const;
   /// Calls enter and leave (spot, profit and slope there) where the line rises from, falls to zero.
   template <class Enter, class Leave>
-  void walk(const Rows& rows, const Enter& enter, const Leave& leave) const;
+  void walk(const Line& line, const Enter& enter, const Leave& leave) const;
   Half half(std::size_t from, std::size_t to, bool tree) const;
   void append(Half& half, std::size_t from, const Place* first, const Place* second) const;
   int grow(Half& half, std::size_t from, std::array<int, 4> box) const;
 
   const Task* task_;
-  const SearchExpiry* front_;
+  std::array<const SearchExpiry*, 2> of_{};  // by expiry rung
   std::vector<std::size_t> at_;
+  std::vector<BoardRow> rows_;
   Limits limits_;
   std::array<bool, columns> used_{};
   std::array<std::vector<Place>, most_rungs> places_;
@@ -217,6 +272,7 @@ class Board {
   std::optional<double> nearest_breakeven_;  // per share
   std::int64_t stock_price_ = 0;
   double stock_expected_ = 0.0;
+  std::optional<Profiles> profiles_;
   std::optional<CdfTable> cdf_;  // where constraints or the objective ask for probabilities
 };
 

@@ -11,6 +11,7 @@ namespace bifrost::analysis::finder {
 namespace {
 
 constexpr double units_per_one = Price::units_per_one;
+constexpr double widest = 1e11;      // currency: beyond all strikes
 constexpr double rounding = 1e-12;  // of the largest amounts that are added
 
 }  // namespace
@@ -65,21 +66,46 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
   }
   for (const auto& [gap, width] : request.constraints.widths) {
     const auto column = static_cast<Column>(gap_0 + gap);
-    // Strikes are whole units; a bound between two of them is as good as the next one outside.
+    // Strikes are whole units: the least and the most of them that the window holds.
     if (width.low > 0.0) {
-      constrain(Unfit::width, units_per_one,
-                {at_least(column, std::floor(width.low * units_per_one))});
+      double least = std::floor(width.low * units_per_one);
+      while (least / units_per_one < width.low) ++least;
+      constrain(Unfit::width, units_per_one, {at_least(column, least)});
     }
-    if (width.high < 1e12) {
-      constrain(Unfit::width, units_per_one,
-                {at_most(column, std::ceil(width.high * units_per_one))});
+    if (width.high < widest) {
+      double most = std::ceil(width.high * units_per_one);
+      while (most / units_per_one > width.high) --most;
+      constrain(Unfit::width, units_per_one, {at_most(column, most)});
     }
   }
-  if (!task.unlimited_gain()) {
-    constrain(Unfit::no_profit, units_per_one, {at_least(gain_1, 1), at_least(gain_2, 1)});
+  const auto plain = [](Column c, double weight = 1.0) {
+    return Form{.terms = {{c, weight}}, .constant = 0.0};
+  };
+  // Max loss and profit: the largest of these with one expiry; with several bounds on either side.
+  std::vector<Form> gains{plain(gain_1), plain(gain_2)};
+  std::vector<Form> losses{plain(loss_1), plain(loss_2)};  // no loss is less than any of them
+  std::vector<Form> most_losses = losses;                  // none exceeds the largest of them
+  if (task.several_expiries) {
+    gains = {plain(best)};
+    most_losses = {plain(worst)};
+    losses.clear();
+    for (std::size_t k = 0; k < samples; ++k) {
+      losses.push_back(plain(static_cast<Column>(sample_0 + k), -1.0));
+    }
   }
+  const auto moved = [](Form form, double weight, double constant) {
+    for (auto& term : form.terms) term.second *= weight;
+    form.constant += constant;
+    return form;
+  };
+  const auto all_moved = [&](const std::vector<Form>& forms, double weight, double constant) {
+    std::vector<Form> out;
+    for (const auto& form : forms) out.push_back(moved(form, weight, constant));
+    return out;
+  };
+  if (!task.unlimited_gain()) constrain(Unfit::no_profit, units_per_one, all_moved(gains, 1.0, -0.5));
   if (!task.unlimited_loss()) {
-    constrain(Unfit::no_risk, units_per_one, {at_least(loss_1, 1), at_least(loss_2, 1)});
+    constrain(Unfit::no_risk, units_per_one, all_moved(most_losses, 1.0, -0.5));
   }
   const auto& limits = board.limits();
   if (limits.credit) {
@@ -87,9 +113,10 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
               {at_least(credit, static_cast<double>(*limits.credit))});
   }
   if (limits.loss) {
-    const auto most = static_cast<double>(*limits.loss);
-    constrain(Unfit::max_loss, units_per_one, {at_most(loss_1, most)});
-    constrain(Unfit::max_loss, units_per_one, {at_most(loss_2, most)});
+    for (const auto& loss : losses) {
+      constrain(Unfit::max_loss, units_per_one,
+                {moved(loss, -1.0, static_cast<double>(*limits.loss) + 0.5)});
+    }
   }
   if (limits.no_breakevens) {
     // Without a breakeven between them profits at the ends have one sign.
@@ -97,64 +124,70 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     constrain(Unfit::breakevens, units_per_one, {at_least(at_high, 0), at_most(at_low, 0)});
   }
 
-  // The objective. Forms of a ratio are weighted anew for each threshold.
-  const auto plain = [](Column c, double weight = 1.0) {
-    return Form{.terms = {{c, weight}}, .constant = 0.0};
+  // Worst loss before what was received, plus what was paid: the largest of all these and 0.
+  const auto margins_of = [&](const std::vector<Form>& of) {
+    auto margins = of;
+    for (auto form : of) {
+      form.terms.emplace_back(cost, -1.0);
+      margins.push_back(std::move(form));
+    }
+    margins.push_back(plain(cost));
+    return margins;
   };
-  const auto objective_form = [&](std::vector<std::pair<Column, double>> terms) {
-    objective_forms_.push_back(add({.terms = std::move(terms), .constant = 0.0}));
-  };
-  const std::vector<Form> losses{plain(loss_1), plain(loss_2)};
-  // Worst loss before what was received, plus what was paid: the largest of all these.
-  const std::vector<Form> margins{
-      plain(loss_1), plain(loss_2), {.terms = {{loss_1, 1.0}, {cost, -1.0}}},
-      {.terms = {{loss_2, 1.0}, {cost, -1.0}}}, plain(cost)};
-  const auto negated = [](Form form) {
-    for (auto& term : form.terms) term.second = -term.second;
-    return form;
-  };
-  const auto add_all = [&](const std::vector<Form>& forms, bool negate) {
+  const auto add_all = [&](const std::vector<Form>& forms, double weight) {
     std::vector<std::size_t> indices;
-    for (const auto& form : forms) indices.push_back(add(negate ? negated(form) : form));
+    for (const auto& form : forms) indices.push_back(add(moved(form, weight, 0.0)));
     return indices;
   };
+  // The objective. Forms of a ratio are weighed anew for each threshold.
+  const auto ratio = [&](const std::vector<Form>& numerators, const std::vector<Form>& at_least_these,
+                         const std::vector<Form>& at_most_these, bool or_zero) {
+    const auto against = [&](const std::vector<Form>& denominators) {
+      std::vector<std::vector<std::size_t>> by_numerator;
+      for (const auto& numerator : numerators) {
+        auto& forms = by_numerator.emplace_back();
+        const auto compare = [&](const std::vector<std::pair<Column, double>>& denominator) {
+          forms.push_back(add({}));
+          ratios_.push_back({forms.back(), numerator.terms, denominator});
+        };
+        for (const auto& denominator : denominators) compare(denominator.terms);
+        if (or_zero) compare({});
+      }
+      return by_numerator;
+    };
+    reaching_ = against(at_least_these);
+    sinking_ = task.several_expiries ? against(at_most_these) : reaching_;
+    denominators_ = add_all(at_most_these, 1.0);
+  };
+  per_unit_ = task.plain == Objective::expected_profit || task.plain == Objective::credit;
   if (task.plain) {
+    const std::vector<Form> nothing{Form{}};
+    const auto margins = margins_of(losses);
+    const auto most_margins = margins_of(most_losses);
     switch (*task.plain) {
       case Objective::expected_profit:
-        objective_form({{expected, 1.0}});
+        ratio({plain(expected)}, nothing, nothing, false);
         break;
       case Objective::credit:
-        objective_form({{credit, 1.0}});
+        ratio({plain(credit)}, nothing, nothing, false);
         break;
       case Objective::expected_profit_on_max_loss:
-      case Objective::theta_on_max_loss: {
-        const Column numerator = *task.plain == Objective::theta_on_max_loss ? theta : expected;
-        objective_form({{numerator, 1.0}, {loss_1, 0.0}});
-        objective_form({{numerator, 1.0}, {loss_2, 0.0}});
-        denominators_ = add_all(losses, false);
+        ratio({plain(expected)}, losses, most_losses, false);
         break;
-      }
+      case Objective::theta_on_max_loss:
+        ratio({plain(theta)}, losses, most_losses, false);
+        break;
       case Objective::return_on_risk:
-        objective_form({{gain_1, 1.0}, {loss_1, 0.0}});
-        objective_form({{gain_1, 1.0}, {loss_2, 0.0}});
-        objective_form({{gain_2, 1.0}, {loss_1, 0.0}});
-        objective_form({{gain_2, 1.0}, {loss_2, 0.0}});
-        denominators_ = add_all(losses, false);
+        ratio(gains, losses, most_losses, false);
         break;
       case Objective::expected_profit_on_margin:
-        objective_form({{expected, 1.0}, {loss_1, 0.0}});
-        objective_form({{expected, 1.0}, {loss_2, 0.0}});
-        objective_form({{expected, 1.0}, {loss_1, 0.0}, {cost, 0.0}});
-        objective_form({{expected, 1.0}, {loss_2, 0.0}, {cost, 0.0}});
-        objective_form({{expected, 1.0}, {cost, 0.0}});
-        objective_form({{expected, 1.0}});
-        denominators_ = add_all(margins, false);
+        ratio({plain(expected)}, margins, most_margins, true);
         break;
       case Objective::pop:
         core::panic("pop is no sum");
     }
   } else {
-    Form alone{.terms = {}, .constant = 0.0};
+    Form alone;
     Form on_loss = alone;
     Form on_margin = alone;
     double on_risk = 0.0;
@@ -186,11 +219,13 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     if (!alone.terms.empty()) parts_.push_back({.numerators = {add(alone)}, .denominators = {}, .least = {}});
     if (!on_loss.terms.empty() || on_risk > 0.0) {
       // Return on risk is positive: with a negative weight it adds nothing to a bound.
-      Part part{.numerators = {}, .denominators = add_all(losses, false), .least = add_all(losses, true)};
+      Part part{.numerators = {},
+                .denominators = add_all(most_losses, 1.0),
+                .least = add_all(losses, -1.0)};
       if (on_risk > 0.0) {
-        for (const Column gain : {gain_1, gain_2}) {
+        for (const auto& gain : gains) {
           Form with = on_loss;
-          with.terms.emplace_back(gain, on_risk);
+          with.terms.emplace_back(gain.terms[0].first, on_risk);
           part.numerators.push_back(add(with));
         }
       } else {
@@ -200,8 +235,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     }
     if (!on_margin.terms.empty()) {
       parts_.push_back({.numerators = {add(on_margin)},
-                        .denominators = add_all(margins, false),
-                        .least = add_all(margins, true)});
+                        .denominators = add_all(margins_of(most_losses), 1.0),
+                        .least = add_all(margins_of(losses), -1.0)});
     }
   }
   for (std::size_t c = 0; c < columns; ++c) {
@@ -212,7 +247,7 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     }
   }
   for (std::size_t form = 0; form < forms_.size(); ++form) {
-    if (std::ranges::find(objective_forms_, form) == objective_forms_.end()) fill(form);
+    if (std::ranges::find(ratios_, form, &Ratio::form) == ratios_.end()) fill(form);
   }
   set_threshold(std::nullopt);
 }
@@ -258,38 +293,45 @@ void Conditions::set_threshold(std::optional<double> threshold) {
   const auto& task = board_->task();
   if (threshold && task.plain) {
     const double at = *threshold;
-    const bool per_unit =
-        *task.plain == Objective::expected_profit || *task.plain == Objective::credit;
-    const double constant = per_unit ? -at * units_per_one : 0.0;
+    const double constant = per_unit_ ? -at * units_per_one : 0.0;
     double largest = std::abs(constant);
-    for (const std::size_t index : objective_forms_) {
+    for (const auto& [index, numerator, denominator] : ratios_) {
       Form& form = forms_[index];
-      // Terms after the first are the denominator; the margin may be the loss before what was
-      // received.
-      for (std::size_t t = 1; t < form.terms.size(); ++t) form.terms[t].second = -at;
-      if (form.terms.size() == 3) form.terms[2].second = at;
+      form.terms = numerator;
+      for (const auto& [column, weight] : denominator) form.terms.emplace_back(column, -at * weight);
       double sum = std::abs(constant);
       for (const auto& [column, weight] : form.terms) sum += std::abs(weight) * largest_[column];
       largest = std::max(largest, sum);
     }
     tolerance_ = rounding * largest;
-    for (const std::size_t index : objective_forms_) {
-      forms_[index].constant = constant + tolerance_;
-      fill(index);
-    }
-    const auto& f = objective_forms_;
-    if (*task.plain == Objective::return_on_risk) {
-      // One gain must reach the threshold against both losses: as groups, every choice of a loss for
-      // each gain.
-      for (const std::size_t a : {f[0], f[1]}) {
-        for (const std::size_t b : {f[2], f[3]}) {
-          objective_.push_back({.why = std::nullopt, .forms = {a, b}});
+    for (const auto& groups : {at >= 0.0 ? reaching_ : sinking_}) {
+      for (const auto& forms : groups) {
+        for (const std::size_t index : forms) {
+          forms_[index].constant = constant + tolerance_;
+          fill(index);
         }
       }
-    } else if (at >= 0.0) {
-      for (const std::size_t form : f) objective_.push_back({.why = std::nullopt, .forms = {form}});
+    }
+    if (at >= 0.0) {
+      // Some numerator must reach the threshold against all denominators: as groups, every choice of
+      // a denominator for each numerator.
+      objective_.push_back({});
+      for (const auto& forms : reaching_) {
+        std::vector<Group> longer;
+        for (const auto& group : objective_) {
+          for (const std::size_t form : forms) {
+            longer.push_back(group);
+            longer.back().forms.push_back(form);
+          }
+        }
+        objective_ = std::move(longer);
+      }
     } else {
-      objective_.push_back({.why = std::nullopt, .forms = f});
+      // Against a negative threshold the largest denominator helps.
+      objective_.push_back({});
+      for (const auto& forms : sinking_) {
+        objective_.back().forms.insert(objective_.back().forms.end(), forms.begin(), forms.end());
+      }
     }
   }
   lay_out();
@@ -333,7 +375,7 @@ std::optional<Conditions::Failure> Conditions::failure(std::size_t lower_node,
   for (const auto& group : objective_) {
     // Where nothing can be lost there is no ratio, and a constraint below fails.
     if (best_of(group) < 0.0 &&
-        (denominators_.empty() || most_of(denominators_, lower_node, upper_node) > 0.0)) {
+        (per_unit_ || most_of(denominators_, lower_node, upper_node) > 0.0)) {
       return Failure{std::nullopt, most_score(lower_node, upper_node, 1.0)};
     }
   }
@@ -363,7 +405,7 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
     double excess = infinity;
     for (const auto& group : objective_) excess = std::min(excess, most_of_nodes(group.forms));
     excess -= tolerance_;
-    const double denominator = denominators_.empty() ? units_per_one : most_of_nodes(denominators_);
+    const double denominator = per_unit_ ? units_per_one : most_of_nodes(denominators_);
     return *threshold_ + excess / denominator;
   }
   double total = pop_weight_ > 0.0 ? pop_weight_ * most_pop : 0.0;
@@ -387,8 +429,10 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
 std::vector<double> Conditions::promise(bool lower) const {
   const auto& values = lower ? lower_values_ : upper_values_;
   std::vector<double> sum(static_cast<std::size_t>((lower ? lower_ : upper_)->size()), 0.0);
-  for (const std::size_t form : objective_forms_) {
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[form][i];
+  for (const auto& forms : threshold_.value_or(0.0) >= 0.0 ? reaching_ : sinking_) {
+    for (const std::size_t form : forms) {
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[form][i];
+    }
   }
   return sum;
 }

@@ -63,7 +63,17 @@ class Conditions {
   std::vector<Form> forms_;
   std::vector<Group> constraints_;
   std::vector<Group> objective_;  // at the threshold
-  std::vector<std::size_t> objective_forms_;
+  struct Ratio {
+    std::size_t form;  // numerator - threshold * denominator
+    std::vector<std::pair<Column, double>> numerator;
+    std::vector<std::pair<Column, double>> denominator;
+  };
+  std::vector<Ratio> ratios_;
+  // By numerator its forms against each denominator: those that none is less than, for thresholds that
+  // are not negative; those of which the largest is not exceeded, for others.
+  std::vector<std::vector<std::size_t>> reaching_;
+  std::vector<std::vector<std::size_t>> sinking_;
+  bool per_unit_ = false;  // the denominator is one unit of currency
   std::optional<double> threshold_;
   double tolerance_ = 0.0;
   std::array<double, columns> largest_{};  // sum of the largest absolute values of both halves

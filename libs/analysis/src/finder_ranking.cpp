@@ -27,36 +27,41 @@ std::vector<Choice> Ranking::sorted() const {
   return out;
 }
 
-std::optional<bool> Judge::pop_fits_by_bounds(const Board::Rows& rows) const {
+std::optional<bool> Judge::pop_fits_by_bounds(int i, int j) const {
   const double least = board_->task().request.constraints.min_pop;
   if (least <= 0.0) return true;
-  const auto [low, high] = board_->pop_bounds(rows);
+  const auto [low, high] = board_->pop_bounds(*lower_, i, *upper_, j);
   if (high < least) return false;
   if (low >= least) return true;
   return std::nullopt;
 }
 
+bool Judge::pop_fits(int i, int j) const {
+  const auto fits = pop_fits_by_bounds(i, j);
+  return fits ? *fits
+              : board_->exact_pop(*lower_, i, *upper_, j) >= board_->task().request.constraints.min_pop;
+}
+
 std::optional<Unfit> Judge::unfit(int i, int j) const {
   const auto features = board_->features(*lower_, i, *upper_, j);
   if (const auto why = board_->unfit(features, *lower_, i, *upper_, j)) return why;
-  const auto rows = board_->rows(*lower_, i, *upper_, j);
-  if (!board_->breakevens_fit(rows)) return Unfit::breakevens;
-  const auto fits = pop_fits_by_bounds(rows);
-  const double least = board_->task().request.constraints.min_pop;
-  if (fits ? *fits : board_->exact_pop(rows) >= least) return std::nullopt;
-  return Unfit::pop;
+  if (!board_->breakevens_fit(board_->rows(*lower_, i, *upper_, j))) return Unfit::breakevens;
+  return pop_fits(i, j) ? std::nullopt : std::optional{Unfit::pop};
 }
 
 Choice Judge::rate(int i, int j) const {
-  const auto rows = board_->rows(*lower_, i, *upper_, j);
-  Choice out{.score = 0.0,
-             .pop = board_->exact_pop(rows),
+  const double pop = board_->exact_pop(*lower_, i, *upper_, j);
+  return place(i, j, board_->score(board_->features(*lower_, i, *upper_, j), pop), pop);
+}
+
+Choice Judge::place(int i, int j, double score, double pop) const {
+  Choice out{.score = score,
+             .pop = pop,
              .board = index_,
              .strikes = {},
-             .rows = rows};
-  out.score = board_->score(board_->features(*lower_, i, *upper_, j), out.pop);
+             .rows = board_->rows(*lower_, i, *upper_, j)};
   for (std::size_t rung = 0; rung < board_->task().rungs; ++rung) {
-    out.strikes[rung] = board_->strike_units(rows[rung]);
+    out.strikes[rung] = board_->strike_units(out.rows[rung]);
   }
   return out;
 }
@@ -64,33 +69,30 @@ Choice Judge::rate(int i, int j) const {
 std::optional<Choice> Judge::choice(int i, int j, std::optional<double> threshold) const {
   const auto& task = board_->task();
   const auto features = board_->features(*lower_, i, *upper_, j);
+  double score = 0.0;
+  if (!task.uses_pop) {
+    score = board_->score(features, 0.0);
+    // What has no risk has no score; it is unfit below.
+    if (threshold && score < *threshold) return std::nullopt;
+  }
   if (board_->unfit(features, *lower_, i, *upper_, j)) return std::nullopt;
-  const auto rows = board_->rows(*lower_, i, *upper_, j);
-  Choice out{.score = 0.0, .pop = 0.0, .board = index_, .strikes = {}, .rows = rows};
   if (task.uses_pop && threshold) {
     // The score is linear in pop, so that its ends bound it.
-    const auto [low, high] = board_->pop_bounds(rows);
+    const auto [low, high] = board_->pop_bounds(*lower_, i, *upper_, j);
     if (std::max(board_->score(features, low), board_->score(features, high)) < *threshold) {
       return std::nullopt;
     }
   }
-  if (!task.uses_pop) {
-    out.score = board_->score(features, 0.0);
-    if (threshold && out.score < *threshold) return std::nullopt;
-  }
-  const auto fits = pop_fits_by_bounds(rows);
+  const auto fits = pop_fits_by_bounds(i, j);
   if (fits && !*fits) return std::nullopt;
-  if (!board_->breakevens_fit(rows)) return std::nullopt;
-  out.pop = board_->exact_pop(rows);
-  if (!fits && out.pop < task.request.constraints.min_pop) return std::nullopt;
+  if (!board_->breakevens_fit(board_->rows(*lower_, i, *upper_, j))) return std::nullopt;
+  const double pop = board_->exact_pop(*lower_, i, *upper_, j);
+  if (!fits && pop < task.request.constraints.min_pop) return std::nullopt;
   if (task.uses_pop) {
-    out.score = board_->score(features, out.pop);
-    if (threshold && out.score < *threshold) return std::nullopt;
+    score = board_->score(features, pop);
+    if (threshold && score < *threshold) return std::nullopt;
   }
-  for (std::size_t rung = 0; rung < task.rungs; ++rung) {
-    out.strikes[rung] = board_->strike_units(rows[rung]);
-  }
-  return out;
+  return place(i, j, score, pop);
 }
 
 void Judge::offer(int i, int j, std::optional<double> threshold, Ranking& ranking) const {

@@ -48,6 +48,8 @@ class Judge {
 
   /// The first reason against it; nothing if it fits.
   std::optional<Unfit> unfit(int i, int j) const;
+  /// Whether its pop reaches the least.
+  bool pop_fits(int i, int j) const;
   /// Offers it to the ranking if it fits, unless its score is below `threshold`.
   void offer(int i, int j, std::optional<double> threshold, Ranking& ranking) const;
   /// Its place in the order, whether it fits or not.
@@ -57,7 +59,8 @@ class Judge {
 
  private:
   std::optional<Choice> choice(int i, int j, std::optional<double> threshold) const;
-  std::optional<bool> pop_fits_by_bounds(const Board::Rows& rows) const;
+  Choice place(int i, int j, double score, double pop) const;
+  std::optional<bool> pop_fits_by_bounds(int i, int j) const;
 
   const Board* board_;
   std::size_t index_;

@@ -34,6 +34,25 @@ void for_each_tile(const Half& lower, const Half& upper, const Visit& visit) {
   }
 }
 
+// Under the model of later legs no condition of the kernels is exact.
+Census scan_one_by_one(const Half& lower, const Half& upper, const Judge& judge, Ranking& ranking,
+                       Progress& progress) {
+  Census census;
+  for_each_tile(lower, upper, [&](int i, long from, long to) {
+    for (int j = static_cast<int>(from); j < static_cast<int>(to); ++j) {
+      if (const auto why = judge.unfit(i, j)) {
+        ++census.unfit[static_cast<std::size_t>(*why)];
+        continue;
+      }
+      ++census.qualified;
+      judge.offer(i, j, ranking.threshold(), ranking);
+    }
+    census.combinations += to - from;
+    return progress.account(to - from, ranking);
+  });
+  return census;
+}
+
 }  // namespace
 
 bool Progress::account(std::int64_t combinations, const Ranking& ranking) {
@@ -49,8 +68,9 @@ bool Progress::account(std::int64_t combinations, const Ranking& ranking) {
 
 Census scan(const Board& board, std::size_t index, const Half& lower, const Half& upper,
             Conditions& conditions, Ranking& ranking, Progress& progress) {
-  const auto passing = passing_pairs();
   const Judge judge(board, index, lower, upper);
+  if (board.task().several_expiries) return scan_one_by_one(lower, upper, judge, ranking, progress);
+  const auto passing = passing_pairs();
   const auto& constraints = board.task().request.constraints;
   // Beyond the kernels: each that gets so far is judged by itself.
   const bool judged = constraints.min_pop > 0.0 || constraints.breakevens;
@@ -67,11 +87,15 @@ Census scan(const Board& board, std::size_t index, const Half& lower, const Half
     const long count = passing(conditions.test(i), from, to, found.data(), passed.data());
     for (long k = 0; k < count; ++k) {
       const int j = found[static_cast<std::size_t>(k)];
-      if (judged) {
+      if (constraints.breakevens) {
         if (const auto why = judge.unfit(i, j)) {
           ++census.unfit[static_cast<std::size_t>(*why)];
           continue;
         }
+      } else if (judged && !judge.pop_fits(i, j)) {
+        // The kernels' conditions on everything else are exact.
+        ++census.unfit[static_cast<std::size_t>(Unfit::pop)];
+        continue;
       }
       judge.offer(i, j, ranking.threshold(), ranking);
     }

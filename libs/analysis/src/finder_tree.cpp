@@ -87,6 +87,30 @@ class PopProfiles {
     return *kept;
   }
 
+  static void raise(float& to, double by) {
+    // Rounded up, whichever way the conversion went.
+    to = std::max(to, static_cast<float>(by + std::abs(by) * 2e-7 + 1e-3));
+  }
+
+  // The model's curves are straight between its spots, and the edges of cells are among those.
+  void add_curve(bool lower, const Half& half, int member, Profile& most) const {
+    const auto& spots = board_.profiles()->spots;
+    std::vector<double> curve(spots.size(), 0.0);
+    board_.add_profile(lower, half, member, curve);
+    std::size_t c = 0;
+    for (std::size_t g = 0; g < spots.size(); ++g) {
+      while (c + 1 < cells && spots[g] > edges_[c + 1]) ++c;
+      raise(most[c], curve[g]);
+      // A spot on the edge bounds the cells on both sides of it.
+      for (std::size_t next = c + 1; next < cells && spots[g] >= edges_[next]; ++next) {
+        raise(most[next], curve[g]);
+      }
+    }
+    if (board_.half_slopes(lower)[half.rungs] > 0.0) {
+      most[cells - 1] = std::numeric_limits<float>::infinity();
+    }
+  }
+
   // A half's profit is linear between its strikes: its most in a cell lies at an edge or at a strike.
   void add(const Side& side, int member, Profile& most) const {
     const auto m = static_cast<std::size_t>(member);
@@ -96,21 +120,20 @@ class PopProfiles {
       return;
     }
     const bool lower = side.first_rung == 0;
+    if (board_.profiles() != nullptr) {
+      add_curve(lower, half, member, most);
+      return;
+    }
     const auto half_slopes = board_.half_slopes(lower);
-    std::array<double, 2> strikes{};
-    strikes[0] = static_cast<double>(board_.strike_units(half.first[m]));
-    if (half.rungs == 2) strikes[1] = static_cast<double>(board_.strike_units(half.last[m]));
-    const double base = board_.half_origin(lower, half, member);
+    const std::array<double, 2> strikes{static_cast<double>(half.lines[m].strikes[0]),
+                                        static_cast<double>(half.lines[m].strikes[1])};
+    const auto base = static_cast<double>(half.lines[m].origin);
     const auto value = [&](double spot) {
       double total = base + half_slopes[0] * spot;
       for (std::size_t r = 0; r < half.rungs; ++r) {
         total += (half_slopes[r + 1] - half_slopes[r]) * std::max(spot - strikes[r], 0.0);
       }
       return total;
-    };
-    const auto raise = [](float& to, double by) {
-      // Rounded up, whichever way the conversion went.
-      to = std::max(to, static_cast<float>(by + std::abs(by) * 2e-7 + 1e-3));
     };
     double at_edge = value(0.0);
     for (std::size_t c = 0; c < cells; ++c) {
@@ -318,7 +341,7 @@ void sow(const Board& board, std::size_t index, const Half& lower, const Half& u
     const auto more = [&](int a, int b) {
       return promise[static_cast<std::size_t>(a)] > promise[static_cast<std::size_t>(b)];
     };
-    const auto rows = static_cast<int>(board.chain().rows.size());
+    const auto rows = static_cast<int>(board.board_rows().size());
     constexpr int stretches = static_cast<int>(few) / 2;
     std::vector<int> chosen(static_cast<std::size_t>(stretches), -1);
     std::vector<int> all(promise.size());

@@ -121,14 +121,57 @@ TEST(Certificate, HoldsForSeveralExpiries) {
   expect_proven(request, expiries);
 }
 
+TEST(Certificate, HoldsForStrategiesOfTwoExpiries) {
+  std::mt19937 random(10);
+  static constexpr std::array covered_diagonal_legs{LegShape{LegKind::stock, +1, no_rung},
+                                                    LegShape{LegKind::put, +1, 0, 1},
+                                                    LegShape{LegKind::call, -1, 1}};
+  std::vector<StrategyShape> shapes(catalogue.begin(), catalogue.end());
+  shapes.push_back({"covered_diagonal", covered_diagonal_legs});
+  int proven = 0;
+  for (const auto& shape : shapes) {
+    if (expiry_count(shape) == 1) continue;
+    std::vector<Market> markets;
+    for (int i = 0; i < 3; ++i) {
+      SyntheticMarket made;
+      made.years = (20.0 + 25 * i) / 365;
+      made.forward = 100.0 + 0.3 * i;
+      made.half_spread = 0.01;
+      auto chain = made.chain(92.0 + i, 109, 1);
+      chain.expiry = core::Date{std::chrono::days{20'000 + 25 * i}};
+      markets.emplace_back(*refresh(chain, made.years, made.rate));
+      markets.back().days = 20 + 25 * i;
+    }
+    std::vector<SearchExpiry> expiries;
+    for (const auto& in : markets) expiries.push_back(in.expiry());
+    for (const auto objective :
+         {Objective::expected_profit, Objective::expected_profit_on_max_loss,
+          Objective::expected_profit_on_margin, Objective::credit, Objective::return_on_risk,
+          Objective::pop, Objective::theta_on_max_loss}) {
+      auto request = ask(shape, objective, 8);
+      if (!find_best(request, expiries)) continue;
+      SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
+      expect_proven(request, expiries);
+      request.constraints.min_pop = 0.45;
+      request.constraints.min_credit = at(-6);
+      request.fee_per_contract = at(0.65);
+      request.constraints.breakevens = {0.5, BreakevenDistance::Unit::percent};
+      expect_proven(request, expiries);
+      ++proven;
+    }
+  }
+  EXPECT_GT(proven, 60);
+}
+
 // Every lie that changes what is claimed is found.
 class TamperedCertificate : public ::testing::Test {
  protected:
   TamperedCertificate() : random_(12), in_(damaged_market(random_, 84, 116, 1.0)) {
-    request_ = ask(iron_condor, Objective::expected_profit_on_max_loss);
+    // What earns most loses most, so that the constraint settles classes too.
+    request_ = ask(iron_condor, Objective::credit);
     request_.constraints.sell_out_of_the_money = true;
-    request_.constraints.min_credit = at(1.5);
-    request_.constraints.min_pop = 0.55;
+    request_.constraints.max_loss = 250.0;
+    request_.constraints.min_pop = 0.5;
     expiry_ = in_.expiry();
     result_ = *find_best(request_, {&expiry_, 1});
   }
@@ -228,7 +271,7 @@ TEST_F(TamperedCertificate, ClosesAClassThatHoldsACandidate) {
     }
     return r.certificate->classes.size();
   };
-  for (const auto why : {std::optional<Unfit>{}, std::optional{Unfit::credit}, std::optional{Unfit::pop}}) {
+  for (const auto why : {std::optional<Unfit>{}, std::optional{Unfit::max_loss}, std::optional{Unfit::pop}}) {
     EXPECT_EQ(after([&](FinderResult& r) {
                 auto& claim = r.certificate->classes.at(holding(r));
                 EXPECT_EQ(claim.end, CertificateClass::End::visited);
@@ -245,7 +288,7 @@ TEST_F(TamperedCertificate, ClosesAClassThatHoldsACandidate) {
 TEST_F(TamperedCertificate, NamesAConstraintNobodyAskedFor) {
   EXPECT_EQ(after([](FinderResult& r) {
               r.certificate->classes[first_of(r, CertificateClass::End::unfit)].why =
-                  Unfit::max_loss;
+                  Unfit::width;
             }),
             CertificateFlaw::class_end);
 }

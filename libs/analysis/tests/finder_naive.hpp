@@ -173,6 +173,160 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
   result.qualified.push_back({score, pop, index, std::move(strikes)});
 }
 
+/// The same for a pair of expiries, by the words of front_model_spots(): spot by spot, leg by leg.
+inline void examine_pair(const SearchRequest& request, std::span<const SearchExpiry> expiries,
+                         std::size_t front, std::size_t back, const std::vector<Price>& strikes,
+                         Result& result, std::vector<std::size_t>& pairs) {
+  const std::array<const PricedChain*, 2> priced{expiries[front].priced, expiries[back].priced};
+  const auto& density = *expiries[front].density;
+  const auto& limits = request.constraints;
+  std::vector<Price> all;
+  for (const auto* chain : priced) {
+    for (const auto& row : chain->chain.rows) all.push_back(row.strike);
+  }
+  const auto row_of = [&](int expiry, Price strike) -> std::optional<std::size_t> {
+    const auto& rows = priced[static_cast<std::size_t>(expiry)]->chain.rows;
+    const auto found = std::ranges::find(rows, strike, &StrikeRow::strike);
+    if (found == rows.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - rows.begin());
+  };
+  struct Held {
+    LegKind kind;
+    double shares;
+    double strike;
+    double price;
+    bool later;
+    double vol;
+  };
+  std::vector<Held> held;
+  double credit = 0.0;
+  double cost = 0.0;
+  double decay = 0.0;
+  for (const auto& shape : request.strategy.legs) {
+    const auto& chain = *priced[static_cast<std::size_t>(shape.expiry_rung)];
+    const auto row = row_of(shape.expiry_rung, strikes[static_cast<std::size_t>(shape.rung)]);
+    if (!row || !leg_usable(request, chain, shape, *row)) return;
+    const auto& option = shape.kind == LegKind::call ? chain.rows[*row].call : chain.rows[*row].put;
+    if (shape.expiry_rung > 0 && (!option || !option->implied_vol)) return;
+    const double price = entry_price(*side(chain.chain.rows[*row], shape.kind), shape.quantity > 0,
+                                     request.fill)
+                             ->value();
+    const double fee = std::abs(shape.quantity) * request.fee_per_contract.value();
+    held.push_back({shape.kind, 100.0 * shape.quantity,
+                    strikes[static_cast<std::size_t>(shape.rung)].value(), price,
+                    shape.expiry_rung > 0, shape.expiry_rung > 0 ? *option->implied_vol : 0.0});
+    credit -= shape.quantity * price;
+    cost += 100.0 * shape.quantity * price + fee;
+    decay += theta(chain, *row, shape.kind).value_or(0.0) * 100.0 * shape.quantity;
+  }
+  ++result.census.combinations;
+  const auto against = [&](Unfit why) { ++result.census.unfit[static_cast<std::size_t>(why)]; };
+  const auto spots = front_model_spots(density, all, std::nullopt);
+  std::vector<double> profit(spots.size(), -cost);
+  for (const auto& leg : held) {
+    for (std::size_t g = 0; g < spots.size(); ++g) {
+      double worth = std::max(leg.kind == LegKind::call ? spots[g] - leg.strike
+                                                        : leg.strike - spots[g], 0.0);
+      if (leg.later) {
+        const double discount =
+            priced[1]->parity.discount_factor / priced[0]->parity.discount_factor;
+        const double forward = spots[g] * priced[1]->parity.forward / priced[0]->parity.forward;
+        worth = forward > 0.0
+                    ? black_scholes_price(
+                          leg.kind == LegKind::call ? Right::call : Right::put,
+                          ForwardInputs{forward, leg.strike,
+                                        priced[1]->years_to_expiry - priced[0]->years_to_expiry,
+                                        discount, leg.vol})
+                    : (leg.kind == LegKind::call ? 0.0 : discount * leg.strike);
+      }
+      profit[g] += leg.shares * worth;
+    }
+  }
+  const double loss = -*std::ranges::min_element(profit);
+  const double gain = *std::ranges::max_element(profit);
+  if (gain < 1e-4) return against(Unfit::no_profit);
+  if (loss < 1e-4) return against(Unfit::no_risk);
+  if (limits.min_credit && credit < limits.min_credit->value() - 1e-9) return against(Unfit::credit);
+  if (limits.max_loss && loss > *limits.max_loss) return against(Unfit::max_loss);
+  // Probability and mean of the broken line, segment by segment.
+  double pop = 0.0;
+  double expected = profit[0];
+  for (std::size_t g = 0; g + 1 < spots.size(); ++g) {
+    const double slope = (profit[g + 1] - profit[g]) / (spots[g + 1] - spots[g]);
+    expected += slope * (density.call(spots[g]) - density.call(spots[g + 1]));
+    const double low = density.cdf(spots[g]);
+    const double high = density.cdf(spots[g + 1]);
+    const bool starts = profit[g] > 0.0;
+    const bool ends = profit[g + 1] > 0.0;
+    if (starts && ends) pop += high - low;
+    if (starts != ends) {
+      const double root = spots[g] - profit[g] / slope;
+      const double middle = density.cdf(std::clamp(root, spots[g], spots[g + 1]));
+      pop += starts ? middle - low : high - middle;
+    }
+  }
+  if (profit.back() > 0.0) pop += 1.0 - density.cdf(spots.back());
+  if (pop < limits.min_pop) return against(Unfit::pop);
+  double score = 0.0;
+  for (const auto& [objective, weight] : request.objective) {
+    switch (objective) {
+      case Objective::expected_profit:
+        score += weight * expected;
+        break;
+      case Objective::expected_profit_on_max_loss:
+        score += weight * expected / loss;
+        break;
+      case Objective::expected_profit_on_margin:
+        score += weight * expected / (std::max(loss - cost, 0.0) + std::max(cost, 0.0));
+        break;
+      case Objective::credit:
+        score += weight * credit;
+        break;
+      case Objective::return_on_risk:
+        score += weight * gain / loss;
+        break;
+      case Objective::pop:
+        score += weight * pop;
+        break;
+      case Objective::theta_on_max_loss:
+        score += weight * decay / loss;
+        break;
+    }
+  }
+  ++result.census.qualified;
+  result.qualified.push_back({score, pop, pairs.size(), strikes});
+}
+
+inline Result search_pairs(const SearchRequest& request, std::span<const SearchExpiry> expiries,
+                           std::vector<std::pair<std::size_t, std::size_t>>& pairs) {
+  Result result;
+  for (std::size_t front = 0; front < expiries.size(); ++front) {
+    for (std::size_t back = front + 1; back < expiries.size(); ++back) {
+      std::vector<Price> all;
+      for (const auto at : {front, back}) {
+        for (const auto& row : expiries[at].priced->chain.rows) all.push_back(row.strike);
+      }
+      std::ranges::sort(all);
+      all.erase(std::unique(all.begin(), all.end()), all.end());
+      const auto rungs = static_cast<std::size_t>(rung_count(request.strategy));
+      std::vector<bool> mask(all.size(), false);
+      std::fill(mask.begin(), mask.begin() + static_cast<std::ptrdiff_t>(rungs), true);
+      std::vector<std::size_t> index(pairs.size());
+      do {
+        std::vector<Price> strikes;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+          if (mask[i]) strikes.push_back(all[i]);
+        }
+        examine_pair(request, expiries, front, back, strikes, result, index);
+      } while (std::prev_permutation(mask.begin(), mask.end()));
+      pairs.emplace_back(front, back);
+    }
+  }
+  std::sort(result.qualified.begin(), result.qualified.end(),
+            [](const Choice& a, const Choice& b) { return a.score > b.score; });
+  return result;
+}
+
 inline Result search(const SearchRequest& request, std::span<const SearchExpiry> expiries) {
   Result result;
   for (std::size_t index = 0; index < expiries.size(); ++index) {

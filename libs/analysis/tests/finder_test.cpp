@@ -168,7 +168,11 @@ TEST(Finder, KeepsEveryConstraint) {
       with([](auto& c) { c.min_open_interest = 120; }),
       with([](auto& c) { c.min_size = 11; }),
       with([](auto& c) { c.widths = {{0, {3.0, 6.0}}, {2, {0.0, 4.5}}}; }),
-      with([](auto& c) { c.widths = {{1, {6.0, 9.0}}}; }),
+      with([](auto& c) { c.widths = {{1, {6.00001, 9.00004}}}; }),
+      with([](auto& c) {
+        c.widths = {{0, {2.99999, 6.0}}, {1, {-1.0, 1e12}}};
+        c.min_pop = 0.3;
+      }),
       with([](auto& c) { c.min_credit = at(0.8); }),
       with([](auto& c) { c.min_credit = at(-0.4); }),
       with([](auto& c) { c.max_loss = 250.0; }),
@@ -250,6 +254,78 @@ TEST(Finder, SearchesSeveralExpiriesAsOneBoard) {
   }
   std::swap(expiries[0], expiries[1]);
   EXPECT_EQ(find_best(ask(iron_condor), expiries).error().code, core::Errc::invalid_input);
+}
+
+std::vector<Market> term_structure(std::mt19937& random, int expiries, double lowest, double highest,
+                                   double step) {
+  std::vector<Market> markets;
+  for (int i = 0; i < expiries; ++i) {
+    SyntheticMarket made;
+    made.years = (20.0 + 25 * i) / 365;
+    made.forward = 100.0 + 0.3 * i;
+    made.half_spread = 0.01;
+    auto chain = made.chain(lowest + (i % 2), highest, step);
+    chain.expiry = core::Date{std::chrono::days{20'000 + 25 * i}};
+    for (auto& row : chain.rows) {
+      for (auto* side : {&row.call, &row.put}) {
+        if (std::uniform_int_distribution<int>(0, 9)(random) == 0) side->reset();
+      }
+    }
+    markets.emplace_back(*refresh(chain, made.years, made.rate));
+    markets.back().days = 20 + 25 * i;
+  }
+  return markets;
+}
+
+TEST(Finder, RanksStrategiesOfTwoExpiriesUnderTheirModel) {
+  std::mt19937 random(37);
+  int compared = 0;
+  for (const auto& shape : catalogue) {
+    if (expiry_count(shape) == 1) continue;
+    const bool four = rung_count(shape) > 2;
+    const auto markets = term_structure(random, 3, 94, 107, four ? 1.5 : 1.0);
+    std::vector<SearchExpiry> expiries;
+    for (const auto& in : markets) expiries.push_back(in.expiry());
+    for (const auto objective : objectives_of(shape)) {
+      for (const double min_pop : {0.0, 0.4}) {
+        SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
+        auto request = ask(shape, objective, 15);
+        request.fill = min_pop > 0.0 ? Fill::natural : Fill::mid;
+        request.fee_per_contract = at(0.65);
+        request.constraints.min_pop = min_pop;
+        if (min_pop > 0.0) request.constraints.max_loss = 500.0;
+        std::vector<std::pair<std::size_t, std::size_t>> pairs;
+        const auto naive = naive::search_pairs(request, expiries, pairs);
+        for (const bool exhaustive : {false, true}) {
+          request.exhaustive = exhaustive;
+          const auto found = find_best(request, expiries);
+          ASSERT_TRUE(found) << found.error().message;
+          EXPECT_EQ(found->combinations, naive.census.combinations);
+          EXPECT_EQ(found->visited + found->pruned, naive.census.combinations);
+          if (exhaustive) {
+            EXPECT_EQ(found->census->unfit, naive.census.unfit);
+            EXPECT_EQ(found->census->qualified, naive.census.qualified);
+          }
+          ASSERT_EQ(found->candidates.size(), std::min(request.keep, naive.qualified.size()));
+          for (std::size_t i = 0; i < found->candidates.size(); ++i) {
+            const auto& ours = found->candidates[i];
+            EXPECT_TRUE(ours.model_dependent);
+            EXPECT_FALSE(ours.payoff);
+            const double tolerance = 1e-7 * std::max(1.0, std::abs(naive.qualified[i].score));
+            EXPECT_NEAR(ours.score, naive.qualified[i].score, tolerance) << "rank " << i;
+            EXPECT_TRUE(std::ranges::any_of(naive.qualified, [&](const naive::Choice& other) {
+              return other.strikes == strikes_of(shape, ours) &&
+                     pairs[other.expiry] == std::pair{ours.expiries.at(0), ours.expiries.at(1)} &&
+                     std::abs(other.score - ours.score) <= tolerance &&
+                     std::abs(other.pop - ours.pop) <= 1e-7;
+            })) << "rank " << i;
+            ++compared;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(compared, 1'000);
 }
 
 // 3.1 million condors: the scan stands in for the naive search, with which it agrees above.

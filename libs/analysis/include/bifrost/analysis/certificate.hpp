@@ -26,15 +26,20 @@
 //   upper: rises m0 s1, m0 s1 + m1 (s2 - s1), without the 0;
 //          loss_1 = -origin                  gain_1 = origin
 //          loss_2 = -origin - least rise     gain_2 = origin + greatest rise
-// and the max loss of the combination is the larger of the sums of loss_1 and of loss_2 over both
+// and with one expiry the max loss of the combination is the larger of the sums of loss_1 and of loss_2 over both
 // halves, the max profit that of gain_1 and gain_2. Cost, credit, expected profit, theta, strikes and
-// the profit at a given spot are sums as well. So for every class and every such number, or fixed
+// the profit at a given spot are sums as well. With two expiries, under the model of
+// front_model_spots(), worst is what the legs of each strike (and stock) lose where that is most, best
+// what they gain where that is most, and the samples are minus the profits at the sampled spots: the
+// samples bound the loss from below and take the place of loss_1 and loss_2 where those do, worst takes
+// it where they bound it from above, best that of gain_1 and gain_2. So for every class and every such number, or fixed
 // weighing of them, (the largest of the lower halves in it) + (the largest of the upper halves) bounds
 // all its combinations. The bound of a class is made of such sums, called M[...]:
 //   bounded, one objective of weight 1 and not pop, threshold T: with numerators N and denominators D
 //          (1, or loss_1 and loss_2, or for the margin loss_1, loss_2, loss_1 - cost, loss_2 - cost,
 //          cost and 0), excess is, for T >= 0, the largest over N of the least over D of M[N - T D],
 //          for T < 0 the largest of all M[N - T D]; bound = T + excess / (largest M[D]), the 0 left out.
+//          Loss from below is meant where T >= 0, from above where T < 0 and in the largest M[D].
 //   bounded, otherwise: the sum over what has one denominator (1, max loss, margin) of M[numerator], as
 //          it is, or over the largest of 1 unit of money and -M[-D] if it is positive, or over the
 //          largest M[D] if it is not; return on risk of negative weight counts 0; plus pop's weight, if

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bifrost/analysis/chain.hpp"
@@ -110,6 +111,23 @@ struct SearchRequest {
   bool certificate = false;
 };
 
+// Strategies of two expiries are judged when the first one settles. Later legs are then worth what
+// Black-Scholes says at their own vol of today (sticky strike), for the time left, with forward and
+// discount factor grown from the first expiry's by the ratios of today's chains; at the spots of
+// front_model_spots(), and on straight lines between them. What is said about such a strategy, max
+// loss and expected profit included, is exact under this model and nothing without it
+// (model_dependent).
+
+/// The spots of that model, currency per share, ascending: 0, `strikes`, pop_cell_edges() of the first
+/// expiry's density, the ends of the stretch without breakevens if there is one, and twice the highest
+/// of them. Beyond the last one a position moves by its calls and shares.
+std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
+                                      std::optional<std::pair<Price, Price>> no_breakevens);
+
+/// At whose quantiles, and at the first and the last spot, the finder samples profits under that model
+/// to bound losses from below.
+inline constexpr std::array<double, 6> front_sample_levels{0.001, 0.05, 0.3, 0.7, 0.95, 0.999};
+
 /// One listed expiry. Both are used, not copied, while find_best() or its like runs.
 struct SearchExpiry {
   const PricedChain* priced;
@@ -146,7 +164,7 @@ struct Candidate {
   Price credit;                       // per share, options only, without fees; negative is a debit
   Money fees;
   /// At the first expiry, fees included. With several expiries the later legs are repriced (see
-  /// front_model) and there is no payoff, only these.
+  /// front_model_spots) and there is no payoff, only what follows.
   std::optional<Payoff> payoff;
   bool model_dependent;
   std::optional<Money> max_profit;  // nothing: unlimited
@@ -272,6 +290,7 @@ enum class UnusableLeg : std::uint8_t {
   open_interest,
   size,
   no_theta,           // the objective needs one
+  no_vol,             // it outlives the first expiry, and is repriced there
 };
 std::string_view to_string(UnusableLeg why);
 
