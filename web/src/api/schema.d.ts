@@ -123,15 +123,364 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/strategies/{symbol}": {
+    "/api/catalogue": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** The best structures of one expiry */
-        get: operations["get_api_strategies_symbol"];
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Catalogue"];
+                    };
+                };
+                /** @description Nothing of that name */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The request is not valid; `errors` lists every field */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A dependency is away, or too many requests are waiting */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/find/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query: {
+                    strategy: string;
+                    expiry?: string;
+                    trading_class?: string;
+                    later_expiry?: string;
+                    at?: string;
+                    style?: components["schemas"]["ExerciseStyle"];
+                    objective?: string;
+                    density?: components["schemas"]["DensityKind"];
+                    fill_position?: number;
+                    fee_per_contract?: number;
+                    short_strikes?: components["schemas"]["ShortStrikes"];
+                    min_pop?: number;
+                    max_loss?: number;
+                    min_credit?: number;
+                    min_short_delta?: number;
+                    max_short_delta?: number;
+                    min_long_delta?: number;
+                    max_long_delta?: number;
+                    min_width?: number;
+                    max_width?: number;
+                    max_spread_share?: number;
+                    min_open_interest?: number;
+                    min_size?: number;
+                    breakeven_percent?: number;
+                    breakeven_sigmas?: number;
+                    min_days?: number;
+                    max_days?: number;
+                    limit?: number;
+                    exhaustive?: boolean;
+                    certificate?: boolean;
+                    why_not?: string;
+                };
+                header?: never;
+                path: {
+                    symbol: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Found"];
+                    };
+                };
+                /** @description Nothing of that name */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The request is not valid; `errors` lists every field */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A dependency is away, or too many requests are waiting */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analyze/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: {
+                    at?: string;
+                };
+                header?: never;
+                path: {
+                    symbol: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PositionRequest"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Position"];
+                    };
+                };
+                /** @description Nothing of that name */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The request is not valid; `errors` lists every field */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A dependency is away, or too many requests are waiting */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fit/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    at?: string;
+                    style?: components["schemas"]["ExerciseStyle"];
+                    rate?: number;
+                };
+                header?: never;
+                path: {
+                    symbol: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Fit"];
+                    };
+                };
+                /** @description Nothing of that name */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The request is not valid; `errors` lists every field */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A dependency is away, or too many requests are waiting */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/density/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query: {
+                    expiry: string;
+                    trading_class?: string;
+                    at?: string;
+                    style?: components["schemas"]["ExerciseStyle"];
+                    points?: number;
+                };
+                header?: never;
+                path: {
+                    symbol: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Densities"];
+                    };
+                };
+                /** @description Nothing of that name */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The request is not valid; `errors` lists every field */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description A dependency is away, or too many requests are waiting */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -318,26 +667,6 @@ export interface components {
             subscribe: components["schemas"]["ChainTopic"] | null;
             unsubscribe: components["schemas"]["ChainTopic"] | null;
         };
-        /** @description The assumptions behind every probability of a reply. */
-        Density: {
-            method: string;
-            /** @description what its mean was taken from */
-            anchor: string;
-            day_count: string;
-            /** Format: double */
-            forward: number;
-            /** Format: double */
-            discount_factor: number;
-            /** @description given, fitted to put-call parity, or assumed_zero */
-            discount_source: string;
-            /**
-             * Format: double
-             * @description at the money, annual, decimal
-             */
-            implied_vol: number;
-            /** Format: double */
-            years_to_expiry: number;
-        };
         /** @description One thing the API depends on. */
         DependencyHealth: {
             /** @description database, gateway or collector */
@@ -369,8 +698,6 @@ export interface components {
             as_of: string;
             expirations: components["schemas"]["Expiration"][];
         };
-        /** @enum {string} */
-        Fill: "mid" | "natural";
         /** @enum {string} */
         GreeksFrom: "gateway" | "computed";
         /** @description State of the service and of everything it depends on. */
@@ -491,14 +818,8 @@ export interface components {
              */
             iv_rank_day: string | null;
         };
-        /** @description A corner of the profit line at expiry. */
         PayoffPoint: {
-            /** Format: double */
             spot: number;
-            /**
-             * Format: double
-             * @description currency per unit
-             */
             profit: number;
         };
         /** @enum {string} */
@@ -520,112 +841,38 @@ export interface components {
         };
         /** @enum {string} */
         Source: "live" | "delayed" | "imported" | "simulated";
-        /** @description The best structures of one expiry, out of every combination of listed strikes. */
-        Strategies: {
-            symbol: string;
-            trading_class: string;
-            /** Format: date */
-            expiry: string;
-            /** Format: int32 */
-            days_to_expiry: number;
-            strategy: components["schemas"]["StrategyName"];
-            /** Format: date-time */
-            as_of: string;
-            /** Format: int64 */
-            age_seconds: number;
-            source: components["schemas"]["Source"];
-            underlying_price: number | null;
-            fill: components["schemas"]["Fill"];
-            short_strikes: components["schemas"]["ShortStrikes"];
-            /** @description what the order goes by, best first */
-            ranked_by: string;
-            density: components["schemas"]["Density"];
-            /**
-             * Format: int64
-             * @description combinations scored
-             */
-            examined: number;
-            /**
-             * Format: int64
-             * @description of these, inside the limits asked for
-             */
-            qualified: number;
-            /**
-             * Format: int64
-             * @description strikes far from the forward that took no part, on chains of more than 120
-             */
-            strikes_left_out: number;
-            candidates: components["schemas"]["StrategyCandidate"][];
-        };
-        /** @description One structure, with everything that follows from its legs. Greeks are per unit. */
         StrategyCandidate: {
-            /** Format: int32 */
             rank: number;
+            score: number;
             legs: components["schemas"]["StrategyLeg"][];
-            /**
-             * Format: double
-             * @description of the options, per share; negative is a debit
-             */
             credit: number;
-            /**
-             * Format: double
-             * @description currency per unit; null: unlimited
-             */
+            fees: number;
+            model_dependent: boolean;
             max_profit: number | null;
-            /**
-             * Format: double
-             * @description positive amount, currency per unit; null: unlimited
-             */
             max_loss: number | null;
             breakevens: number[];
-            /** Format: double */
             delta: number | null;
-            /** Format: double */
             gamma: number | null;
-            /** Format: double */
             theta: number | null;
-            /** Format: double */
             vega: number | null;
-            /**
-             * Format: double
-             * @description probability of profit at expiry under the density of the reply
-             */
             pop: number;
-            /**
-             * Format: double
-             * @description max_profit / max_loss
-             */
-            return_on_risk: number;
-            /**
-             * Format: double
-             * @description return_on_risk * 365 / days_to_expiry, not compounded; null on the last day
-             */
+            expected_profit: number;
+            return_on_risk: number | null;
+            margin: number | null;
             annualised_return: number | null;
-            /** @description at expiry; straight lines between the points */
             payoff: components["schemas"]["PayoffPoint"][];
         };
-        /** @description One leg of a candidate. */
         StrategyLeg: {
             kind: components["schemas"]["LegKind"];
-            /**
-             * Format: int64
-             * @description negative is sold; options in contracts, stock in shares
-             */
             quantity: number;
-            /** @description null for stock */
+            /** Format: date */
+            expiry: string | null;
+            trading_class: string | null;
             strike: number | null;
-            /** @description per share, at the fill asked for */
             entry_price: number;
-            /** Format: double */
             implied_vol: number | null;
-            /**
-             * Format: double
-             * @description of one share of the option, unsigned by the quantity
-             */
             delta: number | null;
         };
-        /** @enum {string} */
-        StrategyName: "covered_call" | "iron_condor";
         /** @description How fresh the history of an underlying is. */
         UnderlyingHealth: {
             symbol: string;
@@ -657,6 +904,293 @@ export interface components {
         /** @description Every underlying with history, by symbol. */
         Underlyings: {
             underlyings: components["schemas"]["UnderlyingItem"][];
+        };
+        /** @enum {string} */
+        DensityKind: "market_implied" | "lognormal";
+        CatalogueLeg: {
+            kind: components["schemas"]["LegKind"];
+            quantity: number;
+            rung: number | null;
+            expiry_rung: number;
+        };
+        CatalogueEntry: {
+            name: string;
+            legs: components["schemas"]["CatalogueLeg"][];
+            strikes: number;
+            expiries: number;
+            loss_is_bounded: boolean;
+            profit_is_bounded: boolean;
+        };
+        Catalogue: {
+            strategies: components["schemas"]["CatalogueEntry"][];
+        };
+        DensityLabel: {
+            kind: string;
+            method: string;
+            anchor: string;
+            day_count: string;
+            years_to_expiry: number;
+            mean: number;
+            observations: number | null;
+            independent_observations: number | null;
+            mass_outside_quotes: number | null;
+        };
+        SearchedExpiry: {
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            days_to_expiry: number;
+            forward: number;
+            discount_factor: number;
+            discount_source: string;
+            atm_implied_vol: number | null;
+            density: components["schemas"]["DensityLabel"];
+        };
+        LeftOutExpiry: {
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            reason: string;
+        };
+        CertificateSummary: {
+            threshold: number | null;
+            combinations: number;
+            visited: number;
+            pruned: number;
+            classes: number;
+            verified: boolean;
+            objection: string | null;
+        };
+        Standing: {
+            unusable_leg: string | null;
+            broken_constraint: string | null;
+            candidate: components["schemas"]["StrategyCandidate"] | null;
+            rank: number | null;
+            score_without_costs: number | null;
+            threshold: number | null;
+        };
+        UnfitCount: {
+            reason: string;
+            combinations: number;
+        };
+        Found: {
+            symbol: string;
+            strategy: string;
+            objective: string;
+            as_of: string;
+            age_seconds: number | null;
+            source: components["schemas"]["Source"];
+            underlying_price: number | null;
+            style: components["schemas"]["ExerciseStyle"];
+            fill_position: number;
+            fee_per_contract: number;
+            short_strikes: components["schemas"]["ShortStrikes"];
+            expiries: components["schemas"]["SearchedExpiry"][];
+            left_out: components["schemas"]["LeftOutExpiry"][];
+            combinations: number;
+            visited: number;
+            pruned: number;
+            candidates: components["schemas"]["StrategyCandidate"][];
+            qualified: number | null;
+            unfit: components["schemas"]["UnfitCount"][];
+            certificate: components["schemas"]["CertificateSummary"] | null;
+            why_not: components["schemas"]["Standing"] | null;
+        };
+        PositionLeg: {
+            kind: components["schemas"]["LegKind"];
+            quantity: number;
+            /** Format: date */
+            expiry?: string;
+            trading_class?: string;
+            strike?: number;
+            entry_price?: number;
+        };
+        TableSpec: {
+            days_forward: number[];
+            spots: number[];
+            vol_shift?: number;
+        };
+        PositionRequest: {
+            legs: components["schemas"]["PositionLeg"][];
+            style?: components["schemas"]["ExerciseStyle"];
+            fill_position?: number;
+            fee_per_contract?: number;
+            profit_target?: number;
+            loss_limit?: number;
+            table?: components["schemas"]["TableSpec"];
+        };
+        EntryCost: {
+            fill_position: number;
+            cost: number | null;
+        };
+        SpotRange: {
+            low: number;
+            high: number | null;
+        };
+        DensityVerdict: {
+            density: components["schemas"]["DensityLabel"];
+            pop: number;
+            expected_profit: number;
+            low_spot: number;
+            high_spot: number;
+            worst_likely_profit: number;
+        };
+        PositionLiquidity: {
+            spread_cost: number | null;
+            widest_spread: number | null;
+            units_at_touch: number | null;
+            least_open_interest: number | null;
+        };
+        PositionReturn: {
+            denominator: string;
+            amount: number;
+            at_best: number | null;
+            at_best_annualised: number | null;
+            if_unchanged: number | null;
+            if_unchanged_annualised: number | null;
+        };
+        MarginOffset: {
+            kind: string;
+            count: number;
+            requirement: number;
+        };
+        RuleMargin: {
+            rules: string;
+            /** Format: date */
+            valid_from: string;
+            source: string;
+            initial: number;
+            maintenance: number;
+            proven_minimal: boolean;
+            offsets: components["schemas"]["MarginOffset"][];
+        };
+        PositionMargin: {
+            worst_loss: number | null;
+            unlimited_up: boolean;
+            defined_risk: boolean;
+            rules: components["schemas"]["RuleMargin"][];
+            stress: number | null;
+            stress_rules: string | null;
+            stress_worst_shift: number | null;
+        };
+        ExitOdds: {
+            target_first: number;
+            stop_first: number;
+            neither: number;
+            path_model: string;
+            numerical_error: number;
+            density: components["schemas"]["DensityLabel"];
+        };
+        ProfitTable: {
+            days_forward: number[];
+            spots: number[];
+            vol_shift: number;
+            profit: number[][];
+        };
+        Position: {
+            symbol: string;
+            as_of: string;
+            age_seconds: number | null;
+            source: components["schemas"]["Source"];
+            underlying_price: number;
+            style: components["schemas"]["ExerciseStyle"];
+            strategy: string | null;
+            units: number | null;
+            legs: components["schemas"]["StrategyLeg"][];
+            model_dependent: boolean;
+            option_cost: number;
+            fees: number;
+            entry_costs: components["schemas"]["EntryCost"][];
+            max_profit: number | null;
+            max_loss: number | null;
+            breakevens: number[];
+            profitable: components["schemas"]["SpotRange"][];
+            payoff: components["schemas"]["PayoffPoint"][];
+            densities: components["schemas"]["DensityVerdict"][];
+            value: number;
+            delta: number;
+            gamma: number;
+            theta: number;
+            vega: number;
+            rho: number;
+            liquidity: components["schemas"]["PositionLiquidity"] | null;
+            returns: components["schemas"]["PositionReturn"][];
+            margin: components["schemas"]["PositionMargin"];
+            exit: components["schemas"]["ExitOdds"] | null;
+            table: components["schemas"]["ProfitTable"];
+        };
+        /** @enum {string} */
+        ExerciseStyle: "european" | "american";
+        SmileComponent: {
+            weight: number;
+            log_mean: number;
+            deviation: number;
+        };
+        FitQuality: {
+            quotes: number;
+            dropped: number;
+            rmse_vol: number;
+            rmse_spreads: number;
+            worst_vol: number;
+            within_spread: number;
+            lowest_quoted: number;
+            highest_quoted: number;
+            mass_outside_quotes: number;
+            least_g: number;
+            butterfly_free: boolean;
+            calendar_free: boolean;
+        };
+        DensityQuantile: {
+            p: number;
+            spot: number;
+        };
+        ExpiryFit: {
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            days_to_expiry: number;
+            years_to_expiry: number;
+            refusal: string | null;
+            forward: number | null;
+            discount_factor: number | null;
+            atm_implied_vol: number | null;
+            parameters: components["schemas"]["SmileComponent"][];
+            quality: components["schemas"]["FitQuality"] | null;
+            quantiles: components["schemas"]["DensityQuantile"][];
+        };
+        Fit: {
+            symbol: string;
+            as_of: string;
+            source: components["schemas"]["Source"];
+            underlying_price: number | null;
+            style: components["schemas"]["ExerciseStyle"];
+            expiries: components["schemas"]["ExpiryFit"][];
+        };
+        DensityPoint: {
+            spot: number;
+            cdf: number;
+            density: number;
+        };
+        DensityCurve: {
+            label: components["schemas"]["DensityLabel"];
+            quantiles: components["schemas"]["DensityQuantile"][];
+            points: components["schemas"]["DensityPoint"][];
+        };
+        NoDensityReason: {
+            kind: string;
+            reason: string;
+        };
+        Densities: {
+            symbol: string;
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            as_of: string;
+            age_seconds: number | null;
+            source: components["schemas"]["Source"];
+            underlying_price: number | null;
+            curves: components["schemas"]["DensityCurve"][];
+            missing: components["schemas"]["NoDensityReason"][];
         };
     };
     responses: never;
@@ -988,70 +1522,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Changes"];
-                };
-            };
-            /** @description Nothing of that name */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `errors` lists every field */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away, or too many requests are waiting */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_api_strategies_symbol: {
-        parameters: {
-            query: {
-                expiry: string;
-                strategy: components["schemas"]["StrategyName"];
-                /** @description needed only where one date lists two classes */
-                trading_class?: string;
-                /** @description entry at the middle, or at the side that fills at once (natural, default) */
-                fill?: components["schemas"]["Fill"];
-                /** @description where options may be sold: out of the money by the forward (default), or anywhere */
-                short_strikes?: components["schemas"]["ShortStrikes"];
-                /** @description probability of profit at least; default 0.6 */
-                min_pop?: number;
-                /** @description largest loss accepted, currency per unit */
-                max_loss?: number;
-                /** @description candidates at most; default 20 */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                symbol: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Strategies"];
                 };
             };
             /** @description Nothing of that name */
