@@ -380,7 +380,7 @@ TEST_F(Api, SaysOfARangeThatRetentionHasEmptiedIt) {
   const auto a_month = must(of_other.history(query));
   EXPECT_EQ(a_month.points.size(), 1u);
   EXPECT_EQ(a_month.emptied_before, std::chrono::floor<std::chrono::days>(second));
-  EXPECT_EQ(must(of_other.changes({.symbol = "SPX", .start = first - 96h})).emptied_before,
+  EXPECT_EQ(must(of_other.changes({"SPX", {}, {}, first - 96h, {}, {}})).emptied_before,
             a_month.emptied_before);
   query.start = a_month.emptied_before;
   EXPECT_EQ(must(of_other.history(query)).emptied_before, std::nullopt);

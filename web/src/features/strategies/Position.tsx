@@ -13,7 +13,7 @@ import { useDensities, usePosition } from '../../queries';
 import { drawn_points, Payoff } from './Payoff';
 import { ProfitMap } from './ProfitMap';
 import { Exits, Margin } from './Risk';
-import { density_kind, density_words, fill_of, front_density } from './words';
+import { density_kind, density_words, fill_of, front_density, probability_words } from './words';
 
 /** The selected candidate: its payoff, how likely each price is, and the numbers that decide. */
 export function Position(props: { topic: ChainTopic; candidate: StrategyCandidate; found: Found }) {
@@ -58,8 +58,8 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
                 </li>
               ))}
               {densities.data?.missing.map((m) => (
-                <li key={m.kind} className="faint">
-                  no {legend_words(m.kind)}: {m.reason.replaceAll('_', ' ')}
+                <li key={m.kind} className="faint" title={m.reason.replaceAll('_', ' ')}>
+                  no {legend_words(m.kind)} yet
                 </li>
               ))}
             </ul>
@@ -114,6 +114,7 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
               </li>
             ))}
           </ul>
+          <p className="caption">{probability_words(found)}</p>
         </div>
       </div>
       <Scenarios topic={topic} candidate={c} found={found} frame={frame} />
@@ -181,7 +182,7 @@ function Scenarios(props: {
           <ProfitMap
             table={data.table}
             as_of={data.as_of}
-            spot={data.underlying_price}
+            spot={spot ?? data.underlying_price}
             across={across}
           />
           <div className="risks">

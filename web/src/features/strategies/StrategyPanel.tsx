@@ -14,7 +14,7 @@ import { CandidateTable } from './CandidateTable';
 import { Controls } from './Controls';
 import { Position } from './Position';
 import { StrategyBox } from './StrategyBox';
-import { fill_of, model_words, probability_words, ranking_words, search_words } from './words';
+import { fill_of, model_words, ranking_words, search_words } from './words';
 
 const first_tabs = ['iron_condor', 'covered_call'];
 const most_tabs = 3;
@@ -141,7 +141,7 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
         )}
         {candidates.length > 0 && (
           <p className="caption">
-            {search_words(data)} {ranking_words(data)} {model_words(data)} {probability_words(data)}
+            {search_words(data)} {ranking_words(data)} {model_words(data)}
           </p>
         )}
         {selected && <Position topic={topic} candidate={selected} found={data} />}
