@@ -30,7 +30,11 @@ struct Side {
   void value(const ImpliedVolColumns& solved) {
     std::vector<double> vols;
     vols.reserve(places.size());
-    for (const std::size_t place : places) vols.push_back(solved.vol[place]);
+    for (const std::size_t place : places) {
+      // Without a vol on either side nobody reads the greeks; any vol that the table covers will
+      // do.
+      vols.push_back(solved.vol[place] > 0.0 ? solved.vol[place] : 0.5);
+    }
     surface.valuations(*contracts, vols, valued);
   }
 

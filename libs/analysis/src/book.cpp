@@ -11,14 +11,15 @@ namespace {
 
 core::Result<std::vector<LegModel>> models_at(std::span<const BookLeg> book,
                                               std::span<const LegMarket> markets, double spot_now,
-                                              double days_forward, double vol_shift) {
+                                              double days_forward, double vol_shift,
+                                              LegModel::Want want) {
   if (!std::isfinite(days_forward) || days_forward < 0.0 || !std::isfinite(vol_shift)) {
     return core::fail(core::Errc::invalid_input, "a date in the past, or a shift not finite");
   }
   std::vector<LegModel> models;
   for (std::size_t i = 0; i < book.size(); ++i) {
-    BF_TRY(auto model, LegModel::make(book[i].leg, markets[i], spot_now, days_forward, vol_shift,
-                                      LegModel::Want::greeks));
+    BF_TRY(auto model,
+           LegModel::make(book[i].leg, markets[i], spot_now, days_forward, vol_shift, want));
     models.push_back(std::move(model));
   }
   return models;
@@ -58,7 +59,8 @@ core::Result<BookValue> value_book(std::span<const BookLeg> book,
                                    const BookShift& shift) {
   BF_CHECK(check_book(book, markets, spot));
   BF_CHECK(check_spot(shift.spot));
-  BF_TRY(const auto models, models_at(book, markets, spot, shift.days_forward, shift.vol_shift));
+  BF_TRY(const auto models, models_at(book, markets, spot, shift.days_forward, shift.vol_shift,
+                                      LegModel::Want::greeks));
   return sum(models, shift.spot);
 }
 
@@ -73,10 +75,33 @@ core::Result<BookTable> value_table(std::span<const BookLeg> book,
                   .cells = {}};
   table.cells.reserve(days_forward.size() * spots.size());
   for (const double days : days_forward) {
-    BF_TRY(const auto models, models_at(book, markets, spot, days, vol_shift));
+    BF_TRY(const auto models,
+           models_at(book, markets, spot, days, vol_shift, LegModel::Want::greeks));
     for (const double at : spots) table.cells.push_back(sum(models, at));
   }
   return table;
+}
+
+core::Result<std::vector<double>> profit_table(std::span<const BookLeg> book,
+                                               std::span<const LegMarket> markets, double spot,
+                                               std::span<const double> days_forward,
+                                               std::span<const double> spots, double vol_shift) {
+  BF_CHECK(check_book(book, markets, spot));
+  for (const double at : spots) BF_CHECK(check_spot(at));
+  double cost = 0.0;
+  for (const auto& at : book) cost += size_of(at.leg) * at.leg.entry_price.value();
+  std::vector<double> profits;
+  profits.reserve(days_forward.size() * spots.size());
+  for (const double days : days_forward) {
+    BF_TRY(const auto models,
+           models_at(book, markets, spot, days, vol_shift, LegModel::Want::value));
+    for (const double at : spots) {
+      double profit = -cost;
+      for (const auto& model : models) profit += model.value(at);
+      profits.push_back(profit);
+    }
+  }
+  return profits;
 }
 
 std::optional<double> days_to_front_expiry(std::span<const BookLeg> book,

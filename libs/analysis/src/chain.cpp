@@ -376,8 +376,7 @@ tl::expected<ForwardDiscount, NoForward> forward_and_discount(const ExpiryChain&
     }
     const double spot = chain.underlying_price->value();
     const auto quoted = pairs;
-    // Each round takes off what the last forward says; the third moves it by less than a
-    // thousandth of what the first did.
+    // Each round takes off what the last forward says.
     for (int round = 0; round < 3; ++round) {
       if (!rate && result.forward > spot) {
         result.discount_factor = spot / result.forward;

@@ -106,8 +106,7 @@ class Fitted final : public Density {
   double cdf(double spot) const override {
     if (spot == infinity) return 1.0;
     // Weights sum to 1 but for rounding.
-    return spot < smile_.forward() ? smile_.probability_below(spot)
-                                   : std::max(1.0 - smile_.probability_above(spot), 0.0);
+    return std::min(smile_.probability_below(spot), 1.0);
   }
   double mean() const override { return smile_.forward(); }
   double call(double strike) const override {
@@ -394,7 +393,7 @@ tl::expected<DensityPtr, NoDensity> implied_density(const Smile& smile) {
     if (!(component.weight >= 0.0)) return tl::unexpected{NoDensity::negative_density};
     if (!(component.deviation > 0.0)) return tl::unexpected{NoDensity::no_time};
     mass += component.weight;
-    mean += component.weight * std::exp(component.log_mean);
+    mean += component.weight * component.mean;
   }
   if (!(std::abs(mass - 1.0) < rounding && std::abs(mean - 1.0) < rounding)) {
     return tl::unexpected{NoDensity::mass_escapes};

@@ -10,9 +10,7 @@ AmericanTerms exercise_terms(double spot, double years, double forward, double d
   const double rate = -std::log(discount_factor) / years;
   const double carry = std::log(forward / spot) / years;
   if (years < 7.0 / 365 && std::abs(carry) > 0.2) return {forward, years, 0.0, 0.0};
-  // All carry read as interest leaves no yield, up to rounding.
-  const double yield = std::abs(rate - carry) < 1e-12 ? 0.0 : rate - carry;
-  return {spot, years, rate, yield};
+  return {spot, years, rate, rate - carry};
 }
 
 std::optional<EarlyExercise> EarlyExercise::create(Right right, const AmericanTerms& terms,
@@ -22,10 +20,9 @@ std::optional<EarlyExercise> EarlyExercise::create(Right right, const AmericanTe
   const bool is_put = right == Right::put;
   const double rate = is_put ? terms.rate : terms.dividend_yield;
   const double yield = is_put ? terms.dividend_yield : terms.rate;
-  if (rate <= 0.0) {
-    if (yield < rate) return std::nullopt;
-    return made;
-  }
+  if (rate <= 0.0 && yield < rate) return std::nullopt;
+  // Interest on the strike is all that early exercise can earn; this little is below any tick.
+  if (rate < 1e-5) return made;
   constexpr int most_nodes = 4;
   const double span = std::log(highest_vol / lowest_vol);
   const int count = span < 0.02 ? 1 : most_nodes;

@@ -11,8 +11,21 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-std::int64_t shares(const Leg& leg) {
-  return leg.kind == LegKind::stock ? leg.quantity : leg.quantity * leg.multiplier;
+// A later leg's line bends within some deviations of its strike, and of where carry puts that; in
+// log spot. Further than a thousandfold it is not looked for: profits are differences of such
+// prices and would be rounding alone.
+constexpr double deviations = 8.0;
+constexpr double farthest = 7.0;
+
+struct Bend {
+  double deviation;
+  double growth;
+
+  double reach() const { return std::min(deviations * deviation + std::abs(growth), farthest); }
+};
+Bend bend_of(const LegMarket& market, double left, double spot, double vol_shift) {
+  return {std::max((market.implied_vol + vol_shift) * std::sqrt(left), 1e-4),
+          std::log(market.forward / spot) / market.years_to_expiry * left};
 }
 
 void drop_repeats(std::vector<double>& spots) {
@@ -123,8 +136,7 @@ class Curve {
     double right = low + share * (high - low);
     double at_left = direction * profit(left);
     double at_right = direction * profit(right);
-    // Closer than the root of a double's precision all profits are the same.
-    while (high - low > 1e-9 * spot_scale_) {
+    while (high - low > std::max(spot_tolerance(), 1e-12 * high)) {
       if (at_left >= at_right) {
         high = right;
         right = left;
@@ -214,10 +226,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     const double left = markets[i].years_to_expiry - years;
     if (left < same_moment) continue;
     one_expiry = false;
-    const double growth = std::log(markets[i].forward / spot) / markets[i].years_to_expiry * left;
-    widest =
-        std::max(widest, 8.0 * std::max(markets[i].implied_vol + vol_shift, 0.0) * std::sqrt(left) +
-                             std::abs(growth));
+    widest = std::max(widest, bend_of(markets[i], left, spot, vol_shift).reach());
   }
   highest *= std::max(4.0, std::exp(widest));
   const auto legs = legs_of(book);
@@ -229,12 +238,12 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
   std::vector<double> spots{0.0, spot};
   double cost = costs.value();
   double profit_scale = 0.0;
-  std::int64_t right_shares = 0;
+  double right_shares = 0.0;  // whole numbers, far below where a double would round them
   for (std::size_t i = 0; i < book.size(); ++i) {
     const Leg& leg = legs[i];
-    const auto size = static_cast<double>(shares(leg));
+    const double size = size_of(leg);
     cost += size * leg.entry_price.value();
-    if (leg.kind != LegKind::put) right_shares += shares(leg);
+    if (leg.kind != LegKind::put) right_shares += size;
     BF_TRY(auto model,
            LegModel::make(book[i].leg, markets[i], spot, *days, vol_shift, LegModel::Want::value));
     models.push_back(std::move(model));
@@ -247,18 +256,18 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     spots.push_back(strike);
     const double left = markets[i].years_to_expiry - years;
     if (left < same_moment) continue;
-    // The line of a later leg bends within some deviations of its strike, wherever carry puts that.
-    const double deviation = std::max((markets[i].implied_vol + vol_shift) * std::sqrt(left), 1e-4);
-    const double growth = std::log(markets[i].forward / spot) / markets[i].years_to_expiry * left;
-    const double reach = 8.0 * deviation + std::abs(growth);
-    for (double x = -reach; x <= reach; x += 0.25 * deviation) {
-      spots.push_back(strike * std::exp(x));
+    const auto bend = bend_of(markets[i], left, spot, vol_shift);
+    for (const double middle : {0.0, -bend.growth}) {
+      for (double x = -deviations; x <= deviations; x += 0.25) {
+        const double at = std::clamp(middle + x * bend.deviation, -farthest, farthest);
+        spots.push_back(strike * std::exp(at));
+      }
     }
   }
   const Curve curve(std::move(models), cost, spot, profit_scale);
   // Where more calls and shares are bought than sold, or the other way round, the last breakeven
   // may lie far out.
-  const auto side = right_shares > 0 ? 1 : right_shares < 0 ? -1 : 0;
+  const int side = right_shares > 0.0 ? 1 : right_shares < 0.0 ? -1 : 0;
   for (int i = 0; i < 40 && side != 0 && curve.sign(curve.profit(highest)) != side; ++i) {
     highest *= 2.0;
   }

@@ -19,8 +19,11 @@ constexpr double rate_step = 5e-4;
 core::Result<OptionCurve> OptionCurve::make(const Terms& terms) {
   OptionCurve curve(terms);
   if (terms.style == ExerciseStyle::european || terms.years <= 0.0) return curve;
-  // Whether there is a price at all does not depend on spot.
-  if (const auto price = american_price(terms.right, curve.inputs(terms.strike)); !price) {
+  // Whether there is a price at all depends on rate and yield alone; at expiry it is told for
+  // nothing.
+  auto at_expiry = curve.inputs(terms.strike);
+  at_expiry.years_to_expiry = 0.0;
+  if (const auto price = american_price(terms.right, at_expiry); !price) {
     return core::fail(core::Errc::unavailable,
                       "no American price: " + std::string{to_string(price.error())});
   }
@@ -30,6 +33,9 @@ core::Result<OptionCurve> OptionCurve::make(const Terms& terms) {
   const double yield = put ? terms.yield : terms.rate;
   if (rate > 0.0 && terms.vol * std::sqrt(terms.years) >= 1e-8) {
     curve.boundary_.emplace(terms.years, rate, yield, terms.vol);
+    if (!std::isfinite(curve.boundary_->at_start())) {
+      return core::fail(core::Errc::unavailable, "a vol too low for an exercise boundary");
+    }
   }
   return curve;
 }
@@ -96,10 +102,7 @@ Valuation OptionCurve::valuation(double spot) const {
   return out;
 }
 
-LegModel::LegModel(const Leg& leg)
-    : leg_(&leg),
-      size_(static_cast<double>(leg.quantity) *
-            (leg.kind == LegKind::stock ? 1.0 : static_cast<double>(leg.multiplier))) {}
+LegModel::LegModel(const Leg& leg) : leg_(&leg), size_(size_of(leg)) {}
 
 core::Result<LegModel> LegModel::make(const Leg& leg, const LegMarket& market, double spot_now,
                                       double days_forward, double vol_shift, Want want) {

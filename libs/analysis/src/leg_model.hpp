@@ -11,6 +11,11 @@
 
 namespace bifrost::analysis {
 
+/// In shares; negative is sold.
+inline double size_of(const Leg& leg) {
+  return static_cast<double>(leg.quantity) * (leg.kind == LegKind::stock ? 1.0 : leg.multiplier);
+}
+
 /// One option at one moment, as a function of spot. An exercise boundary is solved once and serves
 /// every spot.
 class OptionCurve {

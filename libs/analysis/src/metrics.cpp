@@ -4,14 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "leg_model.hpp"
+
 namespace bifrost::analysis {
 namespace {
 
 constexpr double likely_tail = 0.005;
-
-std::int64_t shares(const Leg& leg) {
-  return leg.kind == LegKind::stock ? leg.quantity : leg.quantity * leg.multiplier;
-}
 
 // Profit over spot as straight lines between points, the last one going on with `right_slope`.
 struct Line {
@@ -151,7 +149,8 @@ std::optional<std::vector<BookLeg>> entered_at(std::span<const BookLeg> book, Le
 Money option_cost(std::span<const BookLeg> book) {
   Money total;
   for (const auto& at : book) {
-    if (at.leg.kind != LegKind::stock) total = total + at.leg.entry_price * shares(at.leg);
+    if (at.leg.kind != LegKind::stock)
+      total = total + at.leg.entry_price * at.leg.quantity * at.leg.multiplier;
   }
   return total;
 }
@@ -172,7 +171,7 @@ Liquidity liquidity_of(std::span<const BookLeg> book, LegQuotes quotes) {
       const double width = (*quote->ask - *quote->bid).value();
       const double middle = 0.5 * (*quote->ask + *quote->bid).value();
       if (out.spread_cost) {
-        *out.spread_cost += 0.5 * width * std::abs(static_cast<double>(shares(leg)));
+        *out.spread_cost += 0.5 * width * std::abs(size_of(leg));
         *out.widest_spread = std::max(*out.widest_spread, width / middle);
       }
     }
@@ -217,8 +216,18 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
   const auto book = request.book;
   Metrics out{};
   out.recognised = recognise(book);
+  // Once the payoff is exact money, so are its parts; fees are asked for before.
+  double most_fees = 0.0;
+  for (const auto& at : book) {
+    const Money each =
+        at.leg.kind == LegKind::stock ? request.fees.per_share : request.fees.per_contract;
+    most_fees +=
+        2.0 * std::abs(static_cast<double>(at.leg.quantity) * static_cast<double>(each.units()));
+  }
+  if (most_fees > 4e18) {
+    return core::fail(core::Errc::invalid_input, "fees too large for exact money");
+  }
   out.fees = fees_of(book, request.fees, request.fees_paid);
-  out.option_cost = option_cost(book);
   if (!settles_at_once(book)) {
     BF_TRY(auto front, payoff_at_front_expiry(book, request.markets, *request.spot, 0.0, out.fees));
     if (front.model_dependent) out.front = std::move(front);
@@ -249,6 +258,7 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
       out.densities.push_back(by_density(payoff, line, *density));
     }
   }
+  out.option_cost = option_cost(book);
   if (!request.markets.empty()) {
     BF_TRY(out.now, value_book(book, request.markets, *request.spot, {.spot = *request.spot}));
   }

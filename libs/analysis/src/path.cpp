@@ -296,12 +296,12 @@ core::Result<PathTouch> probability_of_touch(const Density& density, double spot
   const double carry = std::log(density.mean() / spot);
   const Settlements settlements{density};
   const auto answer = on_two_lattices(corridor, [&](const Lattice& lattice) {
-    auto [forward, unused] = means(lattice, settlements.on(lattice), Row(lattice.nodes(), 0.0));
+    auto forward = std::move(means(lattice, settlements.on(lattice), Row(lattice.nodes(), 0.0))[0]);
     for (std::size_t level_index = 0; level_index < forward.size(); ++level_index) {
       const double growth = std::exp(-carry * lattice.levels()[level_index]);
       for (double& price : forward[level_index]) price *= growth;
     }
-    return std::move(forward);
+    return forward;
   });
   return PathTouch{above ? answer.exit.high : answer.exit.low, answer.error, density.label()};
 }

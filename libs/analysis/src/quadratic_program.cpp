@@ -6,10 +6,6 @@
 #include <limits>
 
 namespace bifrost::analysis {
-namespace {
-
-constexpr double tolerance = 1e-9;
-constexpr double tiny = 1e-14;
 
 // Four sums at a time: one alone waits for each addition.
 double dot(std::span<const double> x, std::span<const double> y) {
@@ -21,6 +17,11 @@ double dot(std::span<const double> x, std::span<const double> y) {
   for (; i < x.size(); ++i) sums[0] += x[i] * y[i];
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
+
+namespace {
+
+constexpr double tolerance = 1e-9;
+constexpr double tiny = 1e-14;
 
 void add(std::span<double> to, double factor, std::span<const double> what) {
   for (std::size_t i = 0; i < what.size(); ++i) to[i] += factor * what[i];

@@ -20,6 +20,9 @@ struct DenseRows {
   }
 };
 
+/// Of equal lengths.
+double dot(std::span<const double> x, std::span<const double> y);
+
 enum class QuadraticOutcome { solved, infeasible, too_many_steps };
 
 /// Minimises x'Gx / 2 - a'x over x >= 0 under linear equalities and inequalities, by the dual

@@ -6,6 +6,8 @@
 #include <numbers>
 #include <vector>
 
+#include "bifrost/core/result.hpp"
+
 namespace bifrost::analysis {
 namespace {
 

@@ -136,6 +136,21 @@ TEST(RefreshAmerican, PutsWorthTheirExerciseBorrowTheVolOfTheCall) {
               2e-4);
 }
 
+TEST(RefreshAmerican, WithoutAVolOnEitherSideThereAreNoGreeks) {
+  auto chain = american_market();
+  auto& row = chain.rows.back();
+  row.put->bid = *Price::from_double(49.98);
+  row.put->ask = *Price::from_double(50.02);
+  row.call->bid = *Price::from_double(100.5);
+  row.call->ask = *Price::from_double(101.0);
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  const auto& out = priced.rows.back();
+  EXPECT_EQ(out.put->implied_vol.error(), NoImpliedVol::no_time_value);
+  EXPECT_EQ(out.call->implied_vol.error(), NoImpliedVol::above_bound);
+  EXPECT_FALSE(out.put->greeks);
+  EXPECT_FALSE(out.call->greeks);
+}
+
 TEST(RefreshAmerican, ServesATickWithTheSameTables) {
   const auto surfaces = *AmericanSurfaces::build(terms);
   AmericanTerms moved = terms;

@@ -219,12 +219,14 @@ TEST(Book, TableHoldsTheValueOfEveryCell) {
     const std::vector<double> days{0.0, 7.0, 29.5, 30.0};
     const std::vector<double> spots{70.0, 99.0, 100.0, 130.0};
     const auto table = value_table(book.legs, book.markets, world.spot, days, spots, 0.03);
-    ASSERT_TRUE(table);
+    const auto profits = profit_table(book.legs, book.markets, world.spot, days, spots, 0.03);
+    ASSERT_TRUE(table && profits);
     for (std::size_t d = 0; d < days.size(); ++d) {
       for (std::size_t s = 0; s < spots.size(); ++s) {
         const auto cell =
             book.value(world, {.spot = spots[s], .days_forward = days[d], .vol_shift = 0.03});
         EXPECT_EQ(table->at(d, s).profit, cell.profit);
+        EXPECT_NEAR((*profits)[d * spots.size() + s], cell.profit, 1e-8);
         EXPECT_EQ(table->at(d, s).greeks.delta, cell.greeks.delta);
         EXPECT_EQ(table->at(d, s).greeks.vega, cell.greeks.vega);
       }
@@ -455,8 +457,55 @@ TEST(FrontPayoff, TakesCostsFromEveryProfit) {
   EXPECT_LT(*calmer->max_profit, *before.max_profit - 50);
 }
 
-TEST(FrontPayoff, NeedsAnOption) {
+TEST(FrontPayoff, StaysFiniteInWildMarkets) {
+  const World world{.spot = 100.0, .rate = 0.9, .yield = -0.4};
+  for (const auto style : {european, american}) {
+    for (const double vol : {0.0, 0.01, 4.0, 60.0}) {
+      Book book;
+      book.add(world, call, -1, 0.01, 90, 3, vol);
+      book.add(world, call, 1, 5000, 1, 900, vol, style);
+      book.add(world, put, 2, 100, 40, 700, vol, style);
+      const auto front = front_of(book, world);
+      ASSERT_TRUE(front.max_loss && front.max_profit) << vol;
+      EXPECT_LT(front.curve.size(), 20'000u) << vol;
+      for (const auto& point : front.curve) {
+        ASSERT_TRUE(std::isfinite(point.profit)) << vol << " at " << point.spot;
+        EXPECT_LE(point.profit, *front.max_profit);
+        EXPECT_GE(point.profit, -*front.max_loss);
+      }
+    }
+  }
+}
+
+// A number or a refusal, whatever the vol.
+TEST(Book, IsNeverWorthSomethingThatIsNoNumber) {
   const World world;
+  for (const auto kind : {call, put}) {
+    for (const double days : {0.01, 1.0, 400.0}) {
+      for (const double vol : {0.0, 1e-6, 1e-4, 1e-3, 0.003, 0.01, 0.1, 3.0, 60.0}) {
+        for (const double spot : {0.0, 50.0, 99.99, 100.0, 200.0, 1e6}) {
+          Book book;
+          book.add(world, kind, 1, 100, 3, 30, vol, american);
+          book.markets[0] = world.market(days, vol, american);
+          const auto value = value_book(book.legs, book.markets, world.spot, {.spot = spot});
+          if (!value) {
+            EXPECT_EQ(value.error().code, core::Errc::unavailable);
+            EXPECT_LT(vol, 0.01);
+            continue;
+          }
+          EXPECT_TRUE(std::isfinite(value->value)) << days << " " << vol << " " << spot;
+          EXPECT_TRUE(std::isfinite(value->greeks.delta)) << days << " " << vol << " " << spot;
+          EXPECT_TRUE(std::isfinite(value->greeks.gamma)) << days << " " << vol << " " << spot;
+          EXPECT_TRUE(std::isfinite(value->greeks.theta)) << days << " " << vol << " " << spot;
+          EXPECT_TRUE(std::isfinite(value->greeks.vega)) << days << " " << vol << " " << spot;
+          EXPECT_TRUE(std::isfinite(value->greeks.rho)) << days << " " << vol << " " << spot;
+        }
+      }
+    }
+  }
+}
+
+TEST(FrontPayoff, NeedsAnOption) {
   Book book;
   book.add_stock(100, 99);
   EXPECT_EQ(payoff_at_front_expiry(book.legs, book.markets, 100.0).error().code,

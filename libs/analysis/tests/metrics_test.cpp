@@ -325,6 +325,24 @@ TEST(Metrics, OfOneExpiryNeedNoModel) {
   EXPECT_EQ(metrics.breakevens, (std::vector<double>{93, 107}));
 }
 
+TEST(Metrics, OfTwoClassesAreExactIfTheySettleTogether) {
+  auto book = condor();
+  book[0].trading_class = "XYZW";
+  std::vector<LegMarket> markets(4, {.years_to_expiry = 0.1,
+                                     .forward = 100.0,
+                                     .discount_factor = 1.0,
+                                     .implied_vol = 0.2,
+                                     .style = ExerciseStyle::european});
+  const auto together = metrics_of({.book = book, .spot = 100.0, .markets = markets});
+  EXPECT_FALSE(together.model_dependent);
+  EXPECT_EQ(together.max_loss, 300.0);
+  markets[0].years_to_expiry += 6.5 / 24 / 365;
+  const auto apart = metrics_of({.book = book, .spot = 100.0, .markets = markets});
+  EXPECT_TRUE(apart.model_dependent);
+  EXPECT_FALSE(apart.exact);
+  EXPECT_LT(*apart.max_loss, 301.0);
+}
+
 TEST(Metrics, RefuseWhatDoesNotBelongTogether) {
   const auto [book, markets] = calendar();
   const auto refused = [](const MetricsRequest& request) {
@@ -341,6 +359,8 @@ TEST(Metrics, RefuseWhatDoesNotBelongTogether) {
   EXPECT_TRUE(refused({.book = one, .margin = 0.0}));
   EXPECT_TRUE(refused({.book = one, .cash = -5.0}));
   EXPECT_TRUE(refused({.book = one, .days_to_expiry = -1.0}));
+  EXPECT_TRUE(refused({.book = std::vector{shares(9'000'000'000'000'000, 0)}, .fees = {{}, at(1)}}))
+      << "beyond exact money";
   // SPX settles in the morning, SPXW of the same date in the afternoon.
   auto two_classes = one;
   two_classes[0].trading_class = "XYZW";

@@ -141,6 +141,8 @@ TEST(ExitProbabilities, OfAShareAreThoseOfTwoBarriers) {
     EXPECT_NEAR(exit->stop_first, up_before_down(to_stop, to_target, -drift, deviation), 2e-4);
     EXPECT_NEAR(exit->target_first + exit->stop_first + exit->neither, 1.0, 1e-12);
     EXPECT_NEAR(exit->profit_now, 0.0, 1e-12);
+    EXPECT_EQ(exit->model, path_model);
+    EXPECT_EQ(exit->paths.kind, DensityKind::lognormal);
   }
   // One-sided it is the touch.
   const auto only_target = exit_probabilities(share, *density, *density, {20.0, std::nullopt});

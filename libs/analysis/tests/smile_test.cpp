@@ -367,6 +367,25 @@ TEST(FitSmile, TakesTheEarlyExercisePremiumOffAmericanQuotes) {
   EXPECT_GT(naive->vol(95) - vol(95), 0.003);
 }
 
+// All carry read as interest leaves a yield of some 1e-17, on either side of zero.
+TEST(FitSmile, FitsAmericanQuotesWithNextToNoYield) {
+  Board board;
+  board.forward = 100.01;
+  board.years = 0.25 / 365;
+  board.half_spread = 0.02;
+  board.total_variance = [&](double) { return 0.09 * board.years; };
+  auto chain = board.chain(96, 104, 0.5);
+  for (int i = 0; i < 40; ++i) {
+    chain.underlying_price = at(100.0 + 0.0001 * i);
+    const auto parity =
+        forward_and_discount(chain, board.years, std::nullopt, ExerciseStyle::american);
+    ASSERT_TRUE(parity) << i << ' ' << to_string(parity.error());
+    const auto smile = fit_smile(chain, *parity, {board.years, ExerciseStyle::american});
+    ASSERT_TRUE(smile) << i << ' ' << to_string(smile.error());
+    EXPECT_NEAR(smile->vol(100), 0.3, 0.02);
+  }
+}
+
 // ---- several expiries
 
 struct Planted {

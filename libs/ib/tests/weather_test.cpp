@@ -72,8 +72,9 @@ TEST(Health, AGatewayThatAcceptsButAnswersNothingIsNoLink) {
 
 TEST(Health, TheLastProblemSaysThatNothingWasAnswered) {
   ScriptedGateway gateway{[&](Peer& peer) {
-    ASSERT_TRUE(peer.read_hello() && peer.reply_hello(178) && peer.read_start() &&
-                peer.say_ready());
+    // Such a short patience, or the end of the test, may cut a handshake short.
+    if (!peer.read_hello() || !peer.reply_hello(178) || !peer.read_start()) return;
+    peer.say_ready();
     peer.wait_for_end();
   }};
   auto options = gateway.options();

@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
-#include <set>
 #include <unordered_map>
 
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/core/calendar.hpp"
 #include "hash.hpp"
+#include "synthetic_listing.hpp"
 #include "synthetic_path.hpp"
 #include "synthetic_pricing.hpp"
 
@@ -22,8 +21,6 @@ using core::Date;
 using core::Instant;
 using core::Price;
 
-constexpr std::size_t weekly_expiries = 8;
-constexpr int monthly_expiries = 6;
 constexpr double month_years = 30.0 / 365;
 // An option an instant before its settlement still needs a positive life to be priced.
 constexpr double shortest_life_years = 30.0 / (365.0 * 86400.0);
@@ -32,30 +29,10 @@ Price to_price(double value) {
   return *Price::from_double(value);
 }
 
-Date trading_day_for(Date day) {
-  return core::is_trading_day(day) ? day : core::previous_trading_day(day);
-}
-
-Date third_friday(chr::year_month month) {
-  return chr::sys_days{month / chr::Friday[3]};
-}
-
 /// Share of a day's volume done after the share `u` of the session: busiest at both ends.
 double volume_share(double u) {
   return u + 0.4 * std::sin(2 * std::numbers::pi * u) / (2 * std::numbers::pi);
 }
-
-double nice_step(double target) {
-  constexpr double steps[] = {0.5, 1, 2.5, 5, 10, 25, 50, 100, 250};
-  return *std::ranges::min_element(steps, {},
-                                   [&](double step) { return std::abs(std::log(step / target)); });
-}
-
-struct ListedDetail {
-  Instant settlement;
-  double open_interest_base = 0;
-  std::size_t listed_on = 0;  // index of the day
-};
 
 struct Series {
   Series(std::uint64_t seed, Date epoch, SyntheticSymbol symbol)
@@ -67,8 +44,7 @@ struct Series {
   SyntheticPath path;
   MinutePath minutes;         // of the day of the slot
   std::vector<double> steps;  // of the minute of the slot
-  std::vector<ListedOption> options;
-  std::vector<ListedDetail> details;
+  SyntheticListing listing;   // of the day it was asked for
 };
 
 /// Where the market stands: which session, which minute and which five seconds of it.
@@ -218,21 +194,13 @@ struct SyntheticMarket::Impl {
             .underlying_price = spot};
   }
 
-  /// Volume a contract would do on a whole day like any other, before the luck of the day.
-  static double usual_volume(const Series& s, const core::OptionContract& contract, double spot,
-                             double years) {
-    const double width = 1.2 * s.spec.vol * std::sqrt(years) + 0.01;
-    const double distance = std::log(contract.strike.value() / spot) / width;
-    return s.spec.daily_contracts * std::exp(-0.5 * distance * distance) * std::exp(-1.5 * years);
-  }
-
   /// Contracts traded by each minute of the day of the slot.
   double day_volume(const Series& s, const ListedOption& option, const ListedDetail& detail) const {
     const auto& day = s.path.days()[slot.day];
     const double years =
         std::max(core::years_act365f(day.session.open, detail.settlement), shortest_life_years);
     NormalStream luck(key(option.con_id, day.date));
-    return usual_volume(s, option.contract, day.open, years) * std::exp(0.6 * luck.next());
+    return usual_volume(s.spec, option.contract, day.open, years) * std::exp(0.6 * luck.next());
   }
 
   std::int64_t volume_by(double whole_day, const Series& s, std::size_t minute) const {
@@ -246,115 +214,19 @@ struct SyntheticMarket::Impl {
            mix(static_cast<std::uint64_t>(date.time_since_epoch().count()));
   }
 
-  // The listing of a day. Everything here follows from closes before that day.
-
-  struct Band {
-    Date from;  // first day in the list
-    double width;
-    double step_share;
-  };
-
-  static void add_strikes(const Series& s, Date today, const Band& band, std::set<Price>& into,
-                          std::size_t& listed_on) {
-    const auto& days = s.path.days();
-    const auto first = static_cast<std::size_t>(
-        std::ranges::lower_bound(days, band.from, {}, &PathDay::date) - days.begin());
-    const auto close_before = [&](std::size_t day) {
-      return day == 0 ? s.spec.spot : days[std::min(day, days.size()) - 1].close;
-    };
-    const double step = nice_step(band.step_share * close_before(first));
-    double low = close_before(first);
-    double high = low;
-    for (auto day = first; day < days.size() && days[day].date <= today; ++day) {
-      low = std::min(low, close_before(day));
-      high = std::max(high, close_before(day));
-    }
-    for (double k = std::ceil(low * (1 - band.width) / step) * step; k <= high * (1 + band.width);
-         k += step) {
-      into.insert(to_price(k));
-    }
-    listed_on = std::min(listed_on, first);
-  }
-
   void list_options(Date today) {
     listed_for = today;
     ++revision;
     by_con_id.clear();
     std::vector<int> taken;
     for (std::size_t i = 0; i < series.size(); ++i) {
-      list_series(*series[i], today);
-      assign_con_ids(series[i]->options, taken);
-      for (std::size_t j = 0; j < series[i]->options.size(); ++j) {
-        const int id = series[i]->options[j].con_id;
+      auto& listing = series[i]->listing;
+      listing = list_day(series[i]->spec, series[i]->path.days(), series[i]->info.con_id, today);
+      assign_con_ids(listing.options, taken);
+      for (std::size_t j = 0; j < listing.options.size(); ++j) {
+        const int id = listing.options[j].con_id;
         taken.push_back(id);
         by_con_id.emplace(id, std::pair{i, j});
-      }
-    }
-  }
-
-  static void list_series(Series& s, Date today) {
-    struct Expiry {
-      std::set<Price> strikes;
-      std::size_t listed_on = SIZE_MAX;
-    };
-    std::map<std::pair<std::string, Date>, Expiry> expiries;
-    const auto add = [&](const std::string& trading_class, Date expiry, const Band& band) {
-      auto& e = expiries[{trading_class, expiry}];
-      add_strikes(s, today, band, e.strikes, e.listed_on);
-    };
-    const auto last_day = [&](const std::string& trading_class, Date expiry) {
-      return last_trade_date({.underlying = s.spec.symbol,
-                              .trading_class = trading_class,
-                              .expiry = expiry,
-                              .strike = Price{}});
-    };
-
-    auto friday = today + (chr::Friday - chr::weekday{today});
-    for (std::size_t found = 0; found < weekly_expiries; friday += chr::weeks{1}) {
-      const auto expiry = trading_day_for(friday);
-      if (expiry < today) continue;
-      ++found;
-      const auto replaced = friday - chr::weeks{weekly_expiries};
-      add(s.spec.weekly_class, expiry,
-          {.from = trading_day_for(replaced) + chr::days{1}, .width = 0.20, .step_share = 0.0125});
-    }
-    const chr::year_month_day ymd{today};
-    auto month = ymd.year() / ymd.month();
-    for (int found = 0; found < monthly_expiries; month += chr::months{1}) {
-      const auto expiry = trading_day_for(third_friday(month));
-      if (last_day(s.spec.monthly_class, expiry) < today) continue;
-      ++found;
-      const auto replaced = trading_day_for(third_friday(month - chr::months{monthly_expiries}));
-      add(s.spec.monthly_class, expiry,
-          {.from = last_day(s.spec.monthly_class, replaced) + chr::days{1},
-           .width = 0.30,
-           .step_share = 0.025});
-    }
-
-    s.options.clear();
-    s.details.clear();
-    for (const auto& [id, expiry] : expiries) {
-      for (const auto strike : expiry.strikes) {
-        for (const auto right : {core::Right::call, core::Right::put}) {
-          ListedOption option;
-          option.underlying_con_id = s.info.con_id;
-          option.contract = {.underlying = s.spec.symbol,
-                             .trading_class = id.first,
-                             .expiry = id.second,
-                             .strike = strike,
-                             .right = right};
-          option.last_trade_date = last_trade_date(option.contract);
-          ListedDetail detail;
-          detail.settlement = core::settlement_instant(option.contract);
-          detail.listed_on = expiry.listed_on;
-          const auto& days = s.path.days();
-          const double level = expiry.listed_on == 0
-                                   ? s.spec.spot
-                                   : days[std::min(expiry.listed_on, days.size()) - 1].close;
-          detail.open_interest_base = 12 * usual_volume(s, option.contract, level, 0.15);
-          s.options.push_back(std::move(option));
-          s.details.push_back(detail);
-        }
       }
     }
   }
@@ -397,21 +269,21 @@ std::span<const Underlying> SyntheticMarket::underlyings() const {
 
 std::span<const ListedOption> SyntheticMarket::options(int underlying) const {
   const auto* s = impl_->find_series(underlying);
-  return s ? std::span<const ListedOption>{s->options} : std::span<const ListedOption>{};
+  return s ? std::span<const ListedOption>{s->listing.options} : std::span<const ListedOption>{};
 }
 
 const ListedOption* SyntheticMarket::find_option(int con_id) const {
   const auto it = impl_->by_con_id.find(con_id);
   if (it == impl_->by_con_id.end()) return nullptr;
-  return &impl_->series[it->second.first]->options[it->second.second];
+  return &impl_->series[it->second.first]->listing.options[it->second.second];
 }
 
 OptionState SyntheticMarket::option_state(int con_id) const {
   const auto it = impl_->by_con_id.find(con_id);
   if (it == impl_->by_con_id.end()) return {};
   const auto& s = *impl_->series[it->second.first];
-  const auto& option = s.options[it->second.second];
-  const auto& detail = s.details[it->second.second];
+  const auto& option = s.listing.options[it->second.second];
+  const auto& detail = s.listing.details[it->second.second];
   const auto at = impl_->conditions(s);
   const auto priced = Impl::price(s, option, detail, at);
 

@@ -65,8 +65,9 @@ struct CashDividend {
 /// and Other Derivatives", chapter on binomial trees), of which `vol` is the volatility, smoothed
 /// by the mean of `steps` and steps + 1. Greeks are slopes of this price; theta is that of the
 /// tree's first steps. in.dividend_yield is paid on top. Not finite inputs, or dividends worth more
-/// than the share: not_finite. 200 steps are good to about a thousandth of the spread of an
-/// at-the-money option.
+/// than the share: not_finite. Between two steps it exercises at ex-dates alone. On a share of 100
+/// with up to eight dividends 1,000 steps are 1e-3 from a converged price in the mean and 5e-3 at
+/// most, 250 steps 4e-3 and 2e-2.
 tl::expected<Valuation, NoAmericanPrice> american_tree(Right right, const SpotInputs& in,
                                                        std::span<const CashDividend> dividends,
                                                        int steps = 400);

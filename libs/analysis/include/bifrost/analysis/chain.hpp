@@ -12,10 +12,10 @@
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/core/quote.hpp"
 
-// One expiry of a chain, from quotes to vols. Everything is priced as European in this room so far:
-// exact for index options, an approximation for American ones, whose early-exercise premium is read
-// as vol. It is small out of the money and without dividends, and not small for deep puts and
-// around ex-dates.
+// One expiry of a chain, from quotes to vols. The forward knows American exercise; vols and greeks
+// here are European: exact for index options, an approximation for American ones, whose
+// early-exercise premium is read as vol. It is small out of the money and without dividends, and
+// not small for deep puts and around ex-dates.
 namespace bifrost::analysis {
 
 using core::Price;

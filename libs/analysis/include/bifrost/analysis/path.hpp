@@ -40,6 +40,7 @@ struct PathTouch {
   double probability;
   double numerical_error;  // distance from the same on a lattice of half the resolution
   DensityLabel density;
+  std::string_view model = path_model;
 };
 
 /// The probability that spot is at the level before expiry. The forward is the density's mean; spot
@@ -60,6 +61,7 @@ struct ExitProbabilities {
   double numerical_error;  // distance from the same on a lattice of half the resolution
   DensityLabel paths;
   DensityLabel marks;
+  std::string_view model = path_model;
 };
 
 /// Whether the profit of a same-expiry position reaches the target before the loss limit, until

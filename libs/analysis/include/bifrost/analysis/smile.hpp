@@ -13,14 +13,21 @@
 
 // One expiry's settlement as its quotes price it, free of arbitrage, and all expiries together.
 //
-// The model is a mixture of lognormals: the settlement is lognormal with mean `mean` times the
-// forward and deviation `deviation` of its logarithm, with probability `weight`, over some forty
-// fixed places; only the weights are fitted (Brigo and Mercurio 2002 on mixtures; Bondarenko 2003
-// on densities as positive sums of narrow kernels). It was preferred to raw SVI for three reasons.
-// A mixture has a positive density everywhere, tails included, so a fit cannot be refused or
-// bent afterwards for butterflies. Prices are linear in the weights, so the fit is a convex
-// quadratic program with one solution, whose calendar condition against the expiry before is a
-// row of it. And it follows what SVI cannot: two modes before an event, index wings.
+// The model is a mixture of lognormals: with probability `weight` the settlement is lognormal with
+// mean `mean` times the forward and deviation `deviation` of its logarithm. The components stand
+// 0.3 local deviations apart, some fifty to a hundred of them, and only their weights are fitted
+// (Brigo and Mercurio, "Lognormal-mixture dynamics and calibration to market volatility smiles",
+// 2002; Bondarenko, "Estimation of risk-neutral densities using positive convolution
+// approximation", 2003). It was preferred to raw SVI for three reasons. A mixture has a positive
+// density everywhere, tails included, so that no fit has to be refused or bent afterwards for its
+// butterflies. Prices are linear in the weights, so the fit is a convex quadratic program with one
+// solution, and calendar order against the expiry before is so many rows of it. And it follows
+// what a hyperbola cannot: two modes before an event, the wings of an index.
+//
+// Tails: beyond the last quotes the density keeps the shape that it has where total variance goes
+// on as steeply as it came (a slope between 0 and 1, below Lee's bound of 2), at the height that
+// the last quotes say; where the components end, vol tends to a constant. How much probability
+// lies there is quality().mass_outside_quotes.
 //
 // Throughout, k = ln(strike / forward), and total variance w(k) = vol(k)^2 * years_to_expiry.
 namespace bifrost::analysis {
@@ -60,7 +67,8 @@ enum class NoSmile : std::uint8_t {
 };
 std::string_view to_string(NoSmile why);
 
-/// How well the smile tells what was quoted. Errors are of the middles of the quotes used.
+/// How well the smile tells what was quoted. Errors are of the middles of the quotes used; no
+/// spread counts as less than a tick, or than 0.02 points of vol.
 struct SmileQuality {
   int quotes;            // out of the money, two-sided, with a vol: those fitted
   int dropped;           // out of the money, but zero, crossed, one-sided or without a vol
@@ -100,6 +108,7 @@ class Smile {
   double vol(double strike) const;
   /// d vol / d strike.
   double vol_slope(double strike) const;
+  /// Gatheral's g of total_variance: the density, scaled by that of a lognormal with the vol at k.
   double g(double k) const;
 
  private:
