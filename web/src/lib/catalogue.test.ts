@@ -5,6 +5,7 @@ import {
   group_of,
   grouped,
   matches,
+  objective_for,
   objective_refusal,
   shape_line,
   strategy_name,
@@ -90,5 +91,13 @@ describe('an objective', () => {
     );
     expect(objective_refusal(condor, 'return_on_risk')).toBeNull();
     expect(objective_refusal(undefined, 'return_on_risk')).toBeNull();
+  });
+  it('gives way to the nearest one that has a value', () => {
+    expect(objective_for(condor, 'return_on_risk')).toBe('return_on_risk');
+    expect(objective_for({ ...condor, profit_is_bounded: false }, 'return_on_risk')).toBe(
+      'expected_profit_on_max_loss',
+    );
+    expect(objective_for(strangle, 'return_on_risk')).toBe('expected_profit');
+    expect(objective_for(strangle, 'pop')).toBe('pop');
   });
 });

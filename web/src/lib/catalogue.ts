@@ -98,3 +98,12 @@ export function objective_refusal(
   if (objective === 'return_on_risk' && !entry.profit_is_bounded) return 'its profit has no bound';
   return null;
 }
+
+const instead = ['expected_profit_on_max_loss', 'expected_profit'] as const;
+
+/** The objective asked for, or the nearest one that can rank the strategy. */
+export const objective_for = (
+  entry: Parameters<typeof objective_refusal>[0],
+  asked: Objective,
+): Objective =>
+  [asked, ...instead].find((o) => objective_refusal(entry, o) === null) ?? 'expected_profit';

@@ -4,14 +4,21 @@ import type { StrategyCandidate } from '../api/types';
 import { type Frame, ticks } from './payoff';
 
 /**
- * Round prices over the frame, at most `most` of them, in ascending order; the one nearest to the underlying's price
- * is replaced by that price itself, so that the table has a column of "nothing moves".
+ * Round prices over the frame, at most `most` of them, in ascending order; a finer step may cost the outermost ones.
+ * The one nearest to the underlying's price is replaced by that price itself, so that the table has a column of
+ * "nothing moves".
  */
 export function table_spots(frame: Frame, spot: number | null, most: number): readonly number[] {
+  const middle = spot ?? (frame.low + frame.high) / 2;
   let round: number[] = [];
-  for (let wanted = most; wanted > 1; wanted--) {
+  for (let wanted = Math.round(most * 1.3); wanted > 1; wanted--) {
     round = ticks(frame.low, frame.high, wanted);
-    if (round.length <= most) break;
+    if (round.length <= most * 1.3) break;
+  }
+  while (round.length > most) {
+    const [first, last] = [round[0] as number, round.at(-1) as number];
+    if (middle - first > last - middle) round.shift();
+    else round.pop();
   }
   if (spot === null || round.length === 0 || spot < frame.low || spot > frame.high) return round;
   const off = (s: number) => Math.abs(s - spot);

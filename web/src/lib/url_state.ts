@@ -20,10 +20,10 @@ export interface UrlState {
 }
 
 export const objectives = [
+  'return_on_risk',
   'expected_profit_on_max_loss',
   'expected_profit_on_margin',
   'expected_profit',
-  'return_on_risk',
   'pop',
   'theta_on_max_loss',
   'credit',
@@ -31,7 +31,7 @@ export const objectives = [
 
 const defaults = {
   strategy: 'iron_condor',
-  objective: 'expected_profit_on_max_loss',
+  objective: 'return_on_risk',
   density: 'market_implied',
   fill: 'natural',
   min_pop: 0.6,

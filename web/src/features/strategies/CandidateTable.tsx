@@ -136,7 +136,8 @@ const columns_of = (found: Found): readonly Column[] => [
   {
     id: 'margin',
     label: 'Margin',
-    title: 'Worst loss at expiry before the premium, one unit; the broker\u2019s own may differ',
+    title:
+      'What one unit ties up: the worst loss at expiry before what was received; margin rules are told below',
     text: (c) => (c.margin === null ? 'unlimited' : money(c.margin, 0)),
   },
   {
@@ -167,7 +168,8 @@ const columns_of = (found: Found): readonly Column[] => [
 ];
 
 function columns_for(found: Found, width: number): readonly Column[] {
-  const all = columns_of(found);
+  // What no candidate has, such as a ratio on a loss without bound, is no column.
+  const all = columns_of(found).filter((c) => found.candidates.some((each) => c.text(each) !== ''));
   if (width === 0) return all;
   const sized = all.map((column) => {
     const texts = found.candidates.map((c) => text_em(column.text(c)));

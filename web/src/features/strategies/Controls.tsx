@@ -62,20 +62,6 @@ export function Controls(props: {
             ))}
           </select>
         </label>
-        <fieldset className="segmented">
-          <legend>Fill</legend>
-          {fills.map((f) => (
-            <label key={f.value} title={f.title}>
-              <input
-                type="radio"
-                name="fill"
-                checked={url.fill === f.value}
-                onChange={() => change_url({ fill: f.value })}
-              />
-              <span>{f.label}</span>
-            </label>
-          ))}
-        </fieldset>
         <MinPop value={url.min_pop} />
         <button
           type="button"
@@ -112,6 +98,25 @@ export function Controls(props: {
         />
       </div>
     </>
+  );
+}
+
+export function FillChoice({ fill }: { fill: Fill }) {
+  return (
+    <fieldset className="segmented">
+      <legend>Fill</legend>
+      {fills.map((f) => (
+        <label key={f.value} title={f.title}>
+          <input
+            type="radio"
+            name="fill"
+            checked={fill === f.value}
+            onChange={() => change_url({ fill: f.value })}
+          />
+          <span>{f.label}</span>
+        </label>
+      ))}
+    </fieldset>
   );
 }
 

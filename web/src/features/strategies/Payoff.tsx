@@ -7,7 +7,7 @@ import { decimal, money, percent, price, signed_money, spot as spot_text } from 
 import { areas, extend, type Frame, line_inside, profit_at, ticks } from '../../lib/payoff';
 
 const margin = { left: 58, right: 14, top: 26, bottom: 40 };
-const strip = { tall: 72, gap: 8 };
+const strip = { tall: 62, gap: 6 };
 
 /** The line as it is drawn: beyond its outer points a payoff goes on straight, a model's curve does not. */
 export const drawn_points = (c: StrategyCandidate): readonly PayoffPoint[] =>
@@ -46,7 +46,7 @@ export function Payoff(props: {
     return <p className="caption">No payoff was served for this position.</p>;
   }
 
-  const height = (width > 400 ? 196 : 190) + margin.bottom + strip.tall + strip.gap;
+  const height = (width > 400 ? 174 : 190) + margin.bottom + strip.tall + strip.gap;
   const profits = line.map((p) => p.profit);
   const high = Math.max(...profits, 0);
   const low = Math.min(...profits, 0);

@@ -5,7 +5,17 @@ import { useSize } from '../../components/hooks';
 import { ProblemLine } from '../../components/notes';
 import { Skeleton } from '../../components/Skeleton';
 import { curve_of, likely_band } from '../../lib/density';
-import { expiry_long, greek, money, percent, price, signed, signed_money } from '../../lib/format';
+import { text_em } from '../../lib/fit';
+import {
+  expiry_long,
+  greek,
+  money,
+  percent,
+  price,
+  signed,
+  signed_money,
+  strike,
+} from '../../lib/format';
 import { expiries_of, leg_words } from '../../lib/legs';
 import { type Frame, spot_frame } from '../../lib/payoff';
 import { exit_rule, table_spots } from '../../lib/profit_table';
@@ -64,6 +74,7 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
               ))}
             </ul>
           )}
+          <p className="caption">{probability_words(found)}</p>
         </div>
         <div className="position-numbers">
           <dl className="numbers">
@@ -114,7 +125,6 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
               </li>
             ))}
           </ul>
-          <p className="caption">{probability_words(found)}</p>
         </div>
       </div>
       <Scenarios topic={topic} candidate={c} found={found} frame={frame} />
@@ -125,8 +135,14 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
 const legend_words = (kind: string) =>
   kind === 'lognormal' ? 'lognormal' : kind === 'history' ? 'past returns' : density_kind(kind);
 
-const label_width = 64;
-const cell_width = 52;
+const cell = { font: 11, padding: 10, label: 76, spot: 14 };
+
+/** As wide as the widest amount and the widest round price. */
+function cell_width(candidate: StrategyCandidate, high: number): number {
+  const most = Math.max(...candidate.payoff.map((p) => Math.abs(p.profit)));
+  const texts = [`+${money(most, 0).replace('$', '')}`, strike(Math.round(high))];
+  return Math.max(...texts.map(text_em)) * cell.font + cell.padding;
+}
 
 /** What one analysis of the server tells: profit over dates and prices, margin, and which exit comes first. */
 function Scenarios(props: {
@@ -139,10 +155,10 @@ function Scenarios(props: {
   const [box, width] = useSize<HTMLDivElement>();
   const [vol_points, set_vol_points] = useState(0);
   const across = width > 560 ? 'prices' : 'dates';
-  const room = across === 'prices' ? Math.floor((width - label_width) / cell_width) : 15;
-  const most = Math.max(5, Math.min(21, room));
   const spot = found.underlying_price;
   const { low, high } = frame ?? { low: 0, high: 0 };
+  const room = (width - cell.label - cell.spot) / cell_width(candidate, high);
+  const most = across === 'prices' ? Math.max(5, Math.min(21, Math.floor(room))) : 15;
   const spots = useMemo(
     () => (width === 0 ? [] : table_spots({ low, high }, spot, most)),
     [low, high, spot, most, width],

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type CSSProperties, useId } from 'react';
 import type { ProfitTable } from '../../api/types';
-import { decimal, exchange_date_after, money, percent } from '../../lib/format';
+import { decimal, exchange_date_after, percent, signed } from '../../lib/format';
 import { heat } from '../../lib/profit_table';
 
-const whole = (v: number) =>
-  `${v > 0 && Math.round(v) !== 0 ? '+' : ''}${money(v, 0).replace('$', '')}`;
+/** "+1,342"; in thousands, "+13.4k", where seven dates of that size would not fit side by side. */
+function amount(v: number, thousands: boolean): string {
+  const text = thousands ? `${signed(v / 1000, 1)}k` : signed(v, 0);
+  return /[1-9]/.test(text) ? text : '0';
+}
 
 /**
  * Profit over dates and prices as a table: dates downwards where there is room, prices downwards where there is not.
@@ -20,6 +23,7 @@ export function ProfitMap(props: {
   const { table, as_of, spot, across } = props;
   const id = useId();
   const most = Math.max(...table.profit.flat().map(Math.abs));
+  const thousands = most >= (across === 'dates' ? 10_000 : 1_000_000);
   const digits = table.spots.every((s) => s === spot || Number.isInteger(s)) ? 0 : 2;
   const price_head = (s: number) => (
     <>
@@ -49,7 +53,7 @@ export function ProfitMap(props: {
         data-spot={table.spots[at] === spot || undefined}
         style={{ '--heat': Math.abs(level).toFixed(3) } as CSSProperties}
       >
-        {whole(profit)}
+        {amount(profit, thousands)}
       </td>
     );
   };
@@ -58,7 +62,7 @@ export function ProfitMap(props: {
   const key = (i: number, of: readonly number[]) => of[i] as number;
   return (
     <div
-      className="profit-map"
+      className={`profit-map ${across}-across`}
       data-testid="profit-map"
       tabIndex={0}
       role="region"

@@ -12,7 +12,7 @@ export function Margin({ margin }: { margin: PositionMargin }) {
   return (
     <section aria-label="Margin" className="risk">
       <h2>
-        Margin<span>one unit, beyond the premium</span>
+        Margin<span>one unit; four ways, never mixed</span>
       </h2>
       <table className="figures" data-testid="margin">
         <thead>
@@ -24,8 +24,8 @@ export function Margin({ margin }: { margin: PositionMargin }) {
         </thead>
         <tbody>
           <tr>
-            <th scope="row" title="Worst loss at expiry, premium left out">
-              Worst loss
+            <th scope="row">
+              Worst loss <small>at expiry, premium left out</small>
             </th>
             <td colSpan={2}>
               {margin.worst_loss === null ? 'unlimited' : money(margin.worst_loss)}
@@ -34,7 +34,7 @@ export function Margin({ margin }: { margin: PositionMargin }) {
           {margin.rules.map((rules) => (
             <tr key={rules.rules}>
               <th scope="row" title={`${rules.source}, valid from ${rules.valid_from}`}>
-                {rule_names[rules.rules] ?? rules.rules}
+                {rule_names[rules.rules] ?? rules.rules} <small>beyond premium</small>
               </th>
               <td>{money(rules.initial)}</td>
               <td>{money(rules.maintenance)}</td>
@@ -43,7 +43,7 @@ export function Margin({ margin }: { margin: PositionMargin }) {
           {margin.stress !== null && (
             <tr>
               <th scope="row" title={`Estimate by the rules ${margin.stress_rules}`}>
-                Stress estimate
+                Stress estimate <small>premium included</small>
               </th>
               <td colSpan={2}>
                 {money(margin.stress)}

@@ -5,13 +5,13 @@ import type { ChainTopic, Found, StrategyCandidate } from '../../api/types';
 import { usePageKey } from '../../components/hooks';
 import { Empty, ProblemLine, ProblemNote } from '../../components/notes';
 import { Skeleton } from '../../components/Skeleton';
-import { objective_refusal, strategy_name } from '../../lib/catalogue';
+import { objective_for, strategy_name } from '../../lib/catalogue';
 import { count, percent } from '../../lib/format';
 import { position_key } from '../../lib/legs';
 import { change_url, type UrlState } from '../../lib/url_state';
 import { useCatalogue, useFind } from '../../queries';
 import { CandidateTable } from './CandidateTable';
-import { Controls } from './Controls';
+import { Controls, FillChoice } from './Controls';
 import { Position } from './Position';
 import { StrategyBox } from './StrategyBox';
 import { fill_of, model_words, ranking_words, search_words } from './words';
@@ -34,8 +34,7 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
   const catalogue = useCatalogue();
   const entries = catalogue.data?.strategies ?? [];
   const entry = entries.find((e) => e.name === strategy);
-  // A strategy without a bound on its loss has no ratio on it.
-  const objective = objective_refusal(entry, url.objective) ? 'expected_profit' : url.objective;
+  const objective = objective_for(entry, url.objective);
   const query = useFind(
     {
       topic,
@@ -94,6 +93,7 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
             </button>
           ))}
         </div>
+        <FillChoice fill={url.fill} />
       </div>
       <div className="panel-controls">
         <Controls url={url} objective={objective} entry={entry} />

@@ -9,7 +9,7 @@ export interface ObjectiveWords {
 }
 
 const fair =
-  'under the market\u2019s own density that is minus what entering costs, so it finds what is cheap to enter';
+  'under the market\u2019s own density that is minus what entering costs, interest aside, so it finds what is cheap to enter';
 
 export const objective_words: Record<Objective, ObjectiveWords> = {
   expected_profit_on_max_loss: {
@@ -65,7 +65,7 @@ export function density_words(d: DensityLabel): string {
   const outside =
     d.mass_outside_quotes === null
       ? ''
-      : `, ${percent(d.mass_outside_quotes)} of it beyond the quoted strikes`;
+      : `, ${percent(d.mass_outside_quotes)} beyond the quoted strikes`;
   const sample =
     d.independent_observations === null
       ? ''
@@ -108,7 +108,7 @@ export function ranking_words(found: Found): string {
 export function probability_words(found: Found): string {
   const density = front_density(found);
   if (!density) return '';
-  return `POP and expected profit at the first expiry: ${density_words(density)}.`;
+  return `POP and expected profit: ${density_words(density)}.`;
 }
 
 /** Of strategies with several expiries: what the numbers rest on. */
