@@ -173,24 +173,29 @@ await check('iron condors are ranked, and the caption says by what and out of ho
   await page.waitForSelector(ranking);
   const words = await caption();
   expect(/combinations: [\d,kM.]+ looked at, [\d,kM.]+ passed over/.test(words), `it reads "${words}"`);
-  expect(/market-implied/.test(words), `the density is not named in "${words}"`);
-  expect(/minus what entering costs/.test(words), `the objective is not explained in "${words}"`);
+  expect(/payoff ratio/.test(words), `the objective is not explained in "${words}"`);
+  const basis = await page.locator('.position-drawing .caption').innerText();
+  expect(/market-implied/.test(basis), `the density is not named in "${basis}"`);
   const heads = await page.locator('.candidates th').allInnerTexts();
   expect(heads.some((h) => /Exp\. P\/L\s+implied/.test(h)), `columns ${heads}`);
   return `${await page.locator(ranking).count()} candidates`;
 });
 
 await check('another objective re-ranks', async () => {
-  await page.getByRole('combobox', { name: 'Rank by' }).selectOption('return_on_risk');
+  const rank_by = page.getByRole('combobox', { name: 'Rank by' });
+  const reply = page.waitForResponse((r) => r.url().includes('objective=expected_profit_on_max_loss'));
+  await rank_by.selectOption('expected_profit_on_max_loss');
+  const { candidates } = await (await reply).json();
   await page.waitForFunction(() =>
-    document.querySelector('.strategy-body > .caption')?.innerText.includes('payoff ratio'),
+    document.querySelector('.strategy-body > .caption')?.innerText.includes('minus what entering costs'),
   );
-  const returns = (await page.locator('.candidates td.return_on_risk').allInnerTexts()).map(
-    (t) => numbers_of(t)[0],
-  );
-  const ordered = returns.every((r, i) => i === 0 || r <= returns[i - 1] + 1e-9);
-  expect(ordered, `return on risk out of order: ${returns.slice(0, 8)}`);
-  expect(page.url().includes('objective=return_on_risk'), page.url());
+  const ratios = candidates.map((c) => c.expected_profit / c.max_loss);
+  const ordered = ratios.every((r, i) => i === 0 || r <= ratios[i - 1] + 1e-12);
+  expect(ordered, `out of order: ${ratios.slice(0, 8)}`);
+  expect(page.url().includes('objective=expected_profit_on_max_loss'), page.url());
+  await rank_by.selectOption('return_on_risk');
+  await page.waitForFunction(() => !location.search.includes('objective='));
+  return `the best ${candidates[0].expected_profit.toFixed(2)} on ${candidates[0].max_loss.toFixed(0)}`;
 });
 
 /** Asks until the answer is not null: a snapshot may be redrawing the page. */
@@ -463,7 +468,9 @@ await check('the desk works from the keyboard alone', async () => {
   }
   await page.keyboard.press('t');
   await page.waitForSelector('#tab-covered_call[aria-selected="true"]');
-  await page.keyboard.press('t');
+  await page.locator('#tab-covered_call').focus();
+  await page.keyboard.press('ArrowLeft');
+  await page.waitForSelector('#tab-iron_condor[aria-selected="true"]');
   await page.keyboard.press('?');
   await page.waitForSelector('dialog.keys[open]');
   await page.keyboard.press('Escape');
