@@ -159,18 +159,53 @@ await check('the session and the connection are told', async () => {
   await page.getByText('Connected', { exact: true }).waitFor();
 });
 
-await check('iron condors are ranked', async () => {
+const strategy = page.getByRole('combobox', { name: 'Strategy' });
+const choose_strategy = async (typed, name) => {
+  await page.keyboard.press('s');
+  await page.keyboard.type(typed);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector(`#tab-${name}[aria-selected="true"]`);
+  await page.waitForSelector(`${ranking}, .strategy-body .note`);
+};
+const caption = () => page.locator('.strategy-body > .caption').innerText();
+
+await check('iron condors are ranked, and the caption says by what and out of how many', async () => {
   await page.waitForSelector(ranking);
-  const caption = await page.locator('.strategy-body > .caption').innerText();
-  const returns = (await page.locator('.candidates td.return_on_risk').allInnerTexts()).map(
-    (t) => numbers_of(t)[0],
-  );
-  const by_return = caption.includes('ranked by return on risk');
-  const ordered = returns.every((r, i) => i === 0 || r <= returns[i - 1] + 1e-9);
-  expect(!by_return || ordered, `return on risk out of order: ${returns.slice(0, 8)}`);
-  expect(/lognormal/i.test(caption), 'the method behind POP is not named');
-  return `${returns.length} candidates`;
+  const words = await caption();
+  expect(/combinations: [\d,kM.]+ looked at, [\d,kM.]+ passed over/.test(words), `it reads "${words}"`);
+  expect(/payoff ratio/.test(words), `the objective is not explained in "${words}"`);
+  const basis = await page.locator('.position-drawing .caption').innerText();
+  expect(/market-implied/.test(basis), `the density is not named in "${basis}"`);
+  const heads = await page.locator('.candidates th').allInnerTexts();
+  expect(heads.some((h) => /Exp\. P\/L\s+implied/.test(h)), `columns ${heads}`);
+  return `${await page.locator(ranking).count()} candidates`;
 });
+
+await check('another objective re-ranks', async () => {
+  const rank_by = page.getByRole('combobox', { name: 'Rank by' });
+  const reply = page.waitForResponse((r) => r.url().includes('objective=expected_profit_on_max_loss'));
+  await rank_by.selectOption('expected_profit_on_max_loss');
+  const { candidates } = await (await reply).json();
+  await page.waitForFunction(() =>
+    document.querySelector('.strategy-body > .caption')?.innerText.includes('minus what entering costs'),
+  );
+  const ratios = candidates.map((c) => c.expected_profit / c.max_loss);
+  const ordered = ratios.every((r, i) => i === 0 || r <= ratios[i - 1] + 1e-12);
+  expect(ordered, `out of order: ${ratios.slice(0, 8)}`);
+  expect(page.url().includes('objective=expected_profit_on_max_loss'), page.url());
+  await rank_by.selectOption('return_on_risk');
+  await page.waitForFunction(() => !location.search.includes('objective='));
+  return `the best ${candidates[0].expected_profit.toFixed(2)} on ${candidates[0].max_loss.toFixed(0)}`;
+});
+
+/** Asks until the answer is not null: a snapshot may be redrawing the page. */
+const until_value = async (ask) => {
+  for (const end = Date.now() + 15_000; Date.now() < end; await page.waitForTimeout(100)) {
+    const value = await ask();
+    if (value !== null) return value;
+  }
+  throw new Error('the page did not come to rest within 15 s');
+};
 
 const same_breakevens = async () => {
   // One reading of both: a snapshot may redraw them at any moment.
@@ -198,7 +233,7 @@ await check('choosing a condor draws its payoff with the breakevens of the table
 });
 
 await check('the arrow keys read the payoff off the line', async () => {
-  const slider = page.getByRole('slider', { name: 'Underlying at expiry' });
+  const slider = page.getByRole('slider', { name: 'Underlying at the first expiry' });
   await slider.focus();
   await page.keyboard.press('ArrowRight');
   await page.waitForSelector('.read-out');
@@ -214,7 +249,9 @@ await check('mid pays at least what natural does', async () => {
       (word) => document.querySelector('.position-drawing h2').innerText.includes(word.toLowerCase()),
       fill,
     );
-    return numbers_of(await page.locator('.candidates td.return_on_risk').first().innerText())[0];
+    await page.locator(ranking).first().click();
+    const figure = page.locator('.numbers > div', { hasText: 'Return on risk' }).locator('dd');
+    return numbers_of(await figure.innerText())[0];
   };
   for (;;) {
     // Only the two rankings of one snapshot can be compared.
@@ -227,10 +264,113 @@ await check('mid pays at least what natural does', async () => {
   }
 });
 
-await check('covered calls are one key away', async () => {
-  await page.getByRole('tab', { name: 'Covered calls' }).click();
+await check('the table of dates and prices ends in the payoff of the legs', async () => {
+  await page.waitForSelector('[data-testid="profit-map"] tbody tr');
+  return until_value(async () => {
+    const seen = await page.evaluate(() => {
+      const first_line = (e) => e.childNodes[0].textContent;
+      const rows = [...document.querySelectorAll('.profit-map tbody tr')];
+      return {
+        rows: rows.length,
+        last_head: rows.at(-1).querySelector('th').innerText,
+        spots: [...document.querySelectorAll('.profit-map thead th')].map(first_line),
+        last: [...rows.at(-1).querySelectorAll('td')].map((td) => td.innerText),
+        legs: [...document.querySelectorAll('.leg-list li')].map((li) => li.innerText.replace(/\s+/g, ' ')),
+        waiting: document.querySelector('.scenarios[data-waiting]') !== null,
+      };
+    });
+    if (seen.waiting) return null;
+    expect(seen.rows === 7 && /expiry/.test(seen.last_head), `${seen.rows} dates, the last "${seen.last_head}"`);
+    const number = (text) => Number(text.replaceAll(',', '').replace('\u2212', '-').replace('+', ''));
+    const legs = seen.legs.map((text) => {
+      const [, side, size, kind, strike] = /(Buy|Sell) (\d+) (put|call) ([\d,.]+)/.exec(text);
+      const [, entry] = /at ([\d,.]+)/.exec(text);
+      return { size: (side === 'Buy' ? 1 : -1) * Number(size), kind, strike: number(strike), entry: number(entry) };
+    });
+    const payoff = (spot) =>
+      legs.reduce((sum, leg) => {
+        const inside = leg.kind === 'call' ? spot - leg.strike : leg.strike - spot;
+        return sum + 100 * leg.size * (Math.max(0, inside) - leg.entry);
+      }, 0);
+    const off = seen.spots.map((spot, i) => [spot, payoff(number(spot)), number(seen.last[i])]);
+    const wrong = off.filter(([, paid, shown]) => !(Math.abs(paid - shown) <= 1));
+    expect(seen.spots.length >= 9, `${seen.spots.length} prices`);
+    expect(wrong.length === 0, `price, payoff, table: ${wrong.slice(0, 3).join(' | ')}`);
+    return `${seen.rows} dates by ${seen.spots.length} prices`;
+  });
+});
+
+await check('margin is told four ways, and which exit comes first', async () => {
+  const margin = await page.getByTestId('margin').innerText();
+  for (const way of ['Worst loss', 'Reg T', 'Interactive Brokers', 'Stress estimate']) {
+    expect(margin.includes(way), `no ${way} in ${margin}`);
+  }
+  const odds = await page.getByTestId('exits').locator('td').allInnerTexts();
+  const sum = odds.flatMap(numbers_of).reduce((a, b) => a + b, 0);
+  expect(odds.length === 3 && Math.abs(sum - 100) < 0.2, `exit odds ${odds}`);
+  return odds.join(', ');
+});
+
+await check('the market-implied density lies under the payoff', async () => {
+  await page.waitForSelector('[data-testid="density"] .curve.market_implied[data-main]');
+  expect((await page.locator('.density .mass.gain').count()) > 0, 'no probability of profit shaded');
+  return (await page.locator('.legend li').allInnerTexts()).join(', ');
+});
+
+await check('the whole catalogue is offered in groups, by keyboard', async () => {
+  await page.keyboard.press('s');
+  const offered = page.getByRole('listbox', { name: 'Strategies' });
+  await offered.waitFor();
+  const count = await offered.getByRole('option').count();
+  const groups = await offered.getByRole('group').count();
+  expect(count >= 60 && groups >= 6, `${count} strategies in ${groups} groups`);
+  await page.keyboard.press('Escape');
+  await choose_strategy('jade', 'jade_lizard');
+  expect((await strategy.inputValue()) === 'Jade lizard', await strategy.inputValue());
+  await page.waitForFunction(() => document.querySelectorAll('.leg-list li').length === 3);
+  return `${count} strategies, jade lizard with breakeven ${await same_breakevens()}`;
+});
+
+await check('a calendar says when each leg expires and that it rests on a model', async () => {
+  await choose_strategy('long put calendar', 'long_put_calendar');
+  // Two in three is more than most calendars have.
+  while ((await page.locator(ranking).count()) === 0) {
+    await page.getByRole('button', { name: /^Accept/ }).click();
+    await page.waitForTimeout(300);
+    await page.waitForSelector(`${ranking}, .strategy-body .note`);
+  }
+  await page.waitForFunction(() => document.querySelectorAll('.leg-list li').length === 2);
+  const dates = (await page.locator('.leg-list li span:first-child').allInnerTexts()).map((t) => t.match(/[A-Z][a-z]{2} \d+$/)?.[0]);
+  expect(dates[0] && dates[1] && dates[0] !== dates[1], `the legs expire ${dates}`);
+  expect((await caption()).includes('Model dependent'), await caption());
+  await page.getByText('Not told for several expiries').waitFor();
+  await page.waitForSelector('[data-testid="profit-map"] td');
+  return `${dates.join(' and ')}, ${await same_breakevens()}`;
+});
+
+await check('covered calls are one click away', async () => {
+  await page.getByRole('tab', { name: 'Covered call' }).click();
   await page.waitForFunction(() => document.querySelector('.leg-list')?.innerText.includes('shares'));
   return same_breakevens();
+});
+
+await check('a limit that is no number is marked, one that is narrows the list', async () => {
+  const before = await page.locator(ranking).count();
+  await page.getByRole('button', { name: 'More' }).click();
+  const delta = page.getByRole('textbox', { name: /Short delta/ });
+  await delta.fill('a third');
+  expect((await delta.getAttribute('aria-invalid')) === 'true', 'not marked');
+  await delta.fill('0.35');
+  await delta.press('Enter');
+  await page.waitForFunction(() => location.search.includes('max_short_delta=0.35'));
+  await page.waitForFunction(() => !document.querySelector('.strategy-body[data-waiting]'));
+  const after = await page.locator(ranking).count();
+  await delta.fill('');
+  await delta.press('Enter');
+  await page.waitForFunction(() => !location.search.includes('max_short_delta'));
+  await page.getByRole('button', { name: 'More' }).click();
+  expect(after <= before, `${before} before, ${after} after`);
+  return `${before} to ${after}`;
 });
 
 await check('a new snapshot arrives without a reload, and the ranking follows', async () => {
@@ -238,7 +378,7 @@ await check('a new snapshot arrives without a reload, and the ranking follows', 
     window.never_reloaded = true;
   });
   const before = await as_of();
-  const search = page.waitForResponse((r) => r.url().includes('/api/strategies/'), {
+  const search = page.waitForResponse((r) => r.url().includes('/api/find/'), {
     timeout: snapshot_ms,
   });
   search.catch(() => {});
@@ -281,7 +421,7 @@ await check('a copied link brings the same desk back', async () => {
 });
 
 await check('Back returns to what was before', async () => {
-  await page.getByRole('tab', { name: 'Iron condors' }).click();
+  await page.getByRole('tab', { name: 'Iron condor' }).click();
   await page.waitForSelector('#tab-iron_condor[aria-selected="true"]');
   await page.goBack();
   await page.waitForSelector('#tab-covered_call[aria-selected="true"]');
@@ -328,7 +468,9 @@ await check('the desk works from the keyboard alone', async () => {
   }
   await page.keyboard.press('t');
   await page.waitForSelector('#tab-covered_call[aria-selected="true"]');
-  await page.keyboard.press('t');
+  await page.locator('#tab-covered_call').focus();
+  await page.keyboard.press('ArrowLeft');
+  await page.waitForSelector('#tab-iron_condor[aria-selected="true"]');
   await page.keyboard.press('?');
   await page.waitForSelector('dialog.keys[open]');
   await page.keyboard.press('Escape');
@@ -379,13 +521,15 @@ for (const width of [1024, 390]) {
 }
 
 /**
- * What is cut off in the chain and in the ranking: cells wider inside than outside, texts past the edge of their
+ * What is cut off in the chain, the ranking and the analysis: cells wider inside than outside, texts past the edge of their
  * cell, tables wider than their panel (unless `may_scroll`).
  */
 const clipped = (p, may_scroll = false) =>
   p.evaluate((scrolls) => {
     const wrong = [];
-    const cells = '.chain-columns > div, .chain-row .cell, .candidates th, .candidates td';
+    const cells =
+      '.chain-columns > div, .chain-row .cell, .candidates th, .candidates td, .profit-map th, .profit-map td, ' +
+      '.figures th, .figures td, .numbers dd, .leg-list span';
     for (const cell of document.querySelectorAll(cells)) {
       const text = document.createRange();
       text.selectNodeContents(cell);
@@ -395,7 +539,7 @@ const clipped = (p, may_scroll = false) =>
         wrong.push(`${cell.className} "${cell.innerText}"`);
       }
     }
-    for (const table of scrolls ? [] : document.querySelectorAll('.chain-grid, .candidates')) {
+    for (const table of scrolls ? [] : document.querySelectorAll('.chain-grid, .candidates, .profit-map')) {
       const over = table.scrollWidth - table.clientWidth;
       if (over > 0) wrong.push(`${table.className} is ${over} px too wide`);
     }
@@ -407,13 +551,14 @@ for (const width of [1600, 1024, 390]) {
     const other = await open_page(browser, { width, height: 1000 });
     const seen = [];
     const { underlyings } = await (await other.request.get(link('/api/underlyings'))).json();
-    for (const { symbol } of underlyings.slice(0, 4)) {
-      for (const strategy of ['iron_condor', 'covered_call']) {
-        await other.goto(link(`/?${new URLSearchParams({ symbol, strategy })}`));
+    for (const [i, { symbol }] of underlyings.slice(0, 4).entries()) {
+      const more = i === 0 ? ['jade_lizard', 'double_diagonal', 'long_call'] : [];
+      for (const strategy of ['iron_condor', 'covered_call', ...more]) {
+        await other.goto(link(`/?${new URLSearchParams({ symbol, strategy, min_pop: '0.1' })}`));
         await other.waitForSelector('.chain-row');
-        await other.waitForSelector(`${ranking}, .strategy-body .note`);
+        await other.waitForSelector('.profit-map td, .strategy-body .note');
         const wrong = await clipped(other);
-        expect(wrong.length === 0, `${symbol}, ${wrong.length} cut: ${wrong.slice(0, 4).join('; ')}`);
+        expect(wrong.length === 0, `${symbol} ${strategy}, ${wrong.length} cut: ${wrong.slice(0, 4).join('; ')}`);
       }
       seen.push(symbol);
     }

@@ -1,174 +1,317 @@
 // SPDX-License-Identifier: Apache-2.0
-// Iron condors and covered calls of a fixture chain, good enough to fill the page.
+// The finder's answers for a fixture chain, good enough to fill the page: a handful of strategies, one lognormal
+// density, invented margins.
 
-const cdf = (x) => {
-  const t = 1 / (1 + 0.2316419 * Math.abs(x));
-  const tail =
-    (Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI)) *
-    t *
-    (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-  return x > 0 ? 1 - tail : tail;
+import { option } from './market.mjs';
+
+const leg = (kind, quantity, rung, expiry_rung = 0) => ({ kind, quantity, rung, expiry_rung });
+const entry = (name, legs) => {
+  const rises = legs.reduce((sum, l) => sum + (l.kind === 'put' ? 0 : l.quantity), 0);
+  return {
+    name,
+    legs,
+    strikes: 1 + Math.max(...legs.map((l) => l.rung ?? 0)),
+    expiries: 1 + Math.max(...legs.map((l) => l.expiry_rung)),
+    loss_is_bounded: rises >= 0,
+    profit_is_bounded: rises <= 0,
+  };
 };
+const strategies = [
+  entry('long_call', [leg('call', 1, 0)]),
+  entry('covered_call', [leg('stock', 1, null), leg('call', -1, 0)]),
+  entry('bull_put_spread', [leg('put', 1, 0), leg('put', -1, 1)]),
+  entry('call_front_ratio', [leg('call', 1, 0), leg('call', -2, 1)]),
+  entry('short_strangle', [leg('put', -1, 0), leg('call', -1, 1)]),
+  entry('jade_lizard', [leg('put', -1, 0), leg('call', -1, 1), leg('call', 1, 2)]),
+  entry('iron_condor', [
+    leg('put', 1, 0),
+    leg('put', -1, 1),
+    leg('call', -1, 2),
+    leg('call', 1, 3),
+  ]),
+  entry('long_put_calendar', [leg('put', -1, 0), leg('put', 1, 0, 1)]),
+];
+export const catalogue = () => ({ strategies });
 
-const profit_at = (legs, spot) =>
-  legs.reduce((sum, leg) => {
-    const size = leg.kind === 'stock' ? leg.quantity : leg.quantity * 100;
-    const value =
-      leg.kind === 'stock'
-        ? spot
-        : Math.max(0, leg.kind === 'call' ? spot - leg.strike : leg.strike - spot);
-    return sum + size * (value - leg.entry_price);
-  }, 0);
+const years_of = (chain) => Math.max(chain.days_to_expiry, 0.5) / 365;
+const steps = (low, high, n) =>
+  Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
 
-function candidate(legs, greeks, density, days) {
-  const kinks = [0, ...new Set(legs.flatMap((l) => (l.strike == null ? [] : [l.strike])))];
-  kinks.sort((a, b) => a - b);
-  const spots = [...kinks, kinks.at(-1) * 1.6];
-  const corners = spots.map((spot) => ({ spot, profit: Number(profit_at(legs, spot).toFixed(4)) }));
-  const breakevens = [];
-  for (let i = 1; i < corners.length; i++) {
-    const [a, b] = [corners[i - 1], corners[i]];
-    if (a.profit * b.profit < 0) {
-      breakevens.push(
-        Number((a.spot + ((b.spot - a.spot) * a.profit) / (a.profit - b.profit)).toFixed(4)),
-      );
-    }
-  }
-  const profits = corners.map((p) => p.profit);
-  const marks = [...kinks.slice(1), ...breakevens].sort((a, b) => a - b);
-  const edge = Math.max((marks.at(-1) - marks[0]) / 2, marks.at(-1) / 10);
-  const payoff = [Math.max(0, marks[0] - edge), ...marks, marks.at(-1) + edge].map((spot) => ({
+/** The lognormal at the volatility of the row nearest to the money. */
+function settlement(chain) {
+  const years = years_of(chain);
+  const spot = chain.underlying_price;
+  const off = (row) => Math.abs(row.strike - spot);
+  const middle = chain.rows.reduce((a, b) => (off(b) < off(a) ? b : a));
+  const vol = middle.call.implied_vol ?? middle.put.implied_vol ?? 0.2;
+  const mean = spot * Math.exp(0.03 * years);
+  const width = vol * Math.sqrt(years);
+  const at = (z) => mean * Math.exp(z * width - (width * width) / 2);
+  const density = (s) => {
+    const z = (Math.log(s / mean) + (width * width) / 2) / width;
+    return Math.exp((-z * z) / 2) / (s * width * Math.sqrt(2 * Math.PI));
+  };
+  const points = steps(at(-3.5), at(3.5), 161).map((spot) => ({
     spot,
-    profit: Number(profit_at(legs, spot).toFixed(4)),
+    density: density(spot),
+    cdf: 0,
   }));
-  const max_profit = Math.max(...profits);
-  const max_loss = -Math.min(...profits);
-  const width = density.implied_vol * Math.sqrt(density.years_to_expiry);
-  const below = (k) => cdf((Math.log(k / density.forward) + (width * width) / 2) / width);
-  let pop = profits.at(-1) > 0 ? 1 : 0;
-  if (breakevens.length === 2) pop = below(breakevens[1]) - below(breakevens[0]);
-  if (breakevens.length === 1) pop = 1 - below(breakevens[0]);
-  const option_legs = legs.filter((l) => l.kind !== 'stock');
+  const step = points[1].spot - points[0].spot;
+  points.forEach((p, i) => {
+    p.cdf = (points[i - 1]?.cdf ?? 0) + p.density * step;
+  });
+  return { years, vol, mean, at, points, step };
+}
+
+const label = (kind, s) => ({
+  kind,
+  method: kind === 'lognormal' ? 'lognormal, flat vol' : 'invented for the fixture',
+  anchor: 'put_call_parity_forward',
+  day_count: 'ACT/365F',
+  years_to_expiry: s.years,
+  mean: s.mean,
+  observations: null,
+  independent_observations: null,
+  mass_outside_quotes: kind === 'market_implied' ? 0.021 : null,
+});
+
+/** Of one leg per share, on a day before its expiry or at it. */
+const worth = (l, spot, years, shift = 0) => {
+  if (l.kind === 'stock') return spot;
+  if (years > 1e-6)
+    return option(l.kind, spot, l.strike, years, (l.implied_vol ?? 0.2) + shift).price;
+  return Math.max(0, l.kind === 'call' ? spot - l.strike : l.strike - spot);
+};
+const size = (l) => (l.kind === 'stock' ? l.quantity : 100 * l.quantity);
+const profit_at = (legs, spot, left, shift) =>
+  legs.reduce((sum, l) => sum + size(l) * (worth(l, spot, left(l), shift) - l.entry_price), 0);
+
+/** Everything that follows from the legs. */
+function candidate(legs, front, s, rises) {
+  const several = legs.some((l) => l.expiry && l.expiry !== front.expiry);
+  const left = (l) =>
+    l.expiry && l.expiry !== front.expiry ? (l.days - front.days_to_expiry) / 365 : 0;
+  const strikes = legs.flatMap((l) => (l.strike == null ? [] : [l.strike])).sort((a, b) => a - b);
+  const [lowest, highest] = [strikes[0], strikes.at(-1)];
+  const edge = Math.max((highest - lowest) / 2, highest / 8);
+  const spots = several
+    ? steps(lowest * 0.6, lowest * 1.5, 181)
+    : [lowest - edge, ...new Set(strikes), highest + edge];
+  const corners = spots.map((spot) => ({ spot, profit: profit_at(legs, spot, left) }));
+  const breakevens = corners.slice(1).flatMap((b, i) => {
+    const a = corners[i];
+    if (a.profit * b.profit >= 0) return [];
+    return [Number((a.spot + ((b.spot - a.spot) * a.profit) / (a.profit - b.profit)).toFixed(4))];
+  });
+  const profits = [profit_at(legs, 1e-6, left), ...corners.map((p) => p.profit)];
+  const max_profit = rises > 0 ? null : Math.max(...profits);
+  const max_loss = rises < 0 ? null : -Math.min(...profits);
+  const paid = s.points.map((p) => profit_at(legs, p.spot, left));
+  const mass = s.points.reduce((sum, p) => sum + p.density, 0);
+  const mean_of = (value) =>
+    s.points.reduce((sum, p, i) => sum + p.density * value(paid[i]), 0) / mass;
+  const net = (name) =>
+    legs.reduce(
+      (sum, l) => sum + size(l) * (l.kind === 'stock' ? Number(name === 'delta') : l[name]),
+      0,
+    );
+  const options = legs.filter((l) => l.kind !== 'stock');
+  const credit = -options.reduce((sum, l) => sum + l.quantity * l.entry_price, 0);
+  const ratio = max_profit !== null && max_loss > 0 ? max_profit / max_loss : null;
   return {
     rank: 0,
-    legs,
-    credit: Number((-option_legs.reduce((s, l) => s + l.quantity * l.entry_price, 0)).toFixed(4)),
+    score: 0,
+    legs: legs.map(({ gamma, theta, vega, days, ...rest }) => rest),
+    credit: Number(credit.toFixed(4)),
+    fees: 0,
+    model_dependent: several,
     max_profit,
     max_loss,
     breakevens,
-    ...greeks,
-    pop,
-    return_on_risk: max_profit / max_loss,
-    annualised_return: ((max_profit / max_loss) * 365) / Math.max(days, 1),
-    payoff,
+    delta: net('delta'),
+    gamma: net('gamma'),
+    theta: net('theta'),
+    vega: net('vega'),
+    pop: mean_of((p) => Number(p > 0)),
+    expected_profit: mean_of((p) => p),
+    return_on_risk: ratio,
+    margin: max_loss === null ? null : max_loss + Math.max(0, 100 * credit),
+    annualised_return: ratio === null ? null : (ratio * 365) / Math.max(front.days_to_expiry, 1),
+    payoff: corners,
   };
 }
 
-export function strategies(chain, query) {
-  const fill = query.fill ?? 'natural';
-  const min_pop = Number(query.min_pop ?? 0.6);
-  const limit = Number(query.limit ?? 20);
-  const spot = chain.underlying_price;
-  const years = Math.max(chain.days_to_expiry, 0.5) / 365;
-  const middle = chain.rows.reduce((a, b) =>
-    Math.abs(b.strike - spot) < Math.abs(a.strike - spot) ? b : a,
-  );
-  const density = {
-    method: 'lognormal_atm_forward',
-    anchor: 'put_call_parity_forward',
-    day_count: 'ACT/365F',
-    forward: spot * Math.exp(0.03 * years),
-    discount_factor: Math.exp(-0.03 * years),
-    discount_source: 'fitted',
-    implied_vol: middle.call.implied_vol ?? middle.put.implied_vol ?? 0.2,
-    years_to_expiry: years,
-  };
-  const near = density.implied_vol * Math.sqrt(years) * spot * 2.2;
-  const rows = chain.rows.filter((r) => Math.abs(r.strike - spot) < near);
-  const leg = (kind, row, quantity) => {
-    const q = row[kind];
-    if (!q || q.ask == null || !(q.bid > 0) || q.implied_vol == null) return null;
-    const entry_price =
-      fill === 'mid' ? Number(((q.bid + q.ask) / 2).toFixed(4)) : quantity > 0 ? q.ask : q.bid;
-    return {
-      kind,
-      quantity,
-      strike: row.strike,
-      entry_price,
-      implied_vol: q.implied_vol,
-      delta: q.delta,
-      q,
-    };
-  };
-  const net = (legs, shares = 0) => {
-    const sum = (name) => legs.reduce((s, l) => s + l.quantity * 100 * l.q[name], 0);
-    return {
-      delta: sum('delta') + shares,
-      gamma: sum('gamma'),
-      theta: sum('theta'),
-      vega: sum('vega'),
-    };
-  };
-  const clean = (legs) => legs.map(({ q, ...rest }) => rest);
-  const found = [];
-  let examined = 0;
-  if (query.strategy === 'covered_call') {
-    for (const row of chain.rows) {
-      const call = leg('call', row, -1);
-      if (!call) continue;
-      examined++;
-      const stock = {
-        kind: 'stock',
-        quantity: 100,
-        strike: null,
-        entry_price: spot,
-        implied_vol: null,
-        delta: 1,
-      };
-      const legs = [stock, ...clean([call])];
-      found.push(candidate(legs, net([call], 100), density, chain.days_to_expiry));
+const scores = {
+  expected_profit: (c) => c.expected_profit,
+  expected_profit_on_max_loss: (c) => c.expected_profit / c.max_loss,
+  expected_profit_on_margin: (c) => c.expected_profit / c.margin,
+  credit: (c) => c.credit,
+  return_on_risk: (c) => c.return_on_risk,
+  pop: (c) => c.pop,
+  theta_on_max_loss: (c) => c.theta / c.max_loss,
+};
+
+/** Ascending choices of `rungs` out of `rows`. */
+function* choices(rows, rungs, from = 0) {
+  if (rungs === 0) yield [];
+  else {
+    for (let i = from; i < rows.length; i++) {
+      for (const rest of choices(rows, rungs - 1, i + 1)) yield [rows[i], ...rest];
     }
-  } else {
-    const puts = rows.filter((r) => r.strike < spot);
-    const calls = rows.filter((r) => r.strike > spot);
-    for (let a = 0; a < puts.length; a++)
-      for (let b = a + 1; b < Math.min(puts.length, a + 5); b++)
-        for (let c = 0; c < calls.length; c++)
-          for (let d = c + 1; d < Math.min(calls.length, c + 5); d++) {
-            examined++;
-            const legs = [
-              leg('put', puts[a], 1),
-              leg('put', puts[b], -1),
-              leg('call', calls[c], -1),
-              leg('call', calls[d], 1),
-            ];
-            if (legs.some((l) => !l)) continue;
-            const made = candidate(clean(legs), net(legs), density, chain.days_to_expiry);
-            if (made.max_profit > 0 && made.max_loss > 0) found.push(made);
-          }
   }
-  const inside = found.filter((c) => c.pop >= min_pop);
-  inside.sort((x, y) => y.return_on_risk - x.return_on_risk);
-  const candidates = inside.slice(0, limit);
+}
+
+/** `later` is the chain of the next expiry, for strategies of two. */
+export function find(front, later, query) {
+  const shape = strategies.find((e) => e.name === query.strategy);
+  const s = settlement(front);
+  const spot = front.underlying_price;
+  const fill = Number(query.fill_position ?? 1);
+  const near = s.vol * Math.sqrt(s.years) * spot * 2.2;
+  const close = front.rows.filter((r) => Math.abs(r.strike - spot) < near);
+  // Few enough that four of them are chosen in no time.
+  const every = Math.ceil(close.length / { 1: 200, 2: 60, 3: 28, 4: 16 }[shape.strikes]);
+  const rows = close.filter((_, i) => i % every === 0);
+  const rises = shape.legs.reduce((sum, l) => sum + (l.kind === 'put' ? 0 : l.quantity), 0);
+  const place = (l, at) => {
+    if (l.kind === 'stock') {
+      const shares = {
+        kind: 'stock',
+        quantity: 100 * l.quantity,
+        expiry: null,
+        trading_class: null,
+      };
+      return { ...shares, strike: null, entry_price: spot, implied_vol: null, delta: 1 };
+    }
+    const chain = l.expiry_rung > 0 ? later : front;
+    const strike = at[l.rung].strike;
+    const q = chain?.rows.find((r) => r.strike === strike)?.[l.kind];
+    if (!q || !(q.bid > 0) || q.ask == null || q.implied_vol == null) return null;
+    if (
+      l.quantity < 0 &&
+      shape.expiries === 1 &&
+      (l.kind === 'call' ? strike < spot : strike > spot)
+    )
+      return null;
+    const half = ((q.ask - q.bid) / 2) * fill;
+    const entry_price = Number(((q.bid + q.ask) / 2 + Math.sign(l.quantity) * half).toFixed(4));
+    const { kind, quantity } = l;
+    const { expiry, trading_class, days_to_expiry: days } = chain;
+    const { implied_vol, delta, gamma, theta, vega } = q;
+    const named = { kind, quantity, expiry, trading_class, strike, entry_price, implied_vol };
+    return { ...named, delta, gamma, theta, vega, days };
+  };
+  let combinations = 0;
+  const score = scores[query.objective ?? 'expected_profit_on_max_loss'];
+  const best = [];
+  for (const at of choices(rows, shape.strikes)) {
+    const legs = shape.legs.map((l) => place(l, at));
+    if (legs.some((l) => l === null)) continue;
+    combinations++;
+    const made = candidate(legs, front, s, rises);
+    if (made.max_profit !== null && made.max_profit <= 0) continue;
+    if (made.max_loss !== null && made.max_loss <= 0) continue;
+    if (made.pop < Number(query.min_pop ?? 0)) continue;
+    if (query.max_loss && !(made.max_loss <= Number(query.max_loss))) continue;
+    made.score = score(made);
+    best.push(made);
+  }
+  best.sort((a, b) => b.score - a.score);
+  const candidates = best.slice(0, Number(query.limit ?? 20));
   candidates.forEach((c, i) => {
     c.rank = i + 1;
   });
-  const { symbol, trading_class, expiry, days_to_expiry, as_of, age_seconds, source } = chain;
+  const searched = (chain) => ({
+    expiry: chain.expiry,
+    trading_class: chain.trading_class,
+    days_to_expiry: chain.days_to_expiry,
+    forward: settlement(chain).mean,
+    discount_factor: Math.exp(-0.03 * years_of(chain)),
+    discount_source: 'fitted',
+    atm_implied_vol: settlement(chain).vol,
+    density: label(query.density ?? 'market_implied', settlement(chain)),
+  });
   return {
-    symbol,
-    trading_class,
-    expiry,
-    days_to_expiry,
+    symbol: front.symbol,
     strategy: query.strategy,
-    as_of,
-    age_seconds,
-    source,
+    objective: query.objective ?? 'expected_profit_on_max_loss',
+    as_of: front.as_of,
+    age_seconds: front.age_seconds,
+    source: front.source,
     underlying_price: spot,
-    fill,
-    ranked_by: 'return_on_risk',
-    density,
-    examined,
-    qualified: inside.length,
+    style: 'american',
+    fill_position: fill,
+    fee_per_contract: 0,
+    short_strikes: 'out_of_the_money',
+    expiries: shape.expiries > 1 ? [searched(front), searched(later)] : [searched(front)],
+    left_out: [],
+    combinations,
+    visited: combinations,
+    pruned: 0,
     candidates,
+    qualified: null,
+    unfit: [],
+    certificate: null,
+    why_not: null,
+  };
+}
+
+export function densities(chain) {
+  const s = settlement(chain);
+  const z = { 0.16: -0.9945, 0.5: 0, 0.84: 0.9945 };
+  const quantiles = Object.entries(z).map(([p, d]) => ({ p: Number(p), spot: s.at(d) }));
+  const { symbol, expiry, trading_class, as_of, age_seconds, source, underlying_price } = chain;
+  return {
+    ...{ symbol, expiry, trading_class, as_of, age_seconds, source, underlying_price },
+    curves: ['market_implied', 'lognormal'].map((kind) => ({
+      label: label(kind, s),
+      quantiles,
+      points: s.points,
+    })),
+    missing: [{ kind: 'history', reason: 'the fixture has no daily closes' }],
+  };
+}
+
+/** What the page reads of an analysis. `chain_of` gives the chain of an expiry. */
+export function analyze(chain_of, body) {
+  const options = body.legs.filter((l) => l.kind !== 'stock');
+  const dates = options.map((l) => l.expiry).sort();
+  const chain = chain_of(dates[0], options.find((l) => l.expiry === dates[0]).trading_class);
+  const legs = body.legs.map((l) => {
+    if (l.kind === 'stock') return { ...l, days: 0 };
+    const of = chain_of(l.expiry, l.trading_class);
+    const quote = of.rows.find((r) => r.strike === l.strike)[l.kind];
+    return { ...l, implied_vol: quote.implied_vol, days: of.days_to_expiry };
+  });
+  const last = chain.days_to_expiry;
+  const days_forward = steps(0, last, 7);
+  const vol_shift = body.table.vol_shift ?? 0;
+  const profit = days_forward.map((day) =>
+    body.table.spots.map((spot) => profit_at(legs, spot, (l) => (l.days - day) / 365, vol_shift)),
+  );
+  const worst = Math.max(0, -Math.min(...profit.at(-1)));
+  const rule = (rules, factor) => ({
+    ...{ rules, valid_from: '2020-01-01', source: 'invented', proven_minimal: true, offsets: [] },
+    initial: worst * factor,
+    maintenance: worst * factor,
+  });
+  return {
+    symbol: chain.symbol,
+    as_of: chain.as_of,
+    age_seconds: chain.age_seconds,
+    source: chain.source,
+    underlying_price: chain.underlying_price,
+    margin: {
+      ...{ worst_loss: worst, unlimited_up: false, defined_risk: true },
+      rules: [rule('reg_t', 1), rule('ibkr', 1.1)],
+      ...{ stress: worst * 0.8, stress_rules: 'equity', stress_worst_shift: -0.15 },
+    },
+    exit: body.profit_target
+      ? {
+          ...{ target_first: 0.62, stop_first: 0.2, neither: 0.18, numerical_error: 0 },
+          ...{ path_model: 'invented', density: label('market_implied', settlement(chain)) },
+        }
+      : null,
+    table: { days_forward, spots: body.table.spots, vol_shift, profit },
   };
 }

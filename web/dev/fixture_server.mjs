@@ -13,7 +13,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { WebSocketServer } from 'ws';
-import { strategies } from './finder.mjs';
+import { analyze, catalogue, densities, find } from './finder.mjs';
 import { chain, cycle_ms, expirations, history, iso, spot_at, underlyings } from './market.mjs';
 
 const { values: options } = parseArgs({
@@ -135,10 +135,29 @@ const routes = {
     iv_rank_of: 0.184,
     iv_rank_day: iso(cycle() - 86_400_000).slice(0, 10),
   }),
-  strategies: (symbol, query) => strategies(listed(known(symbol), query), query),
+  catalogue,
+  find: (symbol, query) => {
+    if (!catalogue().strategies.some((s) => s.name === query.strategy)) {
+      throw new Refused(404, 'not_found', 'Not found', `no strategy is called '${query.strategy}'`);
+    }
+    const front = listed(known(symbol), query);
+    const next = expirations(symbol, cycle()).find(
+      (e) => e.expiry > query.expiry && e.trading_class === front.trading_class,
+    );
+    return find(front, next && listed(symbol, next), query);
+  },
+  density: (symbol, query) => densities(listed(known(symbol), query)),
+  analyze: (symbol, _query, body) =>
+    analyze((expiry, trading_class) => listed(known(symbol), { expiry, trading_class }), body),
 };
 
-function answer_api(url, res) {
+async function body_of(req) {
+  let text = '';
+  for await (const chunk of req) text += chunk;
+  return text === '' ? null : JSON.parse(text);
+}
+
+async function answer_api(url, req, res) {
   const [, , name, symbol] = url.pathname.split('/').map(decodeURIComponent);
   const request_id = Math.random().toString(16).slice(2, 14);
   try {
@@ -152,7 +171,8 @@ function answer_api(url, res) {
     }
     const route = routes[name];
     if (!route) throw new Refused(404, 'not_found', 'Not found', `no endpoint ${url.pathname}`);
-    const body = JSON.stringify(route(symbol, Object.fromEntries(url.searchParams)));
+    const query = Object.fromEntries(url.searchParams);
+    const body = JSON.stringify(route(symbol, query, await body_of(req)));
     res.writeHead(200, { 'content-type': 'application/json' }).end(body);
   } catch (error) {
     const status = error.status ?? 500;
@@ -189,7 +209,7 @@ async function answer_page(url, res) {
 
 const server = createServer((req, res) => {
   const url = new URL(req.url, 'http://localhost');
-  if (url.pathname.startsWith('/api/')) return answer_api(url, res);
+  if (url.pathname.startsWith('/api/')) return answer_api(url, req, res);
   if (url.pathname.startsWith('/dev/')) {
     const what = url.pathname.slice(5);
     if (what === 'fail') state.fail = Number(url.searchParams.get('status') ?? 503);

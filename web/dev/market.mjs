@@ -29,7 +29,7 @@ function cdf(x) {
 const pdf = (x) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 const rate = 0.03;
 
-function option(right, spot, strike, years, vol) {
+export function option(right, spot, strike, years, vol) {
   const width = vol * Math.sqrt(years);
   const d1 = (Math.log(spot / strike) + (rate + (vol * vol) / 2) * years) / width;
   const d2 = d1 - width;

@@ -16,7 +16,8 @@ import { type FeedState, LiveFeed, topic_key } from './lib/live_feed';
 
 /** What a new snapshot makes old, besides the chain itself. */
 function refresh_derived(queries: QueryClient, symbol: string): void {
-  queries.invalidateQueries({ queryKey: ['strategies', symbol] });
+  queries.invalidateQueries({ queryKey: ['find', symbol] });
+  queries.invalidateQueries({ queryKey: ['density', symbol] });
   queries.invalidateQueries({ queryKey: ['history', symbol] });
   queries.invalidateQueries({ queryKey: ['underlyings'] });
 }

@@ -2,9 +2,12 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { api } from './api/client';
-import type { ChainTopic, Expiration, Fill, StrategyName } from './api/types';
+import type { ChainTopic, Expiration, Fill, StrategyCandidate } from './api/types';
 import type { ContractChoice } from './lib/contract';
+import { position_key } from './lib/legs';
 import { type MarketClock, tick_clock } from './lib/market_clock';
+import type { ExitRule } from './lib/profit_table';
+import type { UrlState } from './lib/url_state';
 
 const health_poll_ms = 10_000;
 
@@ -52,40 +55,106 @@ export const useMarketConditions = (symbol: string, as_of: string | undefined) =
     placeholderData: (data, query) => (query?.queryKey[1] === symbol ? data : undefined),
   });
 
-export interface StrategyQuestion {
-  topic: ChainTopic;
-  strategy: StrategyName;
-  fill: Fill;
-  min_pop: number;
-}
-
-export const useStrategies = ({ topic, strategy, fill, min_pop }: StrategyQuestion) =>
+/** It changes with the server's version alone. */
+export const useCatalogue = () =>
   useQuery({
-    queryKey: [
-      'strategies',
-      topic.symbol,
-      topic.expiry,
-      topic.trading_class,
-      strategy,
-      fill,
-      min_pop,
-    ],
+    queryKey: ['catalogue'],
+    queryFn: ({ signal }) => api.catalogue(signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+/** How many ranked positions the page asks for. */
+const ranked = 50;
+
+/** What the finder is asked; another chain or strategy is another list, the rest re-ranks the same one. */
+export type FindQuestion = { topic: ChainTopic } & Pick<
+  UrlState,
+  | 'strategy'
+  | 'objective'
+  | 'density'
+  | 'fill'
+  | 'min_pop'
+  | 'max_loss'
+  | 'max_short_delta'
+  | 'min_open_interest'
+>;
+
+export const useFind = ({ topic, strategy, ...terms }: FindQuestion, enabled: boolean) => {
+  const list = [topic.symbol, topic.expiry, topic.trading_class, strategy];
+  return useQuery({
+    queryKey: ['find', ...list, terms],
+    enabled,
     queryFn: ({ signal }) => {
       const { symbol, expiry, trading_class } = topic;
-      return api.strategies(
-        symbol,
-        { expiry, trading_class, strategy, fill, min_pop, limit: 50 },
-        signal,
-      );
+      const { objective, density, fill, min_pop } = terms;
+      const query = {
+        strategy,
+        expiry,
+        trading_class,
+        objective,
+        density,
+        fill_position: fill_positions[fill],
+        min_pop,
+        max_loss: terms.max_loss ?? undefined,
+        max_short_delta: terms.max_short_delta ?? undefined,
+        min_open_interest: terms.min_open_interest ?? undefined,
+        limit: ranked,
+      };
+      return api.find(symbol, query, signal);
     },
     // While another fill or probability is asked for, the old ranking stays, dimmed; another chain starts empty.
     placeholderData: (data, query) =>
-      query?.queryKey.slice(1, 5).join() === [...Object.values(pick(topic)), strategy].join()
+      query?.queryKey.slice(1, 5).join() === list.join() ? keepPreviousData(data) : undefined,
+  });
+};
+
+const fill_positions: Record<Fill, number> = { mid: 0, natural: 1 };
+
+/** Of the newest snapshot; asked again when one arrives. */
+export const useDensities = ({ symbol, expiry, trading_class }: ChainTopic) =>
+  useQuery({
+    queryKey: ['density', symbol, expiry, trading_class],
+    queryFn: ({ signal }) => api.density(symbol, { expiry, trading_class, points: 161 }, signal),
+  });
+
+export interface PositionQuestion {
+  /** Of the ranking that the candidate is from: a new ranking analyses anew. */
+  as_of: string;
+  candidate: StrategyCandidate;
+  spots: readonly number[];
+  vol_shift: number;
+  exit: ExitRule | null;
+}
+
+/** One candidate at the prices it is ranked with. */
+export const usePosition = (symbol: string, question: PositionQuestion) => {
+  const { as_of, candidate, spots, vol_shift, exit } = question;
+  const key = position_key(candidate);
+  const prices = candidate.legs.map((leg) => leg.entry_price);
+  return useQuery({
+    queryKey: ['position', symbol, key, as_of, prices, spots, vol_shift, exit],
+    queryFn: ({ signal }) => {
+      const legs = candidate.legs.map((leg) => ({
+        kind: leg.kind,
+        quantity: leg.quantity,
+        entry_price: leg.entry_price,
+        ...(leg.kind !== 'stock' && {
+          expiry: leg.expiry ?? undefined,
+          trading_class: leg.trading_class ?? undefined,
+          strike: leg.strike ?? undefined,
+        }),
+      }));
+      const table = { days_forward: [], spots: [...spots], vol_shift };
+      return api.analyze(symbol, { legs, table, ...exit }, signal);
+    },
+    enabled: spots.length > 0,
+    // The same position at another moment or volatility stays until the new one is there.
+    placeholderData: (data, query) =>
+      query?.queryKey.slice(1, 3).join() === [symbol, key].join()
         ? keepPreviousData(data)
         : undefined,
   });
-
-const pick = ({ symbol, expiry, trading_class }: ChainTopic) => ({ symbol, expiry, trading_class });
+};
 
 export const useContractHistory = (
   topic: ChainTopic,

@@ -2,12 +2,14 @@
 // The API over real HTTP, on a real database, with and without history; the gateway is away
 // throughout.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "bifrost/analysis/black_scholes.hpp"
 #include "bifrost/api/routes.hpp"
@@ -75,6 +77,39 @@ core::ChainSnapshot flat_chain(Instant as_of, bool with_morning_class) {
   return snapshot;
 }
 
+/// The same smile on thirty-one strikes two cents wide, with sizes and open interest: enough to
+/// search and to fit.
+core::ChainSnapshot dense_chain(Instant as_of) {
+  core::ChainSnapshot snapshot;
+  snapshot.underlying = "XSP";
+  snapshot.as_of = as_of;
+  snapshot.source = Source::simulated;
+  snapshot.underlying_price = Price::from_double(forward);
+  for (const Date expiry : {april, june}) {
+    for (int strike = 70; strike <= 130; strike += 2) {
+      for (const Right right : {Right::call, Right::put}) {
+        const core::OptionContract contract{"XSP", "XSP", expiry,
+                                            Price::from_units(strike * 10'000), right};
+        const double years = core::years_act365f(as_of, core::settlement_instant(contract));
+        const double fair =
+            analysis::black_scholes_price(right, {.forward = forward,
+                                                  .strike = static_cast<double>(strike),
+                                                  .years_to_expiry = years,
+                                                  .discount_factor = 1.0,
+                                                  .vol = vol});
+        core::Quote quote;
+        quote.bid = Price::from_double(std::max(0.0, std::round(fair * 100) / 100 - 0.01));
+        quote.ask = *quote.bid + Price::from_units(200);
+        quote.bid_size = quote.ask_size = 10;
+        quote.open_interest = 100;
+        quote.observed_at = as_of + 2s;
+        snapshot.quotes.push_back({contract, quote});
+      }
+    }
+  }
+  return snapshot;
+}
+
 class Api : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -107,6 +142,11 @@ class Api : public ::testing::Test {
       }
       must(history.append(record, core::after(30s)));
     }
+    store::CycleRecord dense;
+    dense.snapshot = dense_chain(second);
+    dense.expected = static_cast<std::int64_t>(dense.snapshot.quotes.size());
+    dense.interval = 300s;
+    must(history.append(dense, core::after(30s)));
   }
   static void TearDownTestSuite() {
     database.reset();
@@ -128,9 +168,17 @@ class Api : public ::testing::Test {
     std::string body;
   };
   Reply get(std::string_view target) {
+    return ask(fmt::format("GET {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", target));
+  }
+  Reply post(std::string_view target, std::string_view json) {
+    return ask(
+        fmt::format("POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+                    target, json.size(), json));
+  }
+  Reply ask(const std::string& request) {
     auto connection = must(net::Connection::connect("127.0.0.1", server->port(), core::after(5s)));
-    must_write(connection,
-               fmt::format("GET {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", target));
+    must_write(connection, request);
     std::string all;
     std::array<char, 65536> chunk;
     for (;;) {
@@ -145,7 +193,14 @@ class Api : public ::testing::Test {
   }
   template <class T>
   T get_as(std::string_view target) {
-    const auto reply = get(target);
+    return read<T>(target, get(target));
+  }
+  template <class T>
+  T post_as(std::string_view target, std::string_view json) {
+    return read<T>(target, post(target, json));
+  }
+  template <class T>
+  static T read(std::string_view target, const Reply& reply) {
     EXPECT_EQ(reply.status, 200) << target << ": " << reply.body;
     auto parsed = net::parse_json<T>(reply.body);
     if (!parsed)
@@ -331,62 +386,447 @@ TEST_F(Api, SaysOfARangeThatRetentionHasEmptiedIt) {
   EXPECT_EQ(must(of_other.history(query)).emptied_before, std::nullopt);
 }
 
-TEST_F(Api, RanksCondorsWhoseNumbersFollowFromTheirLegs) {
-  const auto found = get_as<Strategies>(
-      "/api/strategies/SPX?expiry=2026-04-02&strategy=iron_condor&min_pop=0.5&limit=5");
-  EXPECT_EQ(found.density.method, "lognormal_atm_forward");
-  EXPECT_EQ(found.density.day_count, "ACT/365F");
-  EXPECT_NEAR(found.density.implied_vol, vol, 0.002);
-  EXPECT_NEAR(found.density.forward, forward, 0.05);
-  EXPECT_EQ(found.strikes_left_out, 0);
-  ASSERT_EQ(found.candidates.size(), 5u);
+/// Of legs with expiry, strike and entry price alone, on shares of a hundred.
+double profit_at_expiry(const std::vector<StrategyLeg>& legs, double spot) {
+  double profit = 0.0;
+  for (const auto& leg : legs) {
+    const auto quantity = static_cast<double>(leg.quantity);
+    if (leg.kind == LegKind::stock) {
+      profit += quantity * (spot - leg.entry_price.value());
+      continue;
+    }
+    const double inside =
+        leg.kind == LegKind::call ? spot - leg.strike->value() : leg.strike->value() - spot;
+    profit += 100.0 * quantity * (std::max(0.0, inside) - leg.entry_price.value());
+  }
+  return profit;
+}
+
+TEST_F(Api, KnowsEveryStrategyOnceAndWhatHasNoBound) {
+  const auto all = get_as<Catalogue>("/api/catalogue").strategies;
+  std::map<std::string, CatalogueEntry> by_name;
+  for (const auto& entry : all) by_name.emplace(entry.name, entry);
+  EXPECT_EQ(by_name.size(), all.size());
+  ASSERT_GE(all.size(), 60u);
+  EXPECT_EQ(by_name.at("iron_condor").legs.size(), 4u);
+  EXPECT_EQ(by_name.at("iron_condor").strikes, 4);
+  EXPECT_EQ(by_name.at("covered_call").legs[0].rung, std::nullopt);
+  EXPECT_EQ(by_name.at("long_call_calendar").expiries, 2);
+  EXPECT_FALSE(by_name.at("short_strangle").loss_is_bounded);
+  EXPECT_TRUE(by_name.at("short_put").loss_is_bounded);
+  EXPECT_FALSE(by_name.at("long_call").profit_is_bounded);
+  EXPECT_TRUE(by_name.at("jade_lizard").loss_is_bounded);
+}
+
+TEST_F(Api, FindsCondorsWhoseNumbersFollowFromTheirLegs) {
+  const auto found = get_as<Found>(
+      "/api/find/XSP?expiry=2026-04-02&strategy=iron_condor&objective=return_on_risk&min_pop=0.5"
+      "&limit=8");
+  EXPECT_EQ(found.as_of, second);
+  EXPECT_EQ(found.age_seconds, 90);
+  EXPECT_EQ(found.source, Source::simulated);
+  ASSERT_EQ(found.expiries.size(), 1u);
+  const auto& searched = found.expiries[0];
+  EXPECT_EQ(searched.density.kind, "market_implied");
+  EXPECT_EQ(searched.days_to_expiry, 31);
+  EXPECT_NEAR(searched.forward, forward, 0.05);
+  EXPECT_NEAR(*searched.atm_implied_vol, vol, 0.002);
+  EXPECT_EQ(found.combinations, found.visited + found.pruned);
+  ASSERT_EQ(found.candidates.size(), 8u);
   for (const auto& candidate : found.candidates) {
     ASSERT_EQ(candidate.legs.size(), 4u);
     double credit = 0;
-    for (const auto& leg : candidate.legs)
+    for (const auto& leg : candidate.legs) {
+      EXPECT_EQ(leg.expiry, april);
       credit -= static_cast<double>(leg.quantity) * leg.entry_price.value();
+    }
     EXPECT_NEAR(candidate.credit, credit, 1e-9);
     // One condor is 100 shares wide: its best outcome is the credit, its worst the wider wing less
-    // the credit.
+    // the credit; what it ties up is that wing.
     EXPECT_NEAR(*candidate.max_profit, 100 * credit, 1e-6);
     const double wing =
         std::max(candidate.legs[1].strike->value() - candidate.legs[0].strike->value(),
                  candidate.legs[3].strike->value() - candidate.legs[2].strike->value());
     EXPECT_NEAR(*candidate.max_loss, 100 * (wing - credit), 1e-6);
-    EXPECT_NEAR(candidate.return_on_risk, *candidate.max_profit / *candidate.max_loss, 1e-12);
-    EXPECT_NEAR(*candidate.annualised_return, candidate.return_on_risk * 365 / 31, 1e-9);
+    EXPECT_NEAR(*candidate.margin, 100 * wing, 1e-6);
+    EXPECT_NEAR(*candidate.return_on_risk, *candidate.max_profit / *candidate.max_loss, 1e-12);
+    EXPECT_NEAR(candidate.score, *candidate.return_on_risk, 1e-12);
+    EXPECT_NEAR(*candidate.annualised_return, *candidate.return_on_risk * 365 / 31, 1e-9);
     EXPECT_GE(candidate.pop, 0.5);
+    EXPECT_FALSE(candidate.model_dependent);
+    for (const auto& point : candidate.payoff) {
+      EXPECT_NEAR(point.profit, profit_at_expiry(candidate.legs, point.spot), 1e-6);
+    }
+    for (const double even : candidate.breakevens) {
+      EXPECT_NEAR(profit_at_expiry(candidate.legs, even), 0.0, 1e-3);
+    }
   }
-  for (std::size_t i = 1; i < found.candidates.size(); ++i) {
-    EXPECT_GE(found.candidates[i - 1].return_on_risk, found.candidates[i].return_on_risk);
-  }
-}
-
-TEST_F(Api, MidNeverCostsMoreThanNatural) {
-  const auto natural = get_as<Strategies>(
-      "/api/strategies/SPX?expiry=2026-04-02&strategy=covered_call&min_pop=0&limit=50");
-  const auto mid = get_as<Strategies>(
-      "/api/strategies/SPX?expiry=2026-04-02&strategy=covered_call&min_pop=0&limit=50&fill=mid");
-  ASSERT_FALSE(natural.candidates.empty());
-  for (const auto& a : natural.candidates) {
-    for (const auto& b : mid.candidates) {
-      if (a.legs[1].strike == b.legs[1].strike) {
-        EXPECT_GT(b.credit, a.credit);
-      }
+  for (std::size_t i = 0; i < found.candidates.size(); ++i) {
+    EXPECT_EQ(found.candidates[i].rank, static_cast<int>(i) + 1);
+    if (i > 0) {
+      EXPECT_GE(found.candidates[i - 1].score, found.candidates[i].score);
     }
   }
 }
 
+TEST_F(Api, FindsWhatLookingAtEverySpreadOfTheChainFinds) {
+  const auto chain = get_as<Chain>("/api/chain/XSP?expiry=2026-04-02&from=history");
+  double best = 0.0;
+  for (const auto& low : chain.rows) {
+    for (const auto& high : chain.rows) {
+      if (!(low.strike < high.strike) || !low.put->ask || !high.put->bid) continue;
+      if (!(*low.put->ask > Price{}) || !(*high.put->bid > Price{})) continue;
+      const double credit = high.put->bid->value() - low.put->ask->value();
+      const double risk = high.strike.value() - low.strike.value() - credit;
+      if (credit > 0.0 && risk > 0.0) best = std::max(best, credit / risk);
+    }
+  }
+  ASSERT_GT(best, 0.0);
+  const auto found = get_as<Found>(
+      "/api/find/XSP?expiry=2026-04-02&strategy=bull_put_spread&objective=return_on_risk"
+      "&short_strikes=any&limit=1");
+  ASSERT_EQ(found.candidates.size(), 1u);
+  EXPECT_NEAR(found.candidates[0].score, best, 1e-9);
+}
+
+TEST_F(Api, MidNeverCostsMoreThanNatural) {
+  const std::string query =
+      "/api/find/XSP?expiry=2026-04-02&strategy=covered_call&objective=pop&limit=50";
+  const auto natural = get_as<Found>(query);
+  const auto mid = get_as<Found>(query + "&fill_position=0");
+  ASSERT_FALSE(natural.candidates.empty());
+  std::size_t compared = 0;
+  for (const auto& a : natural.candidates) {
+    for (const auto& b : mid.candidates) {
+      if (a.legs[1].strike != b.legs[1].strike) continue;
+      EXPECT_GT(b.credit, a.credit);
+      EXPECT_GT(b.expected_profit, a.expected_profit);
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 0u);
+}
+
+TEST_F(Api, TakesFeesOutOfEveryNumberButTheCredit) {
+  const std::string query =
+      "/api/find/XSP?expiry=2026-04-02&strategy=bull_put_spread&objective=return_on_risk"
+      "&min_pop=0.6&limit=1";
+  const auto free = get_as<Found>(query).candidates.at(0);
+  const auto paid = get_as<Found>(query + "&fee_per_contract=1").candidates.at(0);
+  EXPECT_EQ(free.fees, 0.0);
+  EXPECT_EQ(paid.fees, 2.0);
+  EXPECT_NEAR(*paid.max_profit, 100 * paid.credit - 2.0, 1e-9);
+}
+
+TEST_F(Api, RanksByAWeightedSumOfObjectives) {
+  const auto found = get_as<Found>(
+      "/api/find/XSP?expiry=2026-04-02&strategy=iron_condor&objective=return_on_risk:0.5,pop:2"
+      "&limit=5");
+  ASSERT_EQ(found.candidates.size(), 5u);
+  for (const auto& candidate : found.candidates) {
+    EXPECT_NEAR(candidate.score, 0.5 * *candidate.return_on_risk + 2 * candidate.pop, 1e-9);
+  }
+}
+
+TEST_F(Api, ProvesThatNothingBetterWasPassedOver) {
+  const auto found = get_as<Found>(
+      "/api/find/XSP?expiry=2026-04-02&strategy=iron_condor&objective=return_on_risk&min_pop=0.6"
+      "&limit=5&certificate=true");
+  ASSERT_TRUE(found.certificate);
+  EXPECT_TRUE(found.certificate->verified) << found.certificate->objection.value_or("");
+  EXPECT_EQ(found.certificate->objection, std::nullopt);
+  EXPECT_EQ(found.certificate->combinations, found.combinations);
+  EXPECT_EQ(found.certificate->visited + found.certificate->pruned,
+            found.certificate->combinations);
+  EXPECT_NEAR(*found.certificate->threshold, found.candidates.back().score, 1e-12);
+}
+
+TEST_F(Api, AccountsForEveryCombinationInAnExhaustiveSearch) {
+  const std::string query =
+      "/api/find/XSP?expiry=2026-04-02&strategy=iron_condor&objective=return_on_risk&min_pop=0.6"
+      "&limit=5";
+  const auto found = get_as<Found>(query);
+  const auto exhaustive = get_as<Found>(query + "&exhaustive=true");
+  ASSERT_TRUE(exhaustive.qualified);
+  EXPECT_EQ(found.qualified, std::nullopt);
+  std::int64_t total = *exhaustive.qualified;
+  for (const auto& unfit : exhaustive.unfit) total += unfit.combinations;
+  EXPECT_EQ(total, exhaustive.combinations);
+  ASSERT_EQ(found.candidates.size(), exhaustive.candidates.size());
+  for (std::size_t i = 0; i < found.candidates.size(); ++i) {
+    EXPECT_EQ(found.candidates[i].score, exhaustive.candidates[i].score);
+    EXPECT_EQ(found.candidates[i].legs[0].strike, exhaustive.candidates[i].legs[0].strike);
+  }
+}
+
+TEST_F(Api, SaysWhereAStructureStandsAndWhatKeepsItOffTheList) {
+  const std::string query =
+      "/api/find/XSP?expiry=2026-04-02&strategy=iron_condor&objective=return_on_risk&min_pop=0.6"
+      "&limit=3";
+  const auto strikes_of = [](const StrategyCandidate& candidate) {
+    std::vector<std::string> strikes;
+    for (const auto& leg : candidate.legs) strikes.push_back(leg.strike->to_string());
+    return fmt::format("{}", fmt::join(strikes, ","));
+  };
+  const auto listed = get_as<Found>(query).candidates;
+  const auto third = get_as<Found>(query + "&why_not=" + strikes_of(listed.at(2))).why_not;
+  ASSERT_TRUE(third && third->candidate);
+  EXPECT_EQ(third->rank, 3);
+  EXPECT_EQ(third->broken_constraint, std::nullopt);
+  EXPECT_NEAR(third->candidate->score, listed[2].score, 1e-12);
+  EXPECT_GT(*third->score_without_costs, third->candidate->score);
+  // At the money on both sides: a condor that is hardly ever left with its profit.
+  const auto narrow = get_as<Found>(query + "&why_not=90,98,102,110").why_not;
+  ASSERT_TRUE(narrow);
+  EXPECT_EQ(narrow->broken_constraint, "pop");
+  const auto absent = get_as<Found>(query + "&why_not=90,97,102,110").why_not;
+  ASSERT_TRUE(absent && absent->unusable_leg);
+  EXPECT_EQ(*absent->unusable_leg, "leg 2: not_listed");
+}
+
+TEST_F(Api, RepricesWhatOutlivesTheFirstExpiryAndSaysSo) {
+  const auto found = get_as<Found>(
+      "/api/find/XSP?expiry=2026-04-02&strategy=long_call_calendar&objective=pop&limit=3");
+  ASSERT_EQ(found.expiries.size(), 2u);
+  ASSERT_FALSE(found.candidates.empty());
+  for (const auto& candidate : found.candidates) {
+    EXPECT_TRUE(candidate.model_dependent);
+    ASSERT_EQ(candidate.legs.size(), 2u);
+    EXPECT_EQ(candidate.legs[0].expiry, april);
+    EXPECT_EQ(candidate.legs[1].expiry, june);
+    EXPECT_EQ(candidate.legs[0].strike, candidate.legs[1].strike);
+    // A calendar cannot lose more than it cost, and makes most near its strike.
+    EXPECT_LT(candidate.credit, 0.0);
+    EXPECT_LE(*candidate.max_loss, -100 * candidate.credit + 0.01);
+    ASSERT_FALSE(candidate.payoff.empty());
+    const auto best = std::ranges::max_element(candidate.payoff, {}, &PayoffPoint::profit);
+    EXPECT_NEAR(best->spot, candidate.legs[0].strike->value(), 1.0);
+  }
+  // Nothing expires later than the last.
+  EXPECT_EQ(get("/api/find/XSP?expiry=2026-06-19&strategy=long_call_calendar&objective=pop").status,
+            503);
+}
+
+TEST_F(Api, RefusesWhatTheFinderCannotRank) {
+  const std::string april_of_xsp = "/api/find/XSP?expiry=2026-04-02&strategy=";
+  EXPECT_EQ(get(april_of_xsp + "martingale").status, 404);
+  EXPECT_EQ(get("/api/find/NONE?strategy=iron_condor").status, 404);
+  EXPECT_EQ(get("/api/find/XSP?expiry=2026-05-15&strategy=iron_condor").status, 404);
+  // Nothing bounds the loss.
+  EXPECT_EQ(get(april_of_xsp + "short_strangle").status, 400);
+  EXPECT_EQ(get(april_of_xsp + "short_strangle&objective=expected_profit").status, 200);
+  EXPECT_EQ(get(april_of_xsp + "iron_condor&objective=luck").status, 400);
+  EXPECT_EQ(get("/api/find/XSP?strategy=iron_condor&why_not=90,95,105,110").status, 400);
+  EXPECT_EQ(get(april_of_xsp + "iron_condor&why_not=90,95,105").status, 400);
+  EXPECT_EQ(get(april_of_xsp + "iron_condor&breakeven_percent=1&breakeven_sigmas=1").status, 400);
+  EXPECT_EQ(get(april_of_xsp + "long_call&objective=pop&min_width=1").status, 400);
+  EXPECT_EQ(get("/api/find/SPX?expiry=2026-06-19&strategy=iron_condor").status, 400);
+}
+
 TEST_F(Api, ListsEveryWrongFieldAtOnce) {
   const auto reply =
-      get("/api/strategies/spx?expiry=soon&strategy=martingale&limit=0&min_pop=2&colour=red");
+      get("/api/find/xsp?expiry=soon&strategy=Iron!&limit=0&min_pop=2&fill_position=3&density=magic"
+          "&why_not=a&colour=red");
   EXPECT_EQ(reply.status, 422);
-  for (const std::string path : {"path/symbol", "query/expiry", "query/strategy", "query/limit",
-                                 "query/min_pop", "query/colour"}) {
+  for (const std::string path :
+       {"path/symbol", "query/expiry", "query/strategy", "query/limit", "query/min_pop",
+        "query/fill_position", "query/density", "query/why_not", "query/colour"}) {
     EXPECT_NE(reply.body.find(path), std::string::npos) << path << " in " << reply.body;
   }
   EXPECT_EQ(get("/api/chain/%27%3B%20DROP%20TABLE%20contracts%3B--?expiry=2026-04-02").status, 422);
   EXPECT_EQ(get("/api/nothing").status, 404);
+}
+
+TEST_F(Api, FitsEveryExpiryToTheVolatilityItWasMadeOf) {
+  const auto fit = get_as<Fit>("/api/fit/XSP");
+  EXPECT_EQ(fit.as_of, second);
+  EXPECT_EQ(fit.style, ExerciseStyle::european);
+  ASSERT_EQ(fit.expiries.size(), 2u);
+  for (const auto& expiry : fit.expiries) {
+    ASSERT_EQ(expiry.refusal, std::nullopt);
+    EXPECT_NEAR(*expiry.forward, forward, 0.05);
+    EXPECT_NEAR(*expiry.atm_implied_vol, vol, 0.002);
+    ASSERT_TRUE(expiry.quality);
+    EXPECT_TRUE(expiry.quality->butterfly_free);
+    EXPECT_TRUE(expiry.quality->calendar_free);
+    // Pennies and nothing else: every spread holds the smile's price.
+    EXPECT_GT(expiry.quality->within_spread, 0.99);
+    double mass = 0.0;
+    for (const auto& component : expiry.parameters) mass += component.weight;
+    EXPECT_NEAR(mass, 1.0, 1e-9);
+    // The quantiles of the lognormal of 20 %, in closed form.
+    const double width = vol * std::sqrt(expiry.years_to_expiry);
+    for (const auto& quantile : expiry.quantiles) {
+      const double z = quantile.p == 0.16   ? -0.994458
+                       : quantile.p == 0.50 ? 0.0
+                       : quantile.p == 0.84 ? 0.994458
+                                            : std::nan("");
+      if (std::isnan(z)) continue;
+      EXPECT_NEAR(quantile.spot, forward * std::exp(-width * width / 2 + z * width), 0.15)
+          << quantile.p;
+    }
+  }
+  EXPECT_EQ(get("/api/fit/NONE").status, 404);
+  EXPECT_EQ(get("/api/fit/XSP?rate=7").status, 422);
+}
+
+TEST_F(Api, TellsTheDensitiesOfAnExpiryBesideEachOther) {
+  const auto densities = get_as<Densities>("/api/density/XSP?expiry=2026-04-02&points=161");
+  EXPECT_EQ(densities.age_seconds, 90);
+  ASSERT_EQ(densities.curves.size(), 2u);
+  EXPECT_EQ(densities.curves[0].label.kind, "market_implied");
+  EXPECT_EQ(densities.curves[1].label.kind, "lognormal");
+  for (const auto& curve : densities.curves) {
+    ASSERT_EQ(curve.points.size(), 161u);
+    EXPECT_NEAR(curve.label.mean, forward, 0.05);
+    double mass = 0.0;
+    double mean = 0.0;
+    for (std::size_t i = 0; i < curve.points.size(); ++i) {
+      const auto& point = curve.points[i];
+      const double step = curve.points[1].spot - curve.points[0].spot;
+      mass += point.density * step;
+      mean += point.density * step * point.spot;
+      if (i > 0) {
+        EXPECT_GE(point.cdf, curve.points[i - 1].cdf);
+      }
+    }
+    EXPECT_NEAR(mass, 0.999, 0.002);
+    EXPECT_NEAR(mean / mass, forward, 0.1);
+  }
+  // On a flat smile the two agree.
+  for (std::size_t q = 0; q < densities.curves[0].quantiles.size(); ++q) {
+    EXPECT_NEAR(densities.curves[0].quantiles[q].spot, densities.curves[1].quantiles[q].spot, 0.5);
+  }
+  // This service keeps no daily closes.
+  ASSERT_EQ(densities.missing.size(), 1u);
+  EXPECT_EQ(densities.missing[0].kind, "history");
+  EXPECT_EQ(get("/api/density/SPX?expiry=2026-06-19").status, 400);
+  EXPECT_EQ(get("/api/density/XSP?expiry=2026-05-15").status, 404);
+  EXPECT_EQ(get("/api/density/XSP").status, 422);
+}
+
+const std::string condor_legs = R"([
+    {"kind":"put","quantity":1,"expiry":"2026-04-02","strike":90},
+    {"kind":"put","quantity":-1,"expiry":"2026-04-02","strike":94},
+    {"kind":"call","quantity":-1,"expiry":"2026-04-02","strike":106},
+    {"kind":"call","quantity":1,"expiry":"2026-04-02","strike":110}])";
+
+TEST_F(Api, AnalysesACondorDownToItsTable) {
+  const auto position = post_as<Position>(
+      "/api/analyze/XSP",
+      fmt::format(R"({{"legs":{},"table":{{"days_forward":[0,7],"spots":[85,94,100,106,115]}}}})",
+                  condor_legs));
+  EXPECT_EQ(position.strategy, "iron_condor");
+  EXPECT_EQ(position.units, 1);
+  EXPECT_FALSE(position.model_dependent);
+  const double credit = -position.option_cost;
+  EXPECT_GT(credit, 0.0);
+  EXPECT_NEAR(*position.max_profit, credit, 1e-9);
+  EXPECT_NEAR(*position.max_loss, 400 - credit, 1e-9);
+  for (const double corner : {90.0, 94.0, 106.0, 110.0}) {
+    const auto at = std::ranges::find(position.payoff, corner, &PayoffPoint::spot);
+    ASSERT_NE(at, position.payoff.end()) << corner;
+    EXPECT_NEAR(at->profit, profit_at_expiry(position.legs, corner), 1e-9);
+  }
+  ASSERT_EQ(position.breakevens.size(), 2u);
+  EXPECT_NEAR(position.breakevens[0], 94 - credit / 100, 1e-4);
+  EXPECT_NEAR(position.breakevens[1], 106 + credit / 100, 1e-4);
+  ASSERT_EQ(position.densities.size(), 2u);
+  EXPECT_NEAR(position.densities[0].pop, position.densities[1].pop, 0.02);
+  // Crossing four spreads costs half of each against the middle.
+  ASSERT_TRUE(position.liquidity && position.liquidity->spread_cost);
+  EXPECT_NEAR(*position.liquidity->spread_cost, 4 * 0.5 * 0.02 * 100, 1e-6);
+  // Today the position is worth what it costs in the middle, at the smile's prices.
+  EXPECT_NEAR(position.table.profit[0][2], -*position.liquidity->spread_cost, 2.0);
+  // Time passes for the seller.
+  EXPECT_GT(position.table.profit[1][2], position.table.profit[0][2]);
+  EXPECT_GT(position.theta, 0.0);
+  EXPECT_EQ(position.exit, std::nullopt);
+}
+
+TEST_F(Api, TheTableAtExpiryIsThePayoff) {
+  const auto position =
+      post_as<Position>("/api/analyze/XSP", fmt::format(R"({{"legs":{}}})", condor_legs));
+  ASSERT_EQ(position.table.days_forward.size(), 7u);
+  ASSERT_EQ(position.table.spots.size(), 25u);
+  for (std::size_t i = 0; i < position.table.spots.size(); ++i) {
+    EXPECT_NEAR(position.table.profit.back()[i],
+                profit_at_expiry(position.legs, position.table.spots[i]), 0.01)
+        << position.table.spots[i];
+  }
+}
+
+TEST_F(Api, AsksForAMarginOfTheWiderWingOfACondor) {
+  const auto margin =
+      post_as<Position>("/api/analyze/XSP", fmt::format(R"({{"legs":{}}})", condor_legs)).margin;
+  EXPECT_NEAR(*margin.worst_loss, 400, 1e-9);
+  EXPECT_TRUE(margin.defined_risk);
+  EXPECT_FALSE(margin.unlimited_up);
+  ASSERT_EQ(margin.rules.size(), 2u);
+  for (const auto& rules : margin.rules) {
+    EXPECT_NEAR(rules.maintenance, 400, 1e-9) << rules.rules;
+    EXPECT_TRUE(rules.proven_minimal);
+    EXPECT_FALSE(rules.source.empty());
+  }
+  ASSERT_TRUE(margin.stress);
+  EXPECT_LE(*margin.stress, 400.0);
+  const auto naked = post_as<Position>(
+      "/api/analyze/XSP",
+      R"({"legs":[{"kind":"call","quantity":-1,"expiry":"2026-04-02","strike":106}]})");
+  EXPECT_EQ(naked.max_loss, std::nullopt);
+  EXPECT_EQ(naked.margin.worst_loss, std::nullopt);
+  EXPECT_TRUE(naked.margin.unlimited_up);
+}
+
+TEST_F(Api, TellsWhichExitComesFirst) {
+  const auto position = post_as<Position>(
+      "/api/analyze/XSP",
+      fmt::format(R"({{"legs":{},"fill_position":0,"profit_target":20,"loss_limit":100}})",
+                  condor_legs));
+  ASSERT_TRUE(position.exit);
+  const auto& odds = *position.exit;
+  EXPECT_NEAR(odds.target_first + odds.stop_first + odds.neither, 1.0, 1e-6);
+  EXPECT_GT(odds.target_first, odds.stop_first);
+  EXPECT_LT(odds.numerical_error, 0.01);
+  // A nearer target is reached more often.
+  const auto nearer = post_as<Position>(
+      "/api/analyze/XSP",
+      fmt::format(R"({{"legs":{},"fill_position":0,"profit_target":10,"loss_limit":100}})",
+                  condor_legs));
+  EXPECT_GT(nearer.exit->target_first, odds.target_first);
+}
+
+TEST_F(Api, RefusesAPositionThatIsNone) {
+  const auto refused = [&](std::string_view legs) {
+    return post("/api/analyze/XSP", fmt::format(R"({{"legs":[{}]}})", legs)).status;
+  };
+  EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-04-02","strike":90})"), 200);
+  EXPECT_EQ(refused(R"({"kind":"put","quantity":0,"expiry":"2026-04-02","strike":90})"), 400);
+  EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"strike":90})"), 400);
+  EXPECT_EQ(refused(R"({"kind":"stock","quantity":100,"strike":90})"), 400);
+  EXPECT_EQ(refused(R"({"kind":"stock","quantity":100})"), 400);
+  EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-05-15","strike":90})"), 404);
+  EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-04-02","strike":91})"), 404);
+  // Not listed, but held at a price: it is valued by the smile.
+  EXPECT_EQ(
+      refused(R"({"kind":"put","quantity":1,"expiry":"2026-04-02","strike":91,"entry_price":0.5})"),
+      200);
+  EXPECT_EQ(post("/api/analyze/NONE", fmt::format(R"({{"legs":{}}})", condor_legs)).status, 404);
+  // Exits are told by one density of one expiry.
+  EXPECT_EQ(post("/api/analyze/XSP",
+                 R"({"profit_target":10,"loss_limit":10,"legs":[
+                     {"kind":"call","quantity":-1,"expiry":"2026-04-02","strike":100},
+                     {"kind":"call","quantity":1,"expiry":"2026-06-19","strike":100}]})")
+                .status,
+            400);
+  const auto reply =
+      post("/api/analyze/XSP",
+           R"({"legs":[{"kind":"future","quantity":1},{"kind":"put","quantity":1,"strike":-5}],
+          "fill_position":7,"mood":"good"})");
+  EXPECT_EQ(reply.status, 422);
+  for (const std::string path : {"legs/0/kind", "legs/1/strike", "fill_position", "mood"}) {
+    EXPECT_NE(reply.body.find(path), std::string::npos) << path << " in " << reply.body;
+  }
 }
 
 TEST_F(Api, HealthNamesEachDependencyAndTheAgeOfTheLastSnapshot) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import createClient from 'openapi-fetch';
 import type { paths } from './schema';
-import type { Problem } from './types';
+import type { PositionRequest, Problem } from './types';
 
 /** What every failed request becomes. `status` 0: no answer reached us, so there is no request id either. */
 export class ApiError extends Error {
@@ -21,6 +21,9 @@ export class ApiError extends Error {
     return this.status >= 400 && this.status < 500 && this.status !== 429;
   }
 }
+
+/** The query of the finder, as the API describes it. */
+export type FindQuery = NonNullable<paths['/api/find/{symbol}']['get']['parameters']['query']>;
 
 const client = createClient<paths>({ baseUrl: '/' });
 
@@ -85,17 +88,14 @@ export const api = {
   ) => unwrap(client.GET('/api/history/{symbol}', { params: { path: { symbol }, query }, signal })),
   market_conditions: (symbol: string, signal?: AbortSignal) =>
     unwrap(client.GET('/api/market-conditions/{symbol}', { params: { path: { symbol } }, signal })),
-  strategies: (
+  catalogue: (signal?: AbortSignal) => unwrap(client.GET('/api/catalogue', { signal })),
+  find: (symbol: string, query: FindQuery, signal?: AbortSignal) =>
+    unwrap(client.GET('/api/find/{symbol}', { params: { path: { symbol }, query }, signal })),
+  analyze: (symbol: string, body: PositionRequest, signal?: AbortSignal) =>
+    unwrap(client.POST('/api/analyze/{symbol}', { params: { path: { symbol } }, body, signal })),
+  density: (
     symbol: string,
-    query: {
-      expiry: string;
-      strategy: 'iron_condor' | 'covered_call';
-      trading_class?: string;
-      fill?: 'mid' | 'natural';
-      min_pop?: number;
-      limit?: number;
-    },
+    query: { expiry: string; trading_class?: string; points?: number },
     signal?: AbortSignal,
-  ) =>
-    unwrap(client.GET('/api/strategies/{symbol}', { params: { path: { symbol }, query }, signal })),
+  ) => unwrap(client.GET('/api/density/{symbol}', { params: { path: { symbol }, query }, signal })),
 };

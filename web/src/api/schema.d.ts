@@ -123,15 +123,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/strategies/{symbol}": {
+    "/api/catalogue": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** The best structures of one expiry */
-        get: operations["get_api_strategies_symbol"];
+        /** Every strategy that the finder knows */
+        get: operations["get_api_catalogue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/find/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The best structures, exactly, out of every listed strike and expiry */
+        get: operations["get_api_find_symbol"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analyze/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** One position: payoff, probabilities, margin, and profit over dates and prices */
+        post: operations["post_api_analyze_symbol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fit/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Forward, smile and quantiles of every expiry */
+        get: operations["get_api_fit_symbol"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/density/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the underlying may settle, by market, formula and history */
+        get: operations["get_api_density_symbol"];
         put?: never;
         post?: never;
         delete?: never;
@@ -160,6 +228,73 @@ export interface components {
             path: string;
             message: string;
             code: string;
+        };
+        /** @description Every strategy that the finder knows. */
+        Catalogue: {
+            strategies: components["schemas"]["CatalogueEntry"][];
+        };
+        /** @description A strategy that has a name here. */
+        CatalogueEntry: {
+            name: string;
+            legs: components["schemas"]["CatalogueLeg"][];
+            /**
+             * Format: int32
+             * @description how many different ones
+             */
+            strikes: number;
+            /**
+             * Format: int32
+             * @description how many different ones
+             */
+            expiries: number;
+            /** @description false: objectives on max loss are refused */
+            loss_is_bounded: boolean;
+            /** @description false: return_on_risk is refused */
+            profit_is_bounded: boolean;
+        };
+        /** @description A leg before a market is known. */
+        CatalogueLeg: {
+            kind: components["schemas"]["LegKind"];
+            /**
+             * Format: int32
+             * @description per unit; negative is sold; of stock in lots of a contract's shares
+             */
+            quantity: number;
+            /**
+             * Format: int32
+             * @description legs on one rung share a strike, a higher rung is a higher strike; null for stock
+             */
+            rung: number | null;
+            /**
+             * Format: int32
+             * @description 0 expires first
+             */
+            expiry_rung: number;
+        };
+        /** @description The proof that nothing better was passed over, as an independent verifier judged it. */
+        CertificateSummary: {
+            /**
+             * Format: double
+             * @description score of the last candidate; null: fewer qualified than asked for
+             */
+            threshold: number | null;
+            /** Format: int64 */
+            combinations: number;
+            /**
+             * Format: int64
+             * @description combinations that the proof looks at one by one
+             */
+            visited: number;
+            /**
+             * Format: int64
+             * @description combinations in classes whose bound lies below the threshold
+             */
+            pruned: number;
+            /** Format: int64 */
+            classes: number;
+            verified: boolean;
+            /** @description what the verifier objects to; null: nothing */
+            objection: string | null;
         };
         /** @description One expiry of a chain at one moment, lowest strike first. */
         Chain: {
@@ -318,25 +453,114 @@ export interface components {
             subscribe: components["schemas"]["ChainTopic"] | null;
             unsubscribe: components["schemas"]["ChainTopic"] | null;
         };
-        /** @description The assumptions behind every probability of a reply. */
-        Density: {
+        /** @description The densities of one expiry, each with its name. */
+        Densities: {
+            symbol: string;
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            /** Format: date-time */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description of the snapshot by the market's clock
+             */
+            age_seconds: number | null;
+            source: components["schemas"]["Source"];
+            underlying_price: number | null;
+            curves: components["schemas"]["DensityCurve"][];
+            missing: components["schemas"]["NoDensityReason"][];
+        };
+        /** @description One density. */
+        DensityCurve: {
+            label: components["schemas"]["DensityLabel"];
+            quantiles: components["schemas"]["DensityQuantile"][];
+            points: components["schemas"]["DensityPoint"][];
+        };
+        /** @enum {string} */
+        DensityKind: "market_implied" | "lognormal";
+        /** @description What a probability was computed from. No two are comparable without it. */
+        DensityLabel: {
+            /** @description market_implied, lognormal, history or forecast */
+            kind: string;
+            /** @description how it was made, tails included */
             method: string;
             /** @description what its mean was taken from */
             anchor: string;
             day_count: string;
             /** Format: double */
-            forward: number;
+            years_to_expiry: number;
             /** Format: double */
-            discount_factor: number;
-            /** @description given, fitted to put-call parity, or assumed_zero */
-            discount_source: string;
+            mean: number;
+            /**
+             * Format: int32
+             * @description history: returns that overlap
+             */
+            observations: number | null;
+            /**
+             * Format: int32
+             * @description history: returns that do not
+             */
+            independent_observations: number | null;
             /**
              * Format: double
-             * @description at the money, annual, decimal
+             * @description market_implied: probability beyond the quoted strikes
              */
-            implied_vol: number;
+            mass_outside_quotes: number | null;
+        };
+        /** @description One point of a density. */
+        DensityPoint: {
             /** Format: double */
-            years_to_expiry: number;
+            spot: number;
+            /**
+             * Format: double
+             * @description probability of settling at or below
+             */
+            cdf: number;
+            /**
+             * Format: double
+             * @description probability per 1.00 of the underlying
+             */
+            density: number;
+        };
+        /** @description The settlement that is not exceeded with this probability. */
+        DensityQuantile: {
+            /**
+             * Format: double
+             * @description probability
+             */
+            p: number;
+            /** Format: double */
+            spot: number;
+        };
+        /** @description What one density says of the position at its first expiry. */
+        DensityVerdict: {
+            density: components["schemas"]["DensityLabel"];
+            /**
+             * Format: double
+             * @description probability of profit
+             */
+            pop: number;
+            /**
+             * Format: double
+             * @description currency, fees included
+             */
+            expected_profit: number;
+            /**
+             * Format: double
+             * @description not undercut with 99.5 %
+             */
+            low_spot: number;
+            /**
+             * Format: double
+             * @description not exceeded with 99.5 %
+             */
+            high_spot: number;
+            /**
+             * Format: double
+             * @description the lowest profit between these two
+             */
+            worst_likely_profit: number;
         };
         /** @description One thing the API depends on. */
         DependencyHealth: {
@@ -345,6 +569,31 @@ export interface components {
             healthy: boolean;
             /** @description what is wrong, or a short fact */
             detail: string;
+        };
+        /** @description What the options cost at a position in the spread. */
+        EntryCost: {
+            /** Format: double */
+            fill_position: number;
+            /**
+             * Format: double
+             * @description currency, negative is received; null: a leg has no such price
+             */
+            cost: number | null;
+        };
+        /** @enum {string} */
+        ExerciseStyle: "european" | "american";
+        /** @description Whether the profit target or the loss limit is reached first, before expiry. */
+        ExitOdds: {
+            /** Format: double */
+            target_first: number;
+            /** Format: double */
+            stop_first: number;
+            /** Format: double */
+            neither: number;
+            path_model: string;
+            /** Format: double */
+            numerical_error: number;
+            density: components["schemas"]["DensityLabel"];
         };
         /** @description One expiry of one trading class: SPX and SPXW may share a date. */
         Expiration: {
@@ -369,8 +618,155 @@ export interface components {
             as_of: string;
             expirations: components["schemas"]["Expiration"][];
         };
-        /** @enum {string} */
-        Fill: "mid" | "natural";
+        /** @description One expiry: its forward, its smile as a mixture of lognormals, and where the market expects the settlement. */
+        ExpiryFit: {
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            /**
+             * Format: int32
+             * @description calendar days in New York
+             */
+            days_to_expiry: number;
+            /**
+             * Format: double
+             * @description ACT/365F until the settlement
+             */
+            years_to_expiry: number;
+            /** @description why there is no fit: no_time, no_forward, no_spot, inconsistent_chain, too_few_quotes, no_arbitrage_free_fit; null: fitted */
+            refusal: string | null;
+            /**
+             * Format: double
+             * @description from put-call parity
+             */
+            forward: number | null;
+            /** Format: double */
+            discount_factor: number | null;
+            /**
+             * Format: double
+             * @description of the smile at the forward, annual, decimal
+             */
+            atm_implied_vol: number | null;
+            parameters: components["schemas"]["SmileComponent"][];
+            quality: components["schemas"]["FitQuality"] | null;
+            /** @description of the market-implied density */
+            quantiles: components["schemas"]["DensityQuantile"][];
+        };
+        /** @description Every expiry of a chain, in order of settlement. */
+        Fit: {
+            symbol: string;
+            /** Format: date-time */
+            as_of: string;
+            source: components["schemas"]["Source"];
+            underlying_price: number | null;
+            style: components["schemas"]["ExerciseStyle"];
+            expiries: components["schemas"]["ExpiryFit"][];
+        };
+        /** @description How well a smile tells what was quoted. */
+        FitQuality: {
+            /**
+             * Format: int32
+             * @description out-of-the-money, two-sided quotes that were fitted
+             */
+            quotes: number;
+            /**
+             * Format: int32
+             * @description out-of-the-money quotes that were zero, crossed, one-sided or without a volatility
+             */
+            dropped: number;
+            /**
+             * Format: double
+             * @description of the volatility, decimal, quotes weighted by vega
+             */
+            rmse_vol: number;
+            /**
+             * Format: double
+             * @description of the price, in spreads (ask - bid)
+             */
+            rmse_spreads: number;
+            /**
+             * Format: double
+             * @description largest error of a volatility, decimal
+             */
+            worst_vol: number;
+            /**
+             * Format: double
+             * @description share of quotes whose spread holds the price of the smile
+             */
+            within_spread: number;
+            /**
+             * Format: double
+             * @description strike
+             */
+            lowest_quoted: number;
+            /**
+             * Format: double
+             * @description strike
+             */
+            highest_quoted: number;
+            /**
+             * Format: double
+             * @description probability beyond the quoted strikes: assumption, not market
+             */
+            mass_outside_quotes: number;
+            /**
+             * Format: double
+             * @description least value of Gatheral's g; negative would be a butterfly arbitrage
+             */
+            least_g: number;
+            butterfly_free: boolean;
+            /** @description against the expiry before it */
+            calendar_free: boolean;
+        };
+        /** @description The best structures out of every combination of listed strikes and expiries. */
+        Found: {
+            symbol: string;
+            strategy: string;
+            objective: string;
+            /** Format: date-time */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description of the snapshot by the market's clock
+             */
+            age_seconds: number | null;
+            source: components["schemas"]["Source"];
+            underlying_price: number | null;
+            style: components["schemas"]["ExerciseStyle"];
+            /** Format: double */
+            fill_position: number;
+            /** Format: double */
+            fee_per_contract: number;
+            short_strikes: components["schemas"]["ShortStrikes"];
+            expiries: components["schemas"]["SearchedExpiry"][];
+            /** @description expiries that could not take part, and why */
+            left_out: components["schemas"]["LeftOutExpiry"][];
+            /**
+             * Format: int64
+             * @description ascending choices of strikes all of whose legs may be used
+             */
+            combinations: number;
+            /**
+             * Format: int64
+             * @description of these, looked at one by one
+             */
+            visited: number;
+            /**
+             * Format: int64
+             * @description of these, passed over in classes that cannot hold a better one
+             */
+            pruned: number;
+            candidates: components["schemas"]["StrategyCandidate"][];
+            /**
+             * Format: int64
+             * @description fulfil every constraint; known only after an exhaustive search
+             */
+            qualified: number | null;
+            /** @description the rest, after an exhaustive search */
+            unfit: components["schemas"]["UnfitCount"][];
+            certificate: components["schemas"]["CertificateSummary"] | null;
+            why_not: components["schemas"]["Standing"] | null;
+        };
         /** @enum {string} */
         GreeksFrom: "gateway" | "computed";
         /** @description State of the service and of everything it depends on. */
@@ -411,8 +807,26 @@ export interface components {
             underlying_price: number | null;
             quote: components["schemas"]["ChainSide"];
         };
+        /** @description An expiry that could not take part. */
+        LeftOutExpiry: {
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            reason: string;
+        };
         /** @enum {string} */
         LegKind: "call" | "put" | "stock";
+        /** @description Legs that the rules take together. */
+        MarginOffset: {
+            kind: string;
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: double
+             * @description currency, of all of them
+             */
+            requirement: number;
+        };
         /** @description The state of an underlying's market in one snapshot. Vols annual and decimal; null is unknown. */
         MarketConditions: {
             symbol: string;
@@ -491,7 +905,12 @@ export interface components {
              */
             iv_rank_day: string | null;
         };
-        /** @description A corner of the profit line at expiry. */
+        /** @description A density that there is not, and why. */
+        NoDensityReason: {
+            kind: string;
+            reason: string;
+        };
+        /** @description A corner of the profit line at the first expiry. */
         PayoffPoint: {
             /** Format: double */
             spot: number;
@@ -501,12 +920,275 @@ export interface components {
              */
             profit: number;
         };
+        /** @description One position, analysed. Money and greeks are of all of it. */
+        Position: {
+            symbol: string;
+            /** Format: date-time */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description of the snapshot by the market's clock
+             */
+            age_seconds: number | null;
+            source: components["schemas"]["Source"];
+            underlying_price: number;
+            style: components["schemas"]["ExerciseStyle"];
+            /** @description its name in the catalogue; null: none */
+            strategy: string | null;
+            /**
+             * Format: int64
+             * @description how many of that strategy
+             */
+            units: number | null;
+            legs: components["schemas"]["StrategyLeg"][];
+            /** @description legs outlive the first expiry and are repriced there by a model */
+            model_dependent: boolean;
+            /**
+             * Format: double
+             * @description of the options as entered; negative is received
+             */
+            option_cost: number;
+            /** Format: double */
+            fees: number;
+            entry_costs: components["schemas"]["EntryCost"][];
+            /**
+             * Format: double
+             * @description null: unlimited
+             */
+            max_profit: number | null;
+            /**
+             * Format: double
+             * @description positive amount; null: unlimited
+             */
+            max_loss: number | null;
+            breakevens: number[];
+            profitable: components["schemas"]["SpotRange"][];
+            /** @description at the first expiry; straight lines between the points */
+            payoff: components["schemas"]["PayoffPoint"][];
+            densities: components["schemas"]["DensityVerdict"][];
+            /**
+             * Format: double
+             * @description by the model, now
+             */
+            value: number;
+            /**
+             * Format: double
+             * @description shares
+             */
+            delta: number;
+            /**
+             * Format: double
+             * @description shares per 1.00 of the underlying
+             */
+            gamma: number;
+            /**
+             * Format: double
+             * @description currency per calendar day
+             */
+            theta: number;
+            /**
+             * Format: double
+             * @description currency per 1.00 of volatility
+             */
+            vega: number;
+            /**
+             * Format: double
+             * @description currency per 1.00 of rate
+             */
+            rho: number;
+            /** @description null: a leg has no quote */
+            liquidity: components["schemas"]["PositionLiquidity"] | null;
+            returns: components["schemas"]["PositionReturn"][];
+            margin: components["schemas"]["PositionMargin"];
+            /** @description null: neither profit_target nor loss_limit was asked for */
+            exit: components["schemas"]["ExitOdds"] | null;
+            table: components["schemas"]["ProfitTable"];
+        };
+        /** @description One leg that is held, or would be. */
+        PositionLeg: {
+            kind: components["schemas"]["LegKind"];
+            /**
+             * Format: int64
+             * @description negative is sold; options in contracts, stock in shares; not 0
+             */
+            quantity: number;
+            /**
+             * Format: date
+             * @description of options
+             */
+            expiry?: string;
+            /** @description needed only where one date lists two classes */
+            trading_class?: string;
+            /** @description of options */
+            strike?: number;
+            /** @description per share, as traded; default: by the chain's quotes at fill_position, stock at the underlying price */
+            entry_price?: number;
+        };
+        /** @description How the position can be entered. */
+        PositionLiquidity: {
+            /**
+             * Format: double
+             * @description currency from the middle to the side that fills, one way
+             */
+            spread_cost: number | null;
+            /**
+             * Format: double
+             * @description of a leg, over its middle
+             */
+            widest_spread: number | null;
+            /**
+             * Format: int64
+             * @description how many times it fills from the sizes shown
+             */
+            units_at_touch: number | null;
+            /** Format: int64 */
+            least_open_interest: number | null;
+        };
+        /** @description What the position ties up, four ways that are never mixed. The broker's own figure is `bifrost broker what-if`. */
+        PositionMargin: {
+            /**
+             * Format: double
+             * @description at expiry, premium left out; null: unlimited
+             */
+            worst_loss: number | null;
+            unlimited_up: boolean;
+            defined_risk: boolean;
+            rules: components["schemas"]["RuleMargin"][];
+            /**
+             * Format: double
+             * @description estimate: worst loss over a range of prices, volatilities unchanged
+             */
+            stress: number | null;
+            stress_rules: string | null;
+            /**
+             * Format: double
+             * @description share of the price
+             */
+            stress_worst_shift: number | null;
+        };
+        /** @description What to analyse. */
+        PositionRequest: {
+            legs: components["schemas"]["PositionLeg"][];
+            /** @description when the options may be exercised; default: by the underlying */
+            style?: components["schemas"]["ExerciseStyle"];
+            /**
+             * Format: double
+             * @description where a leg without entry_price fills: 0 in the middle, 1 (default) at the side that fills at once
+             */
+            fill_position?: number;
+            /**
+             * Format: double
+             * @description currency, on entry; default 0
+             */
+            fee_per_contract?: number;
+            /**
+             * Format: double
+             * @description currency: how likely it is reached before loss_limit; positions of one expiry
+             */
+            profit_target?: number;
+            /**
+             * Format: double
+             * @description currency, positive
+             */
+            loss_limit?: number;
+            /** @description default: seven dates until the first expiry, 25 prices */
+            table?: components["schemas"]["TableSpec"];
+        };
+        /** @description Profit over what is named, decimal; annual ones simple, times 365 / days. */
+        PositionReturn: {
+            /** @description max_loss, margin or cash */
+            denominator: string;
+            /**
+             * Format: double
+             * @description currency
+             */
+            amount: number;
+            /**
+             * Format: double
+             * @description of the highest profit
+             */
+            at_best: number | null;
+            /** Format: double */
+            at_best_annualised: number | null;
+            /**
+             * Format: double
+             * @description of the profit at today's price on the first expiry
+             */
+            if_unchanged: number | null;
+            /** Format: double */
+            if_unchanged_annualised: number | null;
+        };
+        /** @description Profit by the model, profit[date][price], fees included. */
+        ProfitTable: {
+            days_forward: number[];
+            spots: number[];
+            /** Format: double */
+            vol_shift: number;
+            /** @description currency */
+            profit: number[][];
+        };
         /** @enum {string} */
         Right: "call" | "put";
+        /** @description What one rule set asks for, beyond the premium. */
+        RuleMargin: {
+            rules: string;
+            /** Format: date */
+            valid_from: string;
+            source: string;
+            /**
+             * Format: double
+             * @description currency
+             */
+            initial: number;
+            /**
+             * Format: double
+             * @description currency
+             */
+            maintenance: number;
+            /** @description no other way to pair the legs asks for less */
+            proven_minimal: boolean;
+            /** @description the pairing behind the maintenance figure */
+            offsets: components["schemas"]["MarginOffset"][];
+        };
+        /** @description An expiry that took part. */
+        SearchedExpiry: {
+            /** Format: date */
+            expiry: string;
+            trading_class: string;
+            /** Format: int32 */
+            days_to_expiry: number;
+            /** Format: double */
+            forward: number;
+            /** Format: double */
+            discount_factor: number;
+            /** @description given, fitted to put-call parity, or assumed_zero */
+            discount_source: string;
+            /** Format: double */
+            atm_implied_vol: number | null;
+            density: components["schemas"]["DensityLabel"];
+        };
         /** @enum {string} */
         ServedFrom: "gateway" | "history";
         /** @enum {string} */
         ShortStrikes: "out_of_the_money" | "any";
+        /** @description One lognormal of the mixture that is the smile. */
+        SmileComponent: {
+            /**
+             * Format: double
+             * @description probability
+             */
+            weight: number;
+            /**
+             * Format: double
+             * @description logarithm of its mean over the forward
+             */
+            log_mean: number;
+            /**
+             * Format: double
+             * @description of the logarithm of the settlement, until expiry
+             */
+            deviation: number;
+        };
         /** @description Server to client on /api/ws: at once after subscribing, then after every collection cycle. */
         SnapshotEvent: {
             /** @description snapshot */
@@ -520,61 +1202,66 @@ export interface components {
         };
         /** @enum {string} */
         Source: "live" | "delayed" | "imported" | "simulated";
-        /** @description The best structures of one expiry, out of every combination of listed strikes. */
-        Strategies: {
-            symbol: string;
-            trading_class: string;
-            /** Format: date */
-            expiry: string;
-            /** Format: int32 */
-            days_to_expiry: number;
-            strategy: components["schemas"]["StrategyName"];
-            /** Format: date-time */
-            as_of: string;
-            /** Format: int64 */
-            age_seconds: number;
-            source: components["schemas"]["Source"];
-            underlying_price: number | null;
-            fill: components["schemas"]["Fill"];
-            short_strikes: components["schemas"]["ShortStrikes"];
-            /** @description what the order goes by, best first */
-            ranked_by: string;
-            density: components["schemas"]["Density"];
+        /** @description An open stretch of prices. */
+        SpotRange: {
+            /** Format: double */
+            low: number;
             /**
-             * Format: int64
-             * @description combinations scored
+             * Format: double
+             * @description null: without end
              */
-            examined: number;
-            /**
-             * Format: int64
-             * @description of these, inside the limits asked for
-             */
-            qualified: number;
-            /**
-             * Format: int64
-             * @description strikes far from the forward that took no part, on chains of more than 120
-             */
-            strikes_left_out: number;
-            candidates: components["schemas"]["StrategyCandidate"][];
+            high: number | null;
         };
-        /** @description One structure, with everything that follows from its legs. Greeks are per unit. */
+        /** @description Where a structure stands, and what keeps it off the list. */
+        Standing: {
+            /** @description which leg cannot be used, and why; nothing else is known then */
+            unusable_leg: string | null;
+            /** @description the first constraint that it breaks */
+            broken_constraint: string | null;
+            candidate: components["schemas"]["StrategyCandidate"] | null;
+            /**
+             * Format: int64
+             * @description 1 is the best of all that fulfil the constraints
+             */
+            rank: number | null;
+            /**
+             * Format: double
+             * @description its score in the middle of the spreads and without fees; above the threshold, costs keep it off
+             */
+            score_without_costs: number | null;
+            /**
+             * Format: double
+             * @description what the last on the list scores; null: the list is not full
+             */
+            threshold: number | null;
+        };
+        /** @description One structure, with everything that follows from its legs. Money and greeks are per unit, fees included. */
         StrategyCandidate: {
             /** Format: int32 */
             rank: number;
+            /**
+             * Format: double
+             * @description by the objective
+             */
+            score: number;
             legs: components["schemas"]["StrategyLeg"][];
             /**
              * Format: double
              * @description of the options, per share; negative is a debit
              */
             credit: number;
+            /** Format: double */
+            fees: number;
+            /** @description legs outlive the first expiry and are repriced there by a model */
+            model_dependent: boolean;
             /**
              * Format: double
-             * @description currency per unit; null: unlimited
+             * @description null: unlimited
              */
             max_profit: number | null;
             /**
              * Format: double
-             * @description positive amount, currency per unit; null: unlimited
+             * @description positive amount; null: unlimited
              */
             max_loss: number | null;
             breakevens: number[];
@@ -588,23 +1275,33 @@ export interface components {
             vega: number | null;
             /**
              * Format: double
-             * @description probability of profit at expiry under the density of the reply
+             * @description probability of profit at the first expiry, under its density
              */
             pop: number;
             /**
              * Format: double
-             * @description max_profit / max_loss
+             * @description under the same density; under the market's own it is what entering costs
              */
-            return_on_risk: number;
+            expected_profit: number;
+            /**
+             * Format: double
+             * @description max_profit / max_loss; null: one of them has no bound
+             */
+            return_on_risk: number | null;
+            /**
+             * Format: double
+             * @description worst loss at expiry before premium; null: it has no bound
+             */
+            margin: number | null;
             /**
              * Format: double
              * @description return_on_risk * 365 / days_to_expiry, not compounded; null on the last day
              */
             annualised_return: number | null;
-            /** @description at expiry; straight lines between the points */
+            /** @description at the first expiry; straight lines between the points */
             payoff: components["schemas"]["PayoffPoint"][];
         };
-        /** @description One leg of a candidate. */
+        /** @description One leg of a structure. */
         StrategyLeg: {
             kind: components["schemas"]["LegKind"];
             /**
@@ -612,6 +1309,13 @@ export interface components {
              * @description negative is sold; options in contracts, stock in shares
              */
             quantity: number;
+            /**
+             * Format: date
+             * @description null for stock
+             */
+            expiry: string | null;
+            /** @description null for stock */
+            trading_class: string | null;
             /** @description null for stock */
             strike: number | null;
             /** @description per share, at the fill asked for */
@@ -624,8 +1328,18 @@ export interface components {
              */
             delta: number | null;
         };
-        /** @enum {string} */
-        StrategyName: "covered_call" | "iron_condor";
+        /** @description Which cells of profit over dates and prices to compute. */
+        TableSpec: {
+            /** @description calendar days from the snapshot */
+            days_forward: number[];
+            /** @description prices of the underlying */
+            spots: number[];
+            /**
+             * Format: double
+             * @description added to every volatility: 0.01 is a point
+             */
+            vol_shift?: number;
+        };
         /** @description How fresh the history of an underlying is. */
         UnderlyingHealth: {
             symbol: string;
@@ -657,6 +1371,12 @@ export interface components {
         /** @description Every underlying with history, by symbol. */
         Underlyings: {
             underlyings: components["schemas"]["UnderlyingItem"][];
+        };
+        /** @description Combinations that are no candidates, under the first reason that applies. */
+        UnfitCount: {
+            reason: string;
+            /** Format: int64 */
+            combinations: number;
         };
     };
     responses: never;
@@ -1019,23 +1739,107 @@ export interface operations {
             };
         };
     };
-    get_api_strategies_symbol: {
+    get_api_catalogue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_find_symbol: {
         parameters: {
             query: {
-                expiry: string;
-                strategy: components["schemas"]["StrategyName"];
-                /** @description needed only where one date lists two classes */
+                /** @description a name of /api/catalogue */
+                strategy: string;
+                /** @description of the first leg to expire; default: every expiry */
+                expiry?: string;
+                /** @description of that expiry, where one date lists two classes */
                 trading_class?: string;
-                /** @description entry at the middle, or at the side that fills at once (natural, default) */
-                fill?: components["schemas"]["Fill"];
+                /** @description of the later legs of calendars and diagonals; default: every one */
+                later_expiry?: string;
+                /** @description the chain as it was known then; default: the newest snapshot */
+                at?: string;
+                /** @description when the options may be exercised; default: by the underlying */
+                style?: components["schemas"]["ExerciseStyle"];
+                /** @description what to rank by: expected_profit, expected_profit_on_max_loss (default), expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2 */
+                objective?: string;
+                /** @description where the underlying may settle: as the fitted smile prices it (default), or lognormal at the at-the-money volatility */
+                density?: components["schemas"]["DensityKind"];
+                /** @description where each leg fills: 0 in the middle, 1 (default) at the side that fills at once */
+                fill_position?: number;
+                /** @description currency, on entry; default 0 */
+                fee_per_contract?: number;
                 /** @description where options may be sold: out of the money by the forward (default), or anywhere */
                 short_strikes?: components["schemas"]["ShortStrikes"];
-                /** @description probability of profit at least; default 0.6 */
+                /** @description probability of profit */
                 min_pop?: number;
-                /** @description largest loss accepted, currency per unit */
+                /** @description largest loss accepted */
                 max_loss?: number;
+                /** @description per share; negative: a debit of at most that */
+                min_credit?: number;
+                /** @description of each option sold, without its sign */
+                min_short_delta?: number;
+                max_short_delta?: number;
+                /** @description of each option bought, without its sign */
+                min_long_delta?: number;
+                max_long_delta?: number;
+                /** @description of each wing, currency per share */
+                min_width?: number;
+                /** @description of each wing, currency per share */
+                max_width?: number;
+                /** @description (ask - bid) / middle of each option */
+                max_spread_share?: number;
+                /** @description of each option */
+                min_open_interest?: number;
+                /** @description contracts shown on either side of each option */
+                min_size?: number;
+                /** @description no breakeven nearer to the underlying price, in percent of it */
+                breakeven_percent?: number;
+                /** @description the same in at-the-money deviations until expiry */
+                breakeven_sigmas?: number;
+                /** @description calendar days to every expiry */
+                min_days?: number;
+                /** @description calendar days to every expiry */
+                max_days?: number;
                 /** @description candidates at most; default 20 */
                 limit?: number;
+                /** @description look at every combination instead of passing over those that cannot win */
+                exhaustive?: boolean;
+                /** @description return the proof that nothing better was passed over, checked */
+                certificate?: boolean;
+                /** @description strikes of a structure, ascending, such as 4790,4840,5155,5205: where it stands, and what keeps it off the list; needs expiry */
+                why_not?: string;
             };
             header?: never;
             path: {
@@ -1051,7 +1855,178 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Strategies"];
+                    "application/json": components["schemas"]["Found"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_api_analyze_symbol: {
+        parameters: {
+            query?: {
+                /** @description as it was known then; default: the newest snapshot */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PositionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Position"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_fit_symbol: {
+        parameters: {
+            query?: {
+                /** @description as it was known then; default: the newest snapshot */
+                at?: string;
+                /** @description when the options may be exercised; default: european for the cash-settled indices that the product knows, american for all else */
+                style?: components["schemas"]["ExerciseStyle"];
+                /** @description continuously compounded, annual, decimal; default: as put-call parity says */
+                rate?: number;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fit"];
+                };
+            };
+            /** @description Nothing of that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` lists every field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away, or too many requests are waiting */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_api_density_symbol: {
+        parameters: {
+            query: {
+                expiry: string;
+                /** @description needed only where one date lists two classes */
+                trading_class?: string;
+                /** @description as it was known then; default: the newest snapshot */
+                at?: string;
+                /** @description when the options may be exercised; default: by the underlying */
+                style?: components["schemas"]["ExerciseStyle"];
+                /** @description of each curve; default 81 */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Densities"];
                 };
             };
             /** @description Nothing of that name */

@@ -15,13 +15,37 @@ export type SnapshotEvent = Schemas['SnapshotEvent'];
 export type History = Schemas['History'];
 export type HistoryPoint = Schemas['HistoryPoint'];
 export type MarketConditions = Schemas['MarketConditions'];
-export type Strategies = Schemas['Strategies'];
+export type Catalogue = Schemas['Catalogue'];
+export type CatalogueEntry = Schemas['CatalogueEntry'];
+export type CatalogueLeg = Schemas['CatalogueLeg'];
+export type Found = Schemas['Found'];
+export type SearchedExpiry = Schemas['SearchedExpiry'];
 export type StrategyCandidate = Schemas['StrategyCandidate'];
 export type StrategyLeg = Schemas['StrategyLeg'];
-export type StrategyName = Schemas['StrategyName'];
 export type PayoffPoint = Schemas['PayoffPoint'];
-export type Density = Schemas['Density'];
-export type Fill = Schemas['Fill'];
+export type Densities = Schemas['Densities'];
+export type DensityCurve = Schemas['DensityCurve'];
+export type DensityKind = Schemas['DensityKind'];
+export type DensityLabel = Schemas['DensityLabel'];
+export type DensityPoint = Schemas['DensityPoint'];
+export type Position = Schemas['Position'];
+export type PositionRequest = Schemas['PositionRequest'];
+export type ProfitTable = Schemas['ProfitTable'];
+export type PositionMargin = Schemas['PositionMargin'];
+export type ExitOdds = Schemas['ExitOdds'];
 export type Right = Schemas['Right'];
 export type Source = Schemas['Source'];
 export type Problem = Schemas['Problem'];
+
+/** Where in the spread a leg trades; the API takes any position from 0 (mid) to 1 (natural). */
+export type Fill = 'mid' | 'natural';
+
+/** What the finder ranks by; the API takes weighted sums of them as text. */
+export type Objective =
+  | 'expected_profit'
+  | 'expected_profit_on_max_loss'
+  | 'expected_profit_on_margin'
+  | 'credit'
+  | 'return_on_risk'
+  | 'pop'
+  | 'theta_on_max_loss';

@@ -32,7 +32,7 @@ export function useSecond(): number {
 }
 
 const typing = (target: EventTarget | null) =>
-  target instanceof HTMLElement && target.closest('input[type="text"], textarea') !== null;
+  target instanceof HTMLElement && target.closest('input[type="text"], select, textarea') !== null;
 
 /** A key of the whole page; not while typing, not with a modifier, not behind an open dialog. */
 export function usePageKey(key: string, run: () => void): void {

@@ -117,4 +117,13 @@ export const exchange_day = (t: string | number) => exchange_days.format(new Dat
 export const expiry_short = (date: string) => expiry_days.format(new Date(`${date}T00:00:00Z`));
 export const expiry_long = (date: string) => expiry_full.format(new Date(`${date}T00:00:00Z`));
 
+const month_days = new Intl.DateTimeFormat('en-US', {
+  timeZone: 'America/New_York',
+  day: 'numeric',
+  month: 'short',
+});
+/** "Dec 24": the New York day so many days after an instant. */
+export const exchange_date_after = (iso: string, days: number) =>
+  month_days.format(new Date(Date.parse(iso) + days * 86_400_000));
+
 export const days = (n: number) => (n === 0 ? 'today' : `${n} d`);

@@ -1,17 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { StrategyCandidate, StrategyLeg } from '../api/types';
-import { strike } from './format';
+import { expiry_short, strike } from './format';
 
 const letters = { call: 'C', put: 'P', stock: 'S' } as const;
 
-/** What a position is, whatever its rank or price: survives a re-ranking, fits a URL ("1P95_-1P100_-1C110_1C115"). */
-export const position_key = (candidate: Pick<StrategyCandidate, 'legs'>): string =>
-  candidate.legs.map((leg) => `${leg.quantity}${letters[leg.kind]}${leg.strike ?? ''}`).join('_');
+type Legs = Pick<StrategyCandidate, 'legs'>;
 
-/** "Sell 1 put 100". */
-export function leg_words(leg: StrategyLeg): string {
+/** The expiries of a position, the first to expire first. */
+export const expiries_of = (candidate: Legs): readonly string[] =>
+  [...new Set(candidate.legs.flatMap((leg) => (leg.expiry === null ? [] : [leg.expiry])))].sort();
+
+/**
+ * What a position is, whatever its rank or price: survives a re-ranking, fits a URL ("1P95_-1P100_-1C110_1C115"). A leg
+ * that outlives the first expiry says until when ("-1C110_1C110@2026-12-18").
+ */
+export function position_key(candidate: Legs): string {
+  const [first] = expiries_of(candidate);
+  return candidate.legs
+    .map((leg) => {
+      const later = leg.expiry !== null && leg.expiry !== first ? `@${leg.expiry}` : '';
+      return `${leg.quantity}${letters[leg.kind]}${leg.strike ?? ''}${later}`;
+    })
+    .join('_');
+}
+
+/** "Sell 1 put 100"; with several expiries "Sell 1 put 100 Dec 24". */
+export function leg_words(leg: StrategyLeg, with_expiry = false): string {
   const side = leg.quantity < 0 ? 'Sell' : 'Buy';
   const size = Math.abs(leg.quantity);
   if (leg.kind === 'stock') return `${side} ${size} shares`;
-  return `${side} ${size} ${leg.kind} ${strike(leg.strike)}`;
+  const until = with_expiry && leg.expiry ? ` ${expiry_short(leg.expiry)}` : '';
+  return `${side} ${size} ${leg.kind} ${strike(leg.strike)}${until}`;
 }
+
+/** A part of a position as a table cell writes it. */
+export interface LegGroup {
+  /** "Dec 24", where there is more than one expiry. */
+  readonly before: string;
+  readonly legs: readonly StrategyLeg[];
+  /** "put" or "call", where the place does not say it. */
+  readonly after: string;
+}
+
+/**
+ * The options of a position, puts before calls, nearer expiries first. With puts and calls on one expiry the place
+ * tells which is which: puts left of the dash, calls right of it.
+ */
+export function leg_groups(candidate: Legs): readonly LegGroup[] {
+  const expiries = expiries_of(candidate);
+  const kinds = ['put', 'call'].filter((kind) => candidate.legs.some((leg) => leg.kind === kind));
+  const told_by_place = expiries.length === 1 && kinds.length === 2;
+  return expiries.flatMap((expiry) =>
+    kinds.flatMap((kind) => {
+      const legs = candidate.legs.filter((leg) => leg.kind === kind && leg.expiry === expiry);
+      if (legs.length === 0) return [];
+      return [
+        {
+          before: expiries.length > 1 ? expiry_short(expiry) : '',
+          legs,
+          after: told_by_place ? '' : kind,
+        },
+      ];
+    }),
+  );
+}
+
+/** "2×100" for two of them; one is not counted. */
+export const leg_strike = (leg: StrategyLeg): string =>
+  `${Math.abs(leg.quantity) > 1 ? `${Math.abs(leg.quantity)}\u00d7` : ''}${strike(leg.strike)}`;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import type { Density, PayoffPoint, StrategyCandidate } from '../api/types';
-import { areas, extend, line_inside, profit_at, sigma_band, spot_frame, ticks } from './payoff';
+import type { PayoffPoint, StrategyCandidate } from '../api/types';
+import { areas, extend, line_inside, profit_at, spot_frame, ticks } from './payoff';
 
 // Condor 140/145/155/160 for a credit of 2: max profit 200, max loss (5 - 2) * 100, breakevens 143 and 157.
 const condor: PayoffPoint[] = [
@@ -75,23 +75,12 @@ describe('the frame', () => {
     breakevens: [143, 157],
     payoff: condor,
   } as unknown as StrategyCandidate;
-  const density = { forward: 150, implied_vol: 0.2, years_to_expiry: 0.04 } as Density;
   it('holds strikes, breakevens, spot and the band, inside the known points', () => {
-    const band = sigma_band(density);
-    const frame = spot_frame(candidate, 139, band);
+    const frame = spot_frame(candidate, 139, { low: 144, high: 156 });
     expect(frame?.low).toBeLessThanOrEqual(139);
     expect(frame?.high).toBeGreaterThanOrEqual(160);
     expect(frame?.low).toBeGreaterThanOrEqual(130);
     expect(frame?.high).toBeLessThanOrEqual(170);
-  });
-  it('has a band of one standard deviation of the log around the median', () => {
-    // 150 * exp(-0.04^2 / 2 -+ 0.04), by hand.
-    const band = sigma_band(density);
-    expect(band?.low).toBeCloseTo(144.0031, 3);
-    expect(band?.high).toBeCloseTo(155.9967, 3);
-  });
-  it('has no band without a volatility or time', () => {
-    expect(sigma_band({ ...density, years_to_expiry: 0 })).toBeNull();
   });
 });
 

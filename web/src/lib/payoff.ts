@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Density, PayoffPoint, StrategyCandidate, StrategyLeg } from '../api/types';
+import type { PayoffPoint, StrategyCandidate, StrategyLeg } from '../api/types';
 
 /** Profit at `spot` on the straight lines between the points; null outside them. */
 export function profit_at(points: readonly PayoffPoint[], spot: number): number | null {
@@ -32,15 +32,6 @@ export function extend(
   const left = a.spot > 0 && a.spot < Math.min(...strikes) ? [on(a, b, 0)] : [];
   const right = z.spot > Math.max(...strikes) ? [on(y, z, z.spot * 2)] : [];
   return [...left, ...points, ...right];
-}
-
-/** The one-standard-deviation band of a lognormal density around its median, in underlying prices. */
-export function sigma_band(density: Density): { low: number; high: number } | null {
-  const { forward, implied_vol, years_to_expiry } = density;
-  const width = implied_vol * Math.sqrt(years_to_expiry);
-  if (!(forward > 0) || !(width > 0) || !Number.isFinite(width)) return null;
-  const median = forward * Math.exp((-width * width) / 2);
-  return { low: median * Math.exp(-width), high: median * Math.exp(width) };
 }
 
 export interface Frame {

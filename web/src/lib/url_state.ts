@@ -1,33 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useSyncExternalStore } from 'react';
-import type { Fill, StrategyName } from '../api/types';
+import type { DensityKind, Fill, Objective } from '../api/types';
 
-/** Everything a copied link brings back. Null: not chosen, the page picks. */
+/** Everything a copied link brings back. Null: not chosen, the page picks or nothing is asked for. */
 export interface UrlState {
   readonly symbol: string | null;
   readonly expiry: string | null;
   readonly trading_class: string | null;
-  readonly strategy: StrategyName;
+  readonly strategy: string;
+  readonly objective: Objective;
+  readonly density: DensityKind;
   readonly fill: Fill;
   readonly min_pop: number;
+  readonly max_loss: number | null;
+  readonly max_short_delta: number | null;
+  readonly min_open_interest: number | null;
   readonly selected: string | null;
   readonly contract: string | null;
 }
 
-const defaults = { strategy: 'iron_condor', fill: 'natural', min_pop: 0.6 } as const;
+export const objectives = [
+  'return_on_risk',
+  'expected_profit_on_max_loss',
+  'expected_profit_on_margin',
+  'expected_profit',
+  'pop',
+  'theta_on_max_loss',
+  'credit',
+] as const satisfies readonly Objective[];
+
+const defaults = {
+  strategy: 'iron_condor',
+  objective: 'return_on_risk',
+  density: 'market_implied',
+  fill: 'natural',
+  min_pop: 0.6,
+} as const;
+
+/** A number above zero, up to `most`; null for anything else. */
+function positive(text: string | null, most: number): number | null {
+  const number = text === null || text === '' ? Number.NaN : Number(text);
+  return number > 0 && number <= most ? number : null;
+}
 
 /** Reads a query string; what it does not understand is as if it were absent. */
 export function parse_url(search: string): UrlState {
   const q = new URLSearchParams(search);
   const expiry = q.get('expiry');
+  const strategy = q.get('strategy') ?? '';
   const min_pop = Number(q.get('min_pop') ?? Number.NaN);
+  const open_interest = positive(q.get('min_open_interest'), 1e9);
   return {
     symbol: q.get('symbol')?.toUpperCase() || null,
     expiry: expiry && /^\d{4}-\d\d-\d\d$/.test(expiry) ? expiry : null,
     trading_class: q.get('trading_class') || null,
-    strategy: q.get('strategy') === 'covered_call' ? 'covered_call' : defaults.strategy,
+    // Which names there are, the server knows.
+    strategy: /^[a-z_]{1,40}$/.test(strategy) ? strategy : defaults.strategy,
+    objective: objectives.find((o) => o === q.get('objective')) ?? defaults.objective,
+    density: q.get('density') === 'lognormal' ? 'lognormal' : defaults.density,
     fill: q.get('fill') === 'mid' ? 'mid' : defaults.fill,
     min_pop: min_pop >= 0 && min_pop < 1 ? min_pop : defaults.min_pop,
+    max_loss: positive(q.get('max_loss'), 1e9),
+    max_short_delta: positive(q.get('max_short_delta'), 1),
+    min_open_interest: open_interest === null ? null : Math.ceil(open_interest),
     selected: q.get('selected') || null,
     contract: q.get('contract') || null,
   };
@@ -35,12 +70,15 @@ export function parse_url(search: string): UrlState {
 
 export function write_url(state: UrlState): string {
   const q = new URLSearchParams();
-  if (state.symbol) q.set('symbol', state.symbol);
-  if (state.expiry) q.set('expiry', state.expiry);
-  if (state.trading_class) q.set('trading_class', state.trading_class);
-  if (state.strategy !== defaults.strategy) q.set('strategy', state.strategy);
-  if (state.fill !== defaults.fill) q.set('fill', state.fill);
-  if (state.min_pop !== defaults.min_pop) q.set('min_pop', String(state.min_pop));
+  for (const name of ['symbol', 'expiry', 'trading_class'] as const) {
+    if (state[name]) q.set(name, state[name]);
+  }
+  for (const name of ['strategy', 'objective', 'density', 'fill', 'min_pop'] as const) {
+    if (state[name] !== defaults[name]) q.set(name, String(state[name]));
+  }
+  for (const name of ['max_loss', 'max_short_delta', 'min_open_interest'] as const) {
+    if (state[name] !== null) q.set(name, String(state[name]));
+  }
   if (state.selected) q.set('selected', state.selected);
   if (state.contract) q.set('contract', state.contract);
   const text = q.toString();

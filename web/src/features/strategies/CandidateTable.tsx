@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type KeyboardEvent, useEffect, useId, useMemo } from 'react';
-import type { Strategies, StrategyCandidate } from '../../api/types';
+import type { Found, StrategyCandidate, StrategyLeg } from '../../api/types';
 import { useSize } from '../../components/hooks';
 import { fit_columns, text_em } from '../../lib/fit';
-import { greek, money, percent, price, strike } from '../../lib/format';
-import { position_key } from '../../lib/legs';
-import { density_words } from './words';
+import { greek, money, percent, price } from '../../lib/format';
+import { leg_groups, leg_strike, position_key } from '../../lib/legs';
+import { density_words, front_density } from './words';
 
 interface Column {
   readonly id: string;
@@ -16,7 +16,7 @@ interface Column {
   readonly draw?: (c: StrategyCandidate) => React.ReactNode;
 }
 
-/** What leaves first when the panel is narrow. Legs, credit, POP and return on risk stay. */
+/** What leaves first when the panel is narrow. Legs, credit, POP and expected profit stay. */
 const drop = [
   ['vega'],
   ['gamma'],
@@ -24,8 +24,10 @@ const drop = [
   ['delta'],
   ['annualised_return'],
   ['rank'],
-  ['max_profit'],
+  ['margin'],
   ['breakevens'],
+  ['return_on_risk'],
+  ['max_profit'],
   ['max_loss'],
 ];
 const font = 12.5;
@@ -36,44 +38,54 @@ const max_profit = (c: StrategyCandidate) =>
   c.max_profit === null ? 'unlimited' : money(c.max_profit, 0);
 const max_loss = (c: StrategyCandidate) =>
   c.max_loss === null ? 'unlimited' : money(-c.max_loss, 0);
-const of_kind = (c: StrategyCandidate, kind: string) => c.legs.filter((l) => l.kind === kind);
+const dash = '\u2013';
 
 function legs_text(c: StrategyCandidate): string {
-  const [puts, calls] = ['put', 'call'].map((kind) =>
-    of_kind(c, kind)
-      .map((l) => strike(l.strike))
-      .join(' / '),
-  );
-  return puts ? `${puts}  \u2013  ${calls}` : `${calls} call`;
+  return leg_groups(c)
+    .map(({ before, legs, after }) =>
+      [before, legs.map(leg_strike).join(' / '), after].filter(Boolean).join(' '),
+    )
+    .join(`  ${dash}  `);
 }
 
-/** "95 / 100 \u2013 110 / 115": puts below the dash, calls above; a covered call is its strike. */
+/** "95 / 100 \u2013 110 / 115": puts below the dash, calls above; elsewhere the legs say what they are. */
 function Legs({ candidate }: { candidate: StrategyCandidate }) {
-  const puts = of_kind(candidate, 'put');
-  const calls = of_kind(candidate, 'call');
-  const mark = (legs: typeof puts) =>
-    legs.map((l, i) => (
-      <span key={`${l.kind}${l.strike}`}>
-        {i > 0 && <i>/</i>}
-        <b data-side={l.quantity < 0 ? 'sold' : 'bought'}>{strike(l.strike)}</b>
-      </span>
-    ));
-  if (puts.length === 0) return <span className="legs">{mark(calls)} call</span>;
+  const one = (leg: StrategyLeg, i: number) => (
+    <span key={`${leg.kind}${leg.strike}${leg.expiry}`}>
+      {i > 0 && <i>/</i>}
+      <b data-side={leg.quantity < 0 ? 'sold' : 'bought'}>{leg_strike(leg)}</b>
+    </span>
+  );
   return (
     <span className="legs">
-      {mark(puts)}
-      <i className="dash">{'\u2013'}</i>
-      {mark(calls)}
+      {leg_groups(candidate).map(({ before, legs, after }, i) => (
+        <span key={`${before}${after}${legs[0]?.kind}`}>
+          {i > 0 && <i className="dash">{dash}</i>}
+          {before && <em>{before} </em>}
+          {legs.map(one)}
+          {after && ` ${after}`}
+        </span>
+      ))}
     </span>
   );
 }
 
-const columns_of = (strategies: Strategies): readonly Column[] => [
+const assumed = (found: Found) => {
+  const density = front_density(found);
+  return density ? density_words(density) : '';
+};
+/** The density is named where its numbers stand: no two are comparable without. */
+const density_mark = (found: Found) => {
+  const kind = front_density(found)?.kind ?? '';
+  return kind === 'market_implied' ? 'implied' : kind;
+};
+
+const columns_of = (found: Found): readonly Column[] => [
   { id: 'rank', label: '#', title: 'Rank', text: (c) => String(c.rank) },
   {
     id: 'legs',
     label: 'Legs',
-    title: 'Strikes; sold ones are underlined',
+    title: 'Strikes; sold ones are underlined. Puts left of the dash, calls right of it',
     text: legs_text,
     draw: (c) => <Legs candidate={c} />,
   },
@@ -99,9 +111,15 @@ const columns_of = (strategies: Strategies): readonly Column[] => [
   },
   {
     id: 'pop',
-    label: 'POP',
-    title: density_words(strategies.density),
+    label: `POP\n${density_mark(found)}`,
+    title: `Probability of profit at the first expiry, ${assumed(found)}`,
     text: (c) => percent(c.pop),
+  },
+  {
+    id: 'expected_profit',
+    label: `Exp. P/L\n${density_mark(found)}`,
+    title: `Average profit of one unit at the first expiry, ${assumed(found)}`,
+    text: (c) => money(c.expected_profit, 0),
   },
   {
     id: 'return_on_risk',
@@ -114,6 +132,13 @@ const columns_of = (strategies: Strategies): readonly Column[] => [
     label: 'Annual',
     title: 'Return on risk \u00d7 365 / days to expiry',
     text: (c) => percent(c.annualised_return, 0),
+  },
+  {
+    id: 'margin',
+    label: 'Margin',
+    title:
+      'What one unit ties up: the worst loss at expiry before what was received; margin rules are told below',
+    text: (c) => (c.margin === null ? 'unlimited' : money(c.margin, 0)),
   },
   {
     id: 'breakevens',
@@ -142,12 +167,13 @@ const columns_of = (strategies: Strategies): readonly Column[] => [
   },
 ];
 
-function columns_for(strategies: Strategies, width: number): readonly Column[] {
-  const all = columns_of(strategies);
+function columns_for(found: Found, width: number): readonly Column[] {
+  // What no candidate has, such as a ratio on a loss without bound, is no column.
+  const all = columns_of(found).filter((c) => found.candidates.some((each) => c.text(each) !== ''));
   if (width === 0) return all;
   const sized = all.map((column) => {
-    const texts = strategies.candidates.map((c) => text_em(column.text(c)));
-    const label = text_em(column.label) * heading_font;
+    const texts = found.candidates.map((c) => text_em(column.text(c)));
+    const label = Math.max(...column.label.split('\n').map(text_em)) * heading_font;
     return {
       id: column.id,
       column,
@@ -159,16 +185,16 @@ function columns_for(strategies: Strategies, width: number): readonly Column[] {
 
 /** The ranking; the selection follows the arrow keys. */
 export function CandidateTable(props: {
-  strategies: Strategies;
+  found: Found;
   label: string;
   selected: StrategyCandidate | undefined;
   on_select: (candidate: StrategyCandidate) => void;
 }) {
-  const { strategies, label, selected, on_select } = props;
-  const { candidates } = strategies;
+  const { found, label, selected, on_select } = props;
+  const { candidates } = found;
   const id = useId();
   const [box, width] = useSize<HTMLDivElement>();
-  const columns = useMemo(() => columns_for(strategies, width), [strategies, width]);
+  const columns = useMemo(() => columns_for(found, width), [found, width]);
   const at = selected ? candidates.indexOf(selected) : -1;
 
   useEffect(() => {

@@ -1,46 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ChainTopic, Strategies, StrategyCandidate, StrategyName } from '../../api/types';
+import { useState } from 'react';
+import { ApiError } from '../../api/client';
+import type { ChainTopic, Found, StrategyCandidate } from '../../api/types';
 import { usePageKey } from '../../components/hooks';
 import { Empty, ProblemLine, ProblemNote } from '../../components/notes';
 import { Skeleton } from '../../components/Skeleton';
+import { objective_for, strategy_name } from '../../lib/catalogue';
 import { count, percent } from '../../lib/format';
 import { position_key } from '../../lib/legs';
 import { change_url, type UrlState } from '../../lib/url_state';
-import { useStrategies } from '../../queries';
+import { useCatalogue, useFind } from '../../queries';
 import { CandidateTable } from './CandidateTable';
-import { Controls } from './Controls';
+import { Controls, FillChoice } from './Controls';
 import { Position } from './Position';
-import { density_words, ranking_words, strategy_words } from './words';
+import { StrategyBox } from './StrategyBox';
+import { fill_of, model_words, ranking_words, search_words } from './words';
 
-const counted: Record<StrategyName, string> = {
-  iron_condor: 'combinations',
-  covered_call: 'calls',
-};
-const names: readonly StrategyName[] = ['iron_condor', 'covered_call'];
+const first_tabs = ['iron_condor', 'covered_call'];
+const most_tabs = 3;
+
+/** The strategies that were looked at last, with the one on screen; places stay while they can. */
+function useTabs(strategy: string): readonly string[] {
+  const [tabs, set_tabs] = useState<readonly string[]>(first_tabs);
+  if (tabs.includes(strategy)) return tabs;
+  const kept = tabs.length < most_tabs ? tabs : tabs.slice(0, most_tabs - 1);
+  const next = [...kept, strategy];
+  set_tabs(next);
+  return next;
+}
 
 export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState }) {
-  const { strategy, fill, min_pop } = url;
-  const query = useStrategies({ topic, strategy, fill, min_pop });
+  const { strategy } = url;
+  const catalogue = useCatalogue();
+  const entries = catalogue.data?.strategies ?? [];
+  const entry = entries.find((e) => e.name === strategy);
+  const objective = objective_for(entry, url.objective);
+  const query = useFind(
+    {
+      topic,
+      strategy,
+      objective,
+      density: url.density,
+      fill: url.fill,
+      min_pop: url.min_pop,
+      max_loss: url.max_loss,
+      max_short_delta: url.max_short_delta,
+      min_open_interest: url.min_open_interest,
+    },
+    !catalogue.isPending,
+  );
   const data = query.data;
   const candidates = data?.candidates ?? [];
   const named = candidates.find((c) => position_key(c) === url.selected);
   const selected = named ?? candidates[0];
   const gone = url.selected !== null && !named && candidates.length > 0;
+  const tabs = useTabs(strategy);
 
   const select = (candidate: StrategyCandidate | undefined) => {
     if (candidate) change_url({ selected: position_key(candidate) }, 'replace');
   };
-  const switch_to = (to: StrategyName) => change_url({ strategy: to, selected: null });
+  const switch_to = (to: string) => change_url({ strategy: to, selected: null });
+  const next_tab = (by: number) =>
+    tabs[(tabs.indexOf(strategy) + by + tabs.length) % tabs.length] as string;
   const at = selected ? candidates.indexOf(selected) : -1;
   usePageKey('j', () => select(candidates[at + 1]));
   usePageKey('k', () => select(candidates[at - 1]));
-  usePageKey('t', () => switch_to(strategy === 'iron_condor' ? 'covered_call' : 'iron_condor'));
+  usePageKey('t', () => switch_to(next_tab(1)));
 
   return (
     <section className="panel strategies" aria-label="Strategies">
       <div className="panel-head">
-        <div className="tabs" role="tablist" aria-label="Strategy">
-          {names.map((name) => (
+        <StrategyBox strategy={strategy} entries={entries} on_choose={switch_to} />
+        <div className="tabs" role="tablist" aria-label="Recent strategies">
+          {tabs.map((name) => (
             <button
               key={name}
               type="button"
@@ -52,17 +84,21 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
               onClick={() => switch_to(name)}
               onKeyDown={(event) => {
                 if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
-                const other = names.find((n) => n !== strategy) as StrategyName;
+                const other = next_tab(event.key === 'ArrowRight' ? 1 : -1);
                 switch_to(other);
                 document.getElementById(`tab-${other}`)?.focus();
               }}
             >
-              {strategy_words[name]}
+              {strategy_name(name)}
             </button>
           ))}
         </div>
-        <Controls fill={fill} min_pop={min_pop} />
+        <FillChoice fill={url.fill} />
       </div>
+      <div className="panel-controls">
+        <Controls url={url} objective={objective} entry={entry} />
+      </div>
+      {catalogue.error && <ProblemLine error={catalogue.error} retry={() => catalogue.refetch()} />}
       <div
         className="strategy-body"
         id="strategy-body"
@@ -77,7 +113,13 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
 
   function body() {
     if (!data) {
-      if (query.error) return <ProblemNote error={query.error} retry={() => query.refetch()} />;
+      if (query.error) {
+        return (
+          <ProblemNote error={query.error} retry={() => query.refetch()}>
+            <WayOut error={query.error} url={url} />
+          </ProblemNote>
+        );
+      }
       return <Skeleton rows={14} label="Searching" />;
     }
     return (
@@ -88,40 +130,58 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
             The position of this link is no longer among the ranked; the best one is shown.
           </p>
         )}
-        {candidates.length === 0 ? <NoneFound data={data} min_pop={min_pop} /> : null}
+        {candidates.length === 0 ? <NoneFound data={data} url={url} /> : null}
         {candidates.length > 0 && (
           <CandidateTable
-            strategies={data}
-            label={strategy_words[strategy]}
+            found={data}
+            label={strategy_name(data.strategy)}
             selected={selected}
             on_select={select}
           />
         )}
         {candidates.length > 0 && (
-          <p className="caption" title={density_words(data.density)}>
-            {count(data.qualified)} of {count(data.examined)} {counted[data.strategy]} qualify,{' '}
-            {ranking_words(data)} {density_words(data.density)}
+          <p className="caption">
+            {search_words(data)} {ranking_words(data)} {model_words(data)}
           </p>
         )}
-        {selected && <Position candidate={selected} strategies={data} />}
+        {selected && <Position topic={topic} candidate={selected} found={data} />}
       </>
     );
   }
 }
 
-function NoneFound({ data, min_pop }: { data: Strategies; min_pop: number }) {
-  if (data.examined === 0) {
+/** What may help where the finder could not search. */
+function WayOut({ error, url }: { error: unknown; url: UrlState }) {
+  if (!(error instanceof ApiError)) return null;
+  if (error.status === 404 && error.detail.includes('no strategy')) {
+    return <p>Choose one from the list above.</p>;
+  }
+  if (error.code !== 'unavailable' || url.density === 'lognormal') return null;
+  return (
+    <button type="button" className="button" onClick={() => change_url({ density: 'lognormal' })}>
+      Use the lognormal density
+    </button>
+  );
+}
+
+function NoneFound({ data, url }: { data: Found; url: UrlState }) {
+  if (data.combinations === 0) {
     return (
       <Empty title="Nothing could be built from this chain">
-        <p>Too few of its contracts have both a bid and an ask. Try another expiry.</p>
+        <p>
+          Too few of its contracts have both a bid and an ask and fulfil what is asked of a leg. Try
+          another expiry.
+        </p>
       </Empty>
     );
   }
+  const { min_pop } = url;
   const lower = Math.max(0, Math.round(min_pop * 100 - 20)) / 100;
+  const natural = fill_of(data) === 'natural';
   return (
-    <Empty title={`None of ${count(data.examined)} ${counted[data.strategy]} qualifies`}>
+    <Empty title={`None of ${count(data.combinations)} combinations qualifies`}>
       <p>
-        {data.fill === 'natural'
+        {natural
           ? 'Crossing every spread costs too much here, or the probability asked for is too high.'
           : 'The probability asked for is too high for this expiry.'}
       </p>
@@ -135,9 +195,20 @@ function NoneFound({ data, min_pop }: { data: Strategies; min_pop: number }) {
             Accept {percent(lower, 0)}
           </button>
         )}
-        {data.fill === 'natural' && (
+        {natural && (
           <button type="button" className="button" onClick={() => change_url({ fill: 'mid' })}>
             Price at mid
+          </button>
+        )}
+        {(url.max_loss ?? url.max_short_delta ?? url.min_open_interest) !== null && (
+          <button
+            type="button"
+            className="button"
+            onClick={() =>
+              change_url({ max_loss: null, max_short_delta: null, min_open_interest: null })
+            }
+          >
+            Lift the other limits
           </button>
         )}
       </div>

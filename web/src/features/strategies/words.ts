@@ -1,53 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Density, Fill, Strategies, StrategyName } from '../../api/types';
-import { decimal, percent } from '../../lib/format';
+import type { DensityKind, DensityLabel, Fill, Found, Objective } from '../../api/types';
+import { count, decimal, expiry_short, percent } from '../../lib/format';
 
-export const strategy_words: Record<StrategyName, string> = {
-  iron_condor: 'Iron condors',
-  covered_call: 'Covered calls',
+export interface ObjectiveWords {
+  readonly label: string;
+  /** One sentence: what it ranks by, and what it says nothing of. */
+  readonly told: string;
+}
+
+const fair =
+  'under the market\u2019s own density that is minus what entering costs, interest aside, so it finds what is cheap to enter';
+
+export const objective_words: Record<Objective, ObjectiveWords> = {
+  expected_profit_on_max_loss: {
+    label: 'Expected profit / max loss',
+    told: `average profit per dollar that can be lost; ${fair}`,
+  },
+  expected_profit_on_margin: {
+    label: 'Expected profit / margin',
+    told: `average profit per dollar tied up; ${fair}`,
+  },
+  expected_profit: {
+    label: 'Expected profit',
+    told: `average profit in dollars, whatever is risked for it; ${fair}`,
+  },
+  return_on_risk: {
+    label: 'Return on risk',
+    told: 'payoff ratio (max profit / max loss); it says nothing of how likely either is',
+  },
+  pop: {
+    label: 'Probability of profit',
+    told: 'how often any profit is left at expiry; it says nothing of how large the losses are',
+  },
+  theta_on_max_loss: {
+    label: 'Time decay / max loss',
+    told: 'decay of one calendar day per dollar that can be lost; it says nothing of what a move costs',
+  },
+  credit: {
+    label: 'Credit',
+    told: 'premium received per share; it says nothing of what is risked for it',
+  },
 };
 
-const methods: Record<string, string> = {
-  lognormal_atm_forward: 'lognormal at the at-the-money volatility, without the smile',
+export const density_names: Record<DensityKind, string> = {
+  market_implied: 'Market-implied',
+  lognormal: 'Lognormal',
+};
+
+const kinds: Record<string, string> = {
+  market_implied: 'market-implied',
+  lognormal: 'lognormal at the at-the-money volatility, without the smile',
+  history: 'past returns',
+  forecast: 'forecast',
 };
 const anchors: Record<string, string> = {
   put_call_parity_forward: 'put\u2013call parity forward',
 };
 
-/** The assumptions behind a probability, in a sentence; the API's own word where this page knows none. */
-export function density_words(d: Density): string {
-  const method = methods[d.method] ?? d.method;
-  const anchor = anchors[d.anchor] ?? d.anchor;
+export const density_kind = (kind: string) => kinds[kind] ?? kind;
+
+/** What a probability was computed from; the API's own word where this page knows none. */
+export function density_words(d: DensityLabel): string {
+  const made = d.kind === 'lognormal' ? '' : ` (${d.method})`;
+  const outside =
+    d.mass_outside_quotes === null
+      ? ''
+      : `, ${percent(d.mass_outside_quotes)} beyond the quoted strikes`;
+  const sample =
+    d.independent_observations === null
+      ? ''
+      : `, ${count(d.independent_observations)} independent returns`;
   return (
-    `Probability of profit at expiry: ${method} (${percent(d.implied_vol)}), centred on the ` +
-    `${anchor} ${decimal(d.forward, 2)}, ${decimal(d.years_to_expiry, 4)} years by ${d.day_count}` +
-    `${d.discount_source === 'assumed_zero' ? ', no interest assumed' : ''}.`
+    `${density_kind(d.kind)}${made}, mean ${decimal(d.mean, 2)} ` +
+    `(${anchors[d.anchor] ?? d.anchor}), ${decimal(d.years_to_expiry, 4)} years by ${d.day_count}` +
+    `${outside}${sample}`
   );
 }
 
-const orders: Record<string, string> = {
-  return_on_risk:
-    'return on risk: an order by payoff ratio (max profit / max loss), not by expected value',
-  annualised_return: 'annualised return: an order by payoff ratio, not by expected value',
-  pop: 'probability of profit, not by expected value',
-};
-const fills: Record<Fill, string> = {
+/** The density behind the probabilities of a ranking: that of the first expiry. */
+export const front_density = (found: Found): DensityLabel | undefined => found.expiries[0]?.density;
+
+export const fill_words: Record<Fill, string> = {
   natural: 'natural (sell at the bid, buy at the ask)',
   mid: 'mid (every leg halfway between bid and ask)',
 };
+export const fill_of = (found: Pick<Found, 'fill_position'>): Fill =>
+  found.fill_position === 0 ? 'mid' : 'natural';
+
+/** How many combinations there were, and what became of them. */
+export function search_words(found: Pick<Found, 'combinations' | 'visited' | 'pruned'>): string {
+  const { combinations, visited, pruned } = found;
+  return (
+    `${count(combinations)} combinations: ${count(visited)} looked at, ` +
+    `${count(pruned)} passed over because they cannot rank higher.`
+  );
+}
 
 /** What the order of the ranking means and what its prices leave out. */
-export function ranking_words(
-  found: Pick<Strategies, 'ranked_by' | 'fill' | 'short_strikes' | 'strikes_left_out'>,
-): string {
+export function ranking_words(found: Found): string {
+  const told = objective_words[found.objective as Objective]?.told ?? found.objective;
   const sold =
-    found.short_strikes === 'out_of_the_money' ? 'Options are sold out of the money only. ' : '';
-  const left_out =
-    found.strikes_left_out > 0
-      ? `${found.strikes_left_out} strikes far from the money took no part. `
-      : '';
+    found.short_strikes === 'out_of_the_money' ? ' Options are sold out of the money only.' : '';
+  const fees = found.fee_per_contract > 0 ? 'fees included' : 'before fees';
+  return `Ranked by ${told}.${sold} Fill ${fill_words[fill_of(found)]}, ${fees}.`;
+}
+
+export function probability_words(found: Found): string {
+  const density = front_density(found);
+  if (!density) return '';
+  return `POP and expected profit: ${density_words(density)}.`;
+}
+
+/** Of strategies with several expiries: what the numbers rest on. */
+export function model_words(found: Found): string {
+  if (!found.candidates.some((c) => c.model_dependent)) return '';
+  const left_out = found.left_out
+    .map((e) => `${expiry_short(e.expiry)} (${e.reason.replaceAll('_', ' ')})`)
+    .join(', ');
   return (
-    `ranked by ${orders[found.ranked_by] ?? found.ranked_by}. ${sold}${left_out}` +
-    `Prices are at the chosen fill, ${fills[found.fill]}, before fees.`
+    'Model dependent: what outlives the first expiry is repriced there at today\u2019s smile.' +
+    (left_out ? ` Left out: ${left_out}.` : '')
   );
 }
