@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "bifrost/analysis/chain_pricing.hpp"
 #include "bifrost/analysis/chain.hpp"
+#include "bifrost/analysis/chain_pricing.hpp"
 
 // Each of our numbers stands beside a plain scalar baseline of the same run, with the largest error
 // beside the speed. The set is that of performance.md 2.1: strikes 75 to 130 on 100, 3 to 730 days,
@@ -262,7 +262,6 @@ void refresh_2000_contracts(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 2000);
 }
 BENCHMARK(refresh_2000_contracts)->Unit(benchmark::kMicrosecond);
-
 
 }  // namespace
 }  // namespace bifrost::analysis

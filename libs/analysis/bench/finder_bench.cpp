@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <map>
 #include <random>
 #include <vector>
 
@@ -37,11 +36,11 @@ PricedChain board(int strikes, double days) {
       const double fair = black_scholes_price(right, in);
       const double tick = fair < 3.0 ? 0.05 : 0.10;
       // Makers lean: the middle is off by up to a tick, the spread one to three of them.
-      const double middle =
-          fair + tick * std::uniform_real_distribution<double>(-0.5, 0.5)(random);
+      const double middle = fair + tick * std::uniform_real_distribution<double>(-0.5, 0.5)(random);
       const double half = tick * std::uniform_real_distribution<double>(0.5, 1.5)(random);
-      return OptionSide{Price::from_double(std::max(std::floor((middle - half) / tick), 0.0) * tick),
-                        Price::from_double(std::ceil((middle + half) / tick) * tick), 10, 10, 100};
+      return OptionSide{
+          Price::from_double(std::max(std::floor((middle - half) / tick), 0.0) * tick),
+          Price::from_double(std::ceil((middle + half) / tick) * tick), 10, 10, 100};
     };
     chain.rows.push_back({*Price::from_double(strike), side(Right::call), side(Right::put)});
   }
@@ -88,7 +87,8 @@ bool same(const FinderResult& a, const FinderResult& b) {
 void report(benchmark::State& state, const FinderResult& result) {
   state.counters["combinations"] = static_cast<double>(result.combinations);
   state.counters["visited_share"] =
-      static_cast<double>(result.visited) / static_cast<double>(std::max<std::int64_t>(result.combinations, 1));
+      static_cast<double>(result.visited) /
+      static_cast<double>(std::max<std::int64_t>(result.combinations, 1));
   state.counters["threshold"] = result.candidates.empty() ? 0.0 : result.candidates.back().score;
 }
 
@@ -129,7 +129,8 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
   add("condors_396M/min_credit_10_min_pop_70", 1, with, false);
   add("condors_396M/return_on_risk", 1, request(Objective::return_on_risk), true);
   add("condors_396M/credit", 1, request(Objective::credit), true);
-  add("condors_396M/expected_profit_on_margin", 1, request(Objective::expected_profit_on_margin), true);
+  add("condors_396M/expected_profit_on_margin", 1, request(Objective::expected_profit_on_margin),
+      true);
   with = request(Objective::return_on_risk);
   with.constraints.min_pop = 0.7;
   add("condors_396M/return_on_risk_min_pop_70", 1, with, false);
@@ -139,15 +140,23 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
   add("condors_1G/anywhere", 1, with, true);
   with = base;
   with.exhaustive = true;
+  with.fill = Fill::mid;
+  add("condors_396M/exhaustive_at_mid", 1, with, false);
+  with.fill = Fill::natural;
   add("condors_396M/exhaustive", 1, with, false);
   with.constraints.min_pop = 0.6;
   add("condors_396M/exhaustive_min_pop_60", 1, with, false);
   add("condors_12_expiries/expected_profit_on_max_loss", 12, base, true);
+  with = base;
+  with.strategy = strategies::long_call_calendar;
+  add("calendars_12_expiries/expected_profit_on_max_loss", 12, with, false);
+  with.strategy = strategies::long_call_diagonal;
+  add("diagonals_12_expiries/expected_profit_on_max_loss", 12, with, false);
   return true;
 }();
 
-// The plain way, for scale: a quarter of the condors of 60 strikes, each through the payoff engine by
-// itself.
+// The plain way, for scale: a quarter of the condors of 60 strikes, each through the payoff engine
+// by itself.
 void condors_one_by_one(benchmark::State& state) {
   const auto priced = board(60, 28);
   const auto density = *atm_density(priced);

@@ -69,8 +69,8 @@ class Conditions {
     std::vector<std::pair<Column, double>> denominator;
   };
   std::vector<Ratio> ratios_;
-  // By numerator its forms against each denominator: those that none is less than, for thresholds that
-  // are not negative; those of which the largest is not exceeded, for others.
+  // By numerator its forms against each denominator: those that none is less than, for thresholds
+  // that are not negative; those of which the largest is not exceeded, for others.
   std::vector<std::vector<std::size_t>> reaching_;
   std::vector<std::vector<std::size_t>> sinking_;
   bool per_unit_ = false;  // the denominator is one unit of currency
@@ -89,11 +89,11 @@ class Conditions {
   std::vector<std::optional<Unfit>> names_;
 
   // For bounds on scores; indices of forms.
-  std::vector<std::size_t> denominators_;  // the largest of them is the denominator
-  struct Part {                            // of a weighted sum
-    std::vector<std::size_t> numerators;   // the largest of them
-    std::vector<std::size_t> denominators; // none: 1
-    std::vector<std::size_t> least;        // the denominators, negated
+  std::vector<std::size_t> denominators_;   // the largest of them is the denominator
+  struct Part {                             // of a weighted sum
+    std::vector<std::size_t> numerators;    // the largest of them
+    std::vector<std::size_t> denominators;  // none: 1
+    std::vector<std::size_t> least;         // the denominators, negated
   };
   std::vector<Part> parts_;
   double pop_weight_ = 0.0;

@@ -39,7 +39,8 @@ std::optional<bool> Judge::pop_fits_by_bounds(int i, int j) const {
 bool Judge::pop_fits(int i, int j) const {
   const auto fits = pop_fits_by_bounds(i, j);
   return fits ? *fits
-              : board_->exact_pop(*lower_, i, *upper_, j) >= board_->task().request.constraints.min_pop;
+              : board_->exact_pop(*lower_, i, *upper_, j) >=
+                    board_->task().request.constraints.min_pop;
 }
 
 std::optional<Unfit> Judge::unfit(int i, int j) const {

@@ -61,8 +61,8 @@ bool Progress::account(std::int64_t combinations, const Ranking& ranking) {
   // A call costs next to nothing beside what was done since the last one.
   if (++calls_ % 64 != 0 && done_ < last_report_ + 0.01 * total_) return true;
   last_report_ = done_;
-  stopped_ = !on_progress_({.share = total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0,
-                            .found = ranking.size()});
+  stopped_ = !on_progress_(
+      {.share = total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0, .found = ranking.size()});
   return !stopped_;
 }
 

@@ -247,9 +247,7 @@ TEST_F(TamperedCertificate, CountsAClassTwiceInPlaceOfAnother) {
 TEST_F(TamperedCertificate, HasAWrongBound) {
   for (const auto end : {CertificateClass::End::bounded, CertificateClass::End::unfit}) {
     const auto change = [&](double by) {
-      return after([&](FinderResult& r) {
-        r.certificate->classes[first_of(r, end)].bound += by;
-      });
+      return after([&](FinderResult& r) { r.certificate->classes[first_of(r, end)].bound += by; });
     };
     EXPECT_EQ(change(-0.01), CertificateFlaw::class_bound);
     EXPECT_EQ(change(1e6), CertificateFlaw::class_bound);
@@ -271,7 +269,8 @@ TEST_F(TamperedCertificate, ClosesAClassThatHoldsACandidate) {
     }
     return r.certificate->classes.size();
   };
-  for (const auto why : {std::optional<Unfit>{}, std::optional{Unfit::max_loss}, std::optional{Unfit::pop}}) {
+  for (const auto why :
+       {std::optional<Unfit>{}, std::optional{Unfit::max_loss}, std::optional{Unfit::pop}}) {
     EXPECT_EQ(after([&](FinderResult& r) {
                 auto& claim = r.certificate->classes.at(holding(r));
                 EXPECT_EQ(claim.end, CertificateClass::End::visited);
@@ -287,8 +286,7 @@ TEST_F(TamperedCertificate, ClosesAClassThatHoldsACandidate) {
 
 TEST_F(TamperedCertificate, NamesAConstraintNobodyAskedFor) {
   EXPECT_EQ(after([](FinderResult& r) {
-              r.certificate->classes[first_of(r, CertificateClass::End::unfit)].why =
-                  Unfit::width;
+              r.certificate->classes[first_of(r, CertificateClass::End::unfit)].why = Unfit::width;
             }),
             CertificateFlaw::class_end);
 }
