@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "bifrost/analysis/certificate.hpp"
 #include "bifrost/analysis/finder.hpp"
 
 // 200 strikes a side: puts at or below the forward and calls at or above it are sold, so that a
@@ -100,6 +101,33 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
   asked.exhaustive = true;
   state.counters["equal_to_scan"] = same(result, *find_best(asked, in.expiries)) ? 1 : 0;
 }
+
+// Another's check of the certificate of the first figure, in code of its own.
+void verify_condors_396M(benchmark::State& state) {
+  static const Market in = market(400, 1);
+  auto asked = request(Objective::expected_profit_on_max_loss);
+  asked.certificate = true;
+  const auto found = *find_best(asked, in.expiries);
+  bool good = true;
+  for (auto _ : state) good = good && verify_certificate(asked, in.expiries, found).has_value();
+  state.counters["good"] = good ? 1 : 0;
+  state.counters["classes"] = static_cast<double>(found.certificate->classes.size());
+}
+BENCHMARK(verify_condors_396M)->Unit(benchmark::kMillisecond);
+
+void why_not_condors_396M(benchmark::State& state) {
+  static const Market in = market(400, 1);
+  const auto asked = request(Objective::expected_profit_on_max_loss);
+  const auto strike = [](int row) {
+    return in.chains[0].chain.rows[static_cast<std::size_t>(row)].strike;
+  };
+  for (auto _ : state) {
+    const auto answer =
+        why_not(asked, in.expiries, {{0}, {strike(150), strike(170), strike(230), strike(250)}});
+    state.counters["rank"] = static_cast<double>(answer->rank.value_or(0));
+  }
+}
+BENCHMARK(why_not_condors_396M)->Unit(benchmark::kMillisecond);
 
 [[maybe_unused]] const bool registered = [] {
   const auto add = [](const char* name, int expiries, const SearchRequest& asked, bool compare) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "finder_search.hpp"
 
@@ -137,15 +138,17 @@ std::int64_t count_better(const Board& board, std::size_t index, const Half& low
   std::vector<int> found(static_cast<std::size_t>(upper.size()));
   std::int64_t better = 0;
   std::int64_t until_report = 0;
+  std::int64_t work = 0;  // judging one costs as much as a hundred tests
   for_each_tile(lower, upper, [&](int i, long from, long to) {
     const long count = passing(conditions.test(i), from, to, found.data(), nullptr);
     for (long k = 0; k < count; ++k) {
       if (judge.comes_before(i, found[static_cast<std::size_t>(k)], than)) ++better;
     }
-    until_report += to - from + 100 * count;
-    if (until_report < 5'000'000) return true;
-    until_report = 0;
-    return progress.account(to - from, none);
+    until_report += to - from;
+    work += to - from + 100 * count;
+    if (work < 5'000'000) return true;
+    work = 0;
+    return progress.account(std::exchange(until_report, 0), none);
   });
   return better;
 }

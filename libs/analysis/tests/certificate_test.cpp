@@ -432,6 +432,52 @@ TEST(WhyNot, ShowsWhenItIsTheCosts) {
   }
 }
 
+TEST(WhyNot, RanksAPairOfExpiries) {
+  std::vector<Market> markets;
+  for (int i = 0; i < 3; ++i) {
+    SyntheticMarket made;
+    made.years = (20.0 + 25 * i) / 365;
+    auto chain = made.chain(94, 107, 1);
+    chain.expiry = core::Date{std::chrono::days{20'000 + 25 * i}};
+    markets.emplace_back(*refresh(chain, made.years, made.rate));
+    markets.back().days = 20 + 25 * i;
+  }
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  const auto request =
+      ask(strategies::long_call_diagonal, Objective::expected_profit_on_max_loss, 30);
+  const auto found = find_best(request, expiries);
+  ASSERT_TRUE(found);
+  for (std::size_t i = 0; i < found->candidates.size(); i += 6) {
+    const auto& listed = found->candidates[i];
+    const auto answer =
+        why_not(request, expiries, {listed.expiries, naive::strikes_of(request.strategy, listed)});
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->rank, static_cast<std::int64_t>(i) + 1);
+    EXPECT_DOUBLE_EQ(answer->candidate->score, listed.score);
+  }
+}
+
+TEST(WhyNot, TellsHowFarItIsAndStopsWhenTold) {
+  const auto in = naive::market(80, 120, 0.5);
+  const SearchExpiry expiry = in.expiry();
+  const auto request = ask(iron_condor, Objective::return_on_risk, 5);
+  const NamedCombination combination{{0}, {at(92), at(95), at(104), at(106)}};
+  double last = 0.0;
+  const auto answer = why_not(request, {&expiry, 1}, combination, [&](const SearchProgress& p) {
+    EXPECT_GE(p.share, last);
+    EXPECT_LE(p.share, 1.0);
+    last = p.share;
+    return true;
+  });
+  ASSERT_TRUE(answer);
+  EXPECT_GT(last, 0.0);
+  const auto stopped =
+      why_not(request, {&expiry, 1}, combination, [](const SearchProgress&) { return false; });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, core::Errc::cancelled);
+}
+
 TEST(WhyNot, RefusesWhatIsNoCombination) {
   const auto in = naive::market(90, 110, 1);
   const SearchExpiry expiry = in.expiry();
