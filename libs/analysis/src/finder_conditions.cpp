@@ -291,7 +291,7 @@ void Conditions::fill(std::size_t form) {
   one_half(*upper_, 0.0, upper_values_[form], upper_most_[form]);
 }
 
-void Conditions::set_threshold(std::optional<double> threshold) {
+void Conditions::set_threshold(std::optional<double> threshold, Edge edge) {
   threshold_ = threshold;
   objective_.clear();
   const auto& task = board_->task();
@@ -308,7 +308,7 @@ void Conditions::set_threshold(std::optional<double> threshold) {
       for (const auto& [column, weight] : form.terms) sum += std::abs(weight) * largest_[column];
       largest = std::max(largest, sum);
     }
-    tolerance_ = rounding * largest;
+    tolerance_ = (edge == Edge::generous ? rounding : -rounding) * largest;
     for (const auto& groups : {at >= 0.0 ? reaching_ : sinking_}) {
       for (const auto& forms : groups) {
         for (const std::size_t index : forms) {

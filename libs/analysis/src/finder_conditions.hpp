@@ -10,15 +10,19 @@
 namespace bifrost::analysis::finder {
 
 /// What a combination must fulfil, as groups of forms over two halves, and at a threshold the
-/// objective too. Necessary conditions, a shade on the generous side: who passes is looked at by
-/// itself.
+/// objective too. With one expiry the constraints among them, but for breakevens, are exact; the
+/// objective is a shade to one side.
 class Conditions {
  public:
   /// The halves must outlive this.
   Conditions(const Board& board, const Half& lower, const Half& upper);
 
-  /// From now on scores below `threshold` fail; nothing: all scores do.
-  void set_threshold(std::optional<double> threshold);
+  enum class Edge : std::uint8_t {
+    generous,  // who does not pass has no score as high
+    strict,    // who passes has a higher score, and with one expiry fits but for breakevens and pop
+  };
+  /// From now on scores below `threshold` fail; nothing: all scores pass.
+  void set_threshold(std::optional<double> threshold, Edge edge = Edge::generous);
 
   /// Pairs of lower member `i` with members of the upper half, for the kernels. Valid until the
   /// threshold changes.
