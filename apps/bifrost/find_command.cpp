@@ -271,7 +271,7 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
   verb->add_option("--strategy", query.strategy, "which; all names: --list");
   verb->add_flag("--list", options.list, "list every strategy");
   verb->add_option("--objective", query.objective,
-                   "what to rank by; else expected_profit_on_max_loss");
+                   "what to rank by; else return_on_risk among pop>=0.6, where it exists");
   verb->add_option("--top", query.limit, "how many; else 20")->check(CLI::Range(1, 500));
   verb->add_option("--expiry", options.expiry, "of the first leg to expire; else every expiry");
   verb->add_option("--class", query.trading_class, "trading class, where one date lists two");

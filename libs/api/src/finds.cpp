@@ -22,8 +22,35 @@ namespace {
 using core::Errc;
 using core::Result;
 
-constexpr std::string_view default_objective = "expected_profit_on_max_loss";
 constexpr std::size_t default_limit = 20;
+constexpr double default_min_pop = 0.6;
+
+/// Whether losing and winning end somewhere. A price ends at zero, so only the underlying's rise
+/// can be without end.
+struct Bounded {
+  bool loss;
+  bool profit;
+};
+Bounded bounds_of(const analysis::StrategyShape& shape) {
+  int calls_and_shares = 0;
+  for (const auto& leg : shape.legs) {
+    if (leg.kind != analysis::LegKind::put) calls_and_shares += leg.quantity;
+  }
+  return {calls_and_shares >= 0, calls_and_shares <= 0};
+}
+
+/// What to rank by when nobody says: return on risk where it exists, and then among what has a fair
+/// chance; it is the lottery tickets otherwise.
+std::string default_objective(const analysis::StrategyShape& shape) {
+  const auto bounded = bounds_of(shape);
+  if (!bounded.loss) return "expected_profit";
+  return bounded.profit ? "return_on_risk" : "expected_profit_on_max_loss";
+}
+
+double min_pop_of(const FindQuery& query, const analysis::StrategyShape& shape) {
+  const bool fair_chance = !query.objective && default_objective(shape) == "return_on_risk";
+  return query.min_pop.value_or(fair_chance ? default_min_pop : 0.0);
+}
 
 std::vector<std::string_view> split(std::string_view text, char at) {
   std::vector<std::string_view> parts;
@@ -81,8 +108,7 @@ std::optional<analysis::Window> window(std::optional<double> low, std::optional<
 Result<analysis::SearchRequest> to_request(const FindQuery& query,
                                            const analysis::StrategyShape& shape) {
   analysis::SearchRequest request{.strategy = shape};
-  BF_TRY(request.objective,
-         parse_objectives(query.objective.value_or(std::string{default_objective})));
+  BF_TRY(request.objective, parse_objectives(query.objective.value_or(default_objective(shape))));
   auto& limits = request.constraints;
   limits.short_delta = window(query.min_short_delta, query.max_short_delta, 0.0, 1.0);
   limits.long_delta = window(query.min_long_delta, query.max_long_delta, 0.0, 1.0);
@@ -114,7 +140,7 @@ Result<analysis::SearchRequest> to_request(const FindQuery& query,
   } else if (query.breakeven_sigmas) {
     limits.breakevens = Distance{*query.breakeven_sigmas, Distance::Unit::sigmas};
   }
-  limits.min_pop = query.min_pop.value_or(0.0);
+  limits.min_pop = min_pop_of(query, shape);
   limits.min_days_to_expiry = query.min_days;
   limits.max_days_to_expiry = query.max_days;
   request.fill = {query.fill_position.value_or(1.0)};
@@ -272,16 +298,14 @@ Catalogue catalogue() {
     entry.name = shape.name;
     entry.strikes = analysis::rung_count(shape);
     entry.expiries = analysis::expiry_count(shape);
-    int calls_and_shares = 0;
     for (const auto& leg : shape.legs) {
       const bool stock = leg.kind == analysis::LegKind::stock;
       entry.legs.push_back({to_leg_kind(leg.kind), leg.quantity,
                             stock ? std::nullopt : std::optional{leg.rung}, leg.expiry_rung});
-      if (leg.kind != analysis::LegKind::put) calls_and_shares += leg.quantity;
     }
-    // Below, a price ends at zero: only the rise of the underlying has no end.
-    entry.loss_is_bounded = calls_and_shares >= 0;
-    entry.profit_is_bounded = calls_and_shares <= 0;
+    const auto bounded = bounds_of(shape);
+    entry.loss_is_bounded = bounded.loss;
+    entry.profit_is_bounded = bounded.profit;
     all.strategies.push_back(std::move(entry));
   }
   return all;
@@ -301,7 +325,8 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   Found reply{};
   reply.symbol = snapshot.underlying;
   reply.strategy = query.strategy;
-  reply.objective = query.objective.value_or(std::string{default_objective});
+  reply.objective = query.objective.value_or(default_objective(*shape));
+  reply.min_pop = min_pop_of(query, *shape);
   reply.as_of = snapshot.as_of;
   reply.source = snapshot.source;
   reply.underlying_price = snapshot.underlying_price;

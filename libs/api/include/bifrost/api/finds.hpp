@@ -98,9 +98,12 @@ BF_DESCRIBE(
     (at, .doc = "the chain as it was known then; default: the newest snapshot"),
     (style, .doc = "when the options may be exercised; default: by the underlying"),
     (objective,
-     .doc = "what to rank by: expected_profit, expected_profit_on_max_loss (default), "
-            "expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a "
-            "weighted sum such as return_on_risk:0.5,pop:2",
+     .doc =
+         "what to rank by: expected_profit, expected_profit_on_max_loss, "
+         "expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a "
+         "weighted sum such as return_on_risk:0.5,pop:2. Default: return_on_risk with min_pop 0.6; "
+         "expected_profit_on_max_loss where profit has no bound, expected_profit where loss has "
+         "none",
      .min_length = 1, .max_length = 200, .pattern = "[a-z_]+(:-?[0-9.]+)?(,[a-z_]+(:-?[0-9.]+)?)*"),
     (density, .doc = "where the underlying may settle: as the fitted smile prices it (default), or "
                      "lognormal at the at-the-money volatility"),
@@ -112,7 +115,8 @@ BF_DESCRIBE(
     (short_strikes,
      .doc = "where options may be sold: out of the money by the forward (default), or "
             "anywhere"),
-    (min_pop, .doc = "probability of profit", .min = 0.0, .max = 1.0),
+    (min_pop, .doc = "probability of profit at least; default 0, or 0.6 with the default objective",
+     .min = 0.0, .max = 1.0),
     (max_loss, .doc = "largest loss accepted", .above = 0.0),
     (min_credit, .doc = "per share; negative: a debit of at most that"),
     (min_short_delta, .doc = "of each option sold, without its sign", .min = 0.0, .max = 1.0),
@@ -296,6 +300,7 @@ struct Found {
   double fill_position;
   double fee_per_contract;
   ShortStrikes short_strikes;
+  double min_pop;
   std::vector<SearchedExpiry> expiries;
   std::vector<LeftOutExpiry> left_out;
   std::int64_t combinations;
@@ -311,7 +316,7 @@ BF_DESCRIBE(Found, "The best structures out of every combination of listed strik
             (symbol), (strategy), (objective), (as_of),
             (age_seconds, .doc = "of the snapshot by the market's clock"), (source),
             (underlying_price), (style), (fill_position), (fee_per_contract), (short_strikes),
-            (expiries), (left_out, .doc = "expiries that could not take part, and why"),
+            (min_pop), (expiries), (left_out, .doc = "expiries that could not take part, and why"),
             (combinations, .doc = "ascending choices of strikes all of whose legs may be used"),
             (visited, .doc = "of these, looked at one by one"),
             (pruned, .doc = "of these, passed over in classes that cannot hold a better one"),
