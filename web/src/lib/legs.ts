@@ -29,40 +29,41 @@ export function leg_words(leg: StrategyLeg, with_expiry = false): string {
   const side = leg.quantity < 0 ? 'Sell' : 'Buy';
   const size = Math.abs(leg.quantity);
   if (leg.kind === 'stock') return `${side} ${size} shares`;
-  const until = with_expiry && leg.expiry ? ` ${expiry_short(leg.expiry)}` : '';
+  const until =
+    with_expiry && leg.expiry ? ` ${expiry_short(leg.expiry).replace(' ', '\u00a0')}` : '';
   return `${side} ${size} ${leg.kind} ${strike(leg.strike)}${until}`;
 }
 
-/** A part of a position as a table cell writes it. */
-export interface LegGroup {
+/** What expires together, as one line of a table cell. */
+export interface LegLine {
   /** "Dec 24", where there is more than one expiry. */
-  readonly before: string;
-  readonly legs: readonly StrategyLeg[];
-  /** "put" or "call", where the place does not say it. */
-  readonly after: string;
+  readonly expiry: string;
+  readonly groups: readonly {
+    readonly legs: readonly StrategyLeg[];
+    /** "put" or "call", where the place does not say it. */
+    readonly after: string;
+  }[];
 }
 
 /**
- * The options of a position, puts before calls, nearer expiries first. With puts and calls on one expiry the place
- * tells which is which: puts left of the dash, calls right of it.
+ * The options of a position, nearer expiries first, puts before calls. Where both are on a line the place tells which
+ * is which: puts left of the dash, calls right of it.
  */
-export function leg_groups(candidate: Legs): readonly LegGroup[] {
+export function leg_lines(candidate: Legs): readonly LegLine[] {
   const expiries = expiries_of(candidate);
-  const kinds = ['put', 'call'].filter((kind) => candidate.legs.some((leg) => leg.kind === kind));
-  const told_by_place = expiries.length === 1 && kinds.length === 2;
-  return expiries.flatMap((expiry) =>
-    kinds.flatMap((kind) => {
-      const legs = candidate.legs.filter((leg) => leg.kind === kind && leg.expiry === expiry);
-      if (legs.length === 0) return [];
-      return [
-        {
-          before: expiries.length > 1 ? expiry_short(expiry) : '',
-          legs,
-          after: told_by_place ? '' : kind,
-        },
-      ];
-    }),
-  );
+  return expiries.map((expiry) => {
+    const there = candidate.legs.filter((leg) => leg.expiry === expiry);
+    const kinds = (['put', 'call'] as const).filter((kind) =>
+      there.some((leg) => leg.kind === kind),
+    );
+    return {
+      expiry: expiries.length > 1 ? expiry_short(expiry) : '',
+      groups: kinds.map((kind) => ({
+        legs: there.filter((leg) => leg.kind === kind),
+        after: kinds.length > 1 ? '' : kind,
+      })),
+    };
+  });
 }
 
 /** "2×100" for two of them; one is not counted. */

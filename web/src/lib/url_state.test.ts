@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { parse_contract } from './contract';
-import { leg_groups, leg_words, position_key } from './legs';
+import { leg_lines, leg_words, position_key } from './legs';
 import { parse_url, write_url } from './url_state';
 
 describe('the link', () => {
@@ -66,23 +66,29 @@ const option = (kind: 'call' | 'put', quantity: number, strike: number, expiry =
   ({ ...rest, kind, quantity, strike, expiry }) as const;
 
 describe('the legs of a position', () => {
-  const groups = (legs: Parameters<typeof leg_groups>[0]['legs']) =>
-    leg_groups({ legs }).map((g) => [g.before, g.legs.map((l) => l.strike).join(), g.after]);
+  const lines = (legs: Parameters<typeof leg_lines>[0]['legs']) =>
+    leg_lines({ legs }).map((line) => [
+      line.expiry,
+      ...line.groups.map((g) => `${g.legs.map((l) => l.strike).join()}${g.after}`),
+    ]);
   it('stand left and right of the dash when puts and calls expire together', () => {
-    expect(groups([option('call', -1, 110), option('put', -1, 90), option('put', 1, 85)])).toEqual([
-      ['', '90,85', ''],
-      ['', '110', ''],
+    expect(lines([option('call', -1, 110), option('put', -1, 90), option('put', 1, 85)])).toEqual([
+      ['', '90,85', '110'],
     ]);
   });
   it('say what they are when only one kind is there, and the stock is left to the name', () => {
-    expect(groups([stock, option('call', -1, 110)])).toEqual([['', '110', 'call']]);
+    expect(lines([stock, option('call', -1, 110)])).toEqual([['', '110call']]);
   });
-  it('say when they expire as soon as they do not expire together', () => {
-    const legs = [option('put', 1, 95, '2026-12-18'), option('put', -1, 90)];
-    expect(groups(legs)).toEqual([
-      ['Nov 20', '90', 'put'],
-      ['Dec 18', '95', 'put'],
+  it('have a line for each expiry as soon as they do not expire together', () => {
+    const legs = [
+      option('put', 1, 95, '2026-12-18'),
+      option('put', -1, 90),
+      option('call', -1, 99),
+    ];
+    expect(lines(legs)).toEqual([
+      ['Nov 20', '90', '99'],
+      ['Dec 18', '95put'],
     ]);
-    expect(leg_words(option('put', -1, 90), true)).toBe('Sell 1 put 90 Nov 20');
+    expect(leg_words(option('put', -1, 90), true)).toBe('Sell 1 put 90 Nov\u00a020');
   });
 });

@@ -3,8 +3,8 @@ import { type KeyboardEvent, useEffect, useId, useMemo } from 'react';
 import type { Found, StrategyCandidate, StrategyLeg } from '../../api/types';
 import { useSize } from '../../components/hooks';
 import { fit_columns, text_em } from '../../lib/fit';
-import { greek, money, percent, price } from '../../lib/format';
-import { leg_groups, leg_strike, position_key } from '../../lib/legs';
+import { greek, money, percent, price, spot } from '../../lib/format';
+import { leg_lines, leg_strike, position_key } from '../../lib/legs';
 import { density_words, front_density } from './words';
 
 interface Column {
@@ -40,34 +40,39 @@ const max_loss = (c: StrategyCandidate) =>
   c.max_loss === null ? 'unlimited' : money(-c.max_loss, 0);
 const dash = '\u2013';
 
-function legs_text(c: StrategyCandidate): string {
-  return leg_groups(c)
-    .map(({ before, legs, after }) =>
-      [before, legs.map(leg_strike).join(' / '), after].filter(Boolean).join(' '),
+/** A line for each expiry. */
+const legs_text = (c: StrategyCandidate): string =>
+  leg_lines(c)
+    .map(({ expiry, groups }) =>
+      [
+        expiry,
+        groups
+          .map(({ legs, after }) => `${legs.map(leg_strike).join(' / ')} ${after}`)
+          .join(` ${dash}  `),
+      ].join(' '),
     )
-    .join(`  ${dash}  `);
-}
+    .join('\n');
 
 /** "95 / 100 \u2013 110 / 115": puts below the dash, calls above; elsewhere the legs say what they are. */
 function Legs({ candidate }: { candidate: StrategyCandidate }) {
   const one = (leg: StrategyLeg, i: number) => (
-    <span key={`${leg.kind}${leg.strike}${leg.expiry}`}>
+    <span key={`${leg.kind}${leg.strike}`}>
       {i > 0 && <i>/</i>}
       <b data-side={leg.quantity < 0 ? 'sold' : 'bought'}>{leg_strike(leg)}</b>
     </span>
   );
-  return (
-    <span className="legs">
-      {leg_groups(candidate).map(({ before, legs, after }, i) => (
-        <span key={`${before}${after}${legs[0]?.kind}`}>
+  return leg_lines(candidate).map(({ expiry, groups }) => (
+    <span className="leg-line" key={expiry}>
+      {expiry && <em>{expiry} </em>}
+      {groups.map(({ legs, after }, i) => (
+        <span key={legs[0]?.kind}>
           {i > 0 && <i className="dash">{dash}</i>}
-          {before && <em>{before} </em>}
           {legs.map(one)}
           {after && ` ${after}`}
         </span>
       ))}
     </span>
-  );
+  ));
 }
 
 const assumed = (found: Found) => {
@@ -144,7 +149,7 @@ const columns_of = (found: Found): readonly Column[] => [
     id: 'breakevens',
     label: 'Breakevens',
     title: 'Underlying prices at which the profit at expiry is zero',
-    text: (c) => c.breakevens.map((b) => price(b)).join('  '),
+    text: (c) => c.breakevens.map((b) => spot(b)).join('  '),
   },
   {
     id: 'delta',
@@ -167,13 +172,15 @@ const columns_of = (found: Found): readonly Column[] => [
   },
 ];
 
+const widest_line = (text: string) => Math.max(...text.split('\n').map(text_em));
+
 function columns_for(found: Found, width: number): readonly Column[] {
   // What no candidate has, such as a ratio on a loss without bound, is no column.
   const all = columns_of(found).filter((c) => found.candidates.some((each) => c.text(each) !== ''));
   if (width === 0) return all;
   const sized = all.map((column) => {
-    const texts = found.candidates.map((c) => text_em(column.text(c)));
-    const label = Math.max(...column.label.split('\n').map(text_em)) * heading_font;
+    const texts = found.candidates.map((c) => widest_line(column.text(c)));
+    const label = widest_line(column.label) * heading_font;
     return {
       id: column.id,
       column,

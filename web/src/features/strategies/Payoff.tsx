@@ -3,7 +3,7 @@ import { type PointerEvent, useId, useState } from 'react';
 import type { Densities, DensityKind, PayoffPoint, StrategyCandidate } from '../../api/types';
 import { useSize } from '../../components/hooks';
 import { curve_of, density_inside, likely_band } from '../../lib/density';
-import { decimal, money, percent, price, signed_money, spot as spot_text } from '../../lib/format';
+import { decimal, money, percent, signed_money, spot as spot_text } from '../../lib/format';
 import { areas, extend, type Frame, line_inside, profit_at, ticks } from '../../lib/payoff';
 
 const margin = { left: 58, right: 14, top: 26, bottom: 40 };
@@ -16,7 +16,7 @@ export const drawn_points = (c: StrategyCandidate): readonly PayoffPoint[] =>
 function summary(c: StrategyCandidate, spot: number | null | undefined): string {
   const most = c.max_profit === null ? 'unlimited profit' : `at most ${money(c.max_profit)} profit`;
   const least = c.max_loss === null ? 'unlimited loss' : `at most ${money(c.max_loss)} loss`;
-  const even = c.breakevens.map((b) => price(b)).join(' and ');
+  const even = c.breakevens.map(spot_text).join(' and ');
   const now = spot == null ? '' : ` The underlying is at ${spot_text(spot)}.`;
   return `Profit at the first expiry: ${most}, ${least}, breakeven at ${even || 'no price'}.${now}`;
 }
@@ -159,7 +159,7 @@ export function Payoff(props: {
             <line x1={x(b)} x2={x(b)} y1={y(0)} y2={bottom + 22} />
             <circle cx={x(b)} cy={y(0)} r="3.5" />
             <text x={x(b)} y={bottom + 33} textAnchor={anchor(evens.map(x), i, width)}>
-              {price(b)}
+              {spot_text(b)}
             </text>
           </g>
         ))}

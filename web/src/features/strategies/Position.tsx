@@ -7,6 +7,7 @@ import { Skeleton } from '../../components/Skeleton';
 import { curve_of, likely_band } from '../../lib/density';
 import { text_em } from '../../lib/fit';
 import {
+  decimal,
   expiry_long,
   greek,
   money,
@@ -135,13 +136,20 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
 const legend_words = (kind: string) =>
   kind === 'lognormal' ? 'lognormal' : kind === 'history' ? 'past returns' : density_kind(kind);
 
-const cell = { font: 11, padding: 10, label: 76, spot: 14 };
+const cell = { font: 11, small: 10, padding: 10, label: 84, spot: 14 };
 
-/** As wide as the widest amount and the widest round price. */
-function cell_width(candidate: StrategyCandidate, high: number): number {
+/** As wide as the widest amount, round price and distance from the spot. */
+function cell_width(candidate: StrategyCandidate, { low, high }: Frame, spot: number | null) {
   const most = Math.max(...candidate.payoff.map((p) => Math.abs(p.profit)));
-  const texts = [`+${money(most, 0).replace('$', '')}`, strike(Math.round(high))];
-  return Math.max(...texts.map(text_em)) * cell.font + cell.padding;
+  const amount = `+${money(most, 0).replace('$', '')}`;
+  const round = high - low < 20 ? decimal(high, 2) : strike(Math.round(high));
+  const away = spot ? percent((high - low) / -spot) : '';
+  const widths = [
+    text_em(amount) * cell.font,
+    text_em(round) * cell.font,
+    text_em(away) * cell.small,
+  ];
+  return Math.max(...widths) + cell.padding;
 }
 
 /** What one analysis of the server tells: profit over dates and prices, margin, and which exit comes first. */
@@ -157,7 +165,7 @@ function Scenarios(props: {
   const across = width > 560 ? 'prices' : 'dates';
   const spot = found.underlying_price;
   const { low, high } = frame ?? { low: 0, high: 0 };
-  const room = (width - cell.label - cell.spot) / cell_width(candidate, high);
+  const room = (width - cell.label - cell.spot) / cell_width(candidate, { low, high }, spot);
   const most = across === 'prices' ? Math.max(5, Math.min(21, Math.floor(room))) : 15;
   const spots = useMemo(
     () => (width === 0 ? [] : table_spots({ low, high }, spot, most)),
