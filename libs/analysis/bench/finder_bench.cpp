@@ -103,7 +103,7 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
 }
 
 // Another's check of the certificate of the first figure, in code of its own.
-void verify_condors_396M(benchmark::State& state) {
+void verify_condors(benchmark::State& state) {
   static const Market in = market(400, 1);
   auto asked = request(Objective::expected_profit_on_max_loss);
   asked.certificate = true;
@@ -113,9 +113,9 @@ void verify_condors_396M(benchmark::State& state) {
   state.counters["good"] = good ? 1 : 0;
   state.counters["classes"] = static_cast<double>(found.certificate->classes.size());
 }
-BENCHMARK(verify_condors_396M)->Unit(benchmark::kMillisecond);
+BENCHMARK(verify_condors)->Unit(benchmark::kMillisecond);
 
-void why_not_condors_396M(benchmark::State& state) {
+void why_not_condors(benchmark::State& state) {
   static const Market in = market(400, 1);
   const auto asked = request(Objective::expected_profit_on_max_loss);
   const auto strike = [](int row) {
@@ -127,7 +127,7 @@ void why_not_condors_396M(benchmark::State& state) {
     state.counters["rank"] = static_cast<double>(answer->rank.value_or(0));
   }
 }
-BENCHMARK(why_not_condors_396M)->Unit(benchmark::kMillisecond);
+BENCHMARK(why_not_condors)->Unit(benchmark::kMillisecond);
 
 [[maybe_unused]] const bool registered = [] {
   const auto add = [](const char* name, int expiries, const SearchRequest& asked, bool compare) {
@@ -138,42 +138,42 @@ BENCHMARK(why_not_condors_396M)->Unit(benchmark::kMillisecond);
     })->Unit(benchmark::kMillisecond);
   };
   const auto base = request(Objective::expected_profit_on_max_loss);
-  add("condors_396M/expected_profit_on_max_loss", 1, base, true);
+  add("condors_200_a_side/expected_profit_on_max_loss", 1, base, true);
   auto with = base;
   with.certificate = true;
-  add("condors_396M/with_certificate", 1, with, false);
+  add("condors_200_a_side/with_certificate", 1, with, false);
   with = base;
   with.fill = Fill::mid;
-  add("condors_396M/at_mid", 1, with, true);
+  add("condors_200_a_side/at_mid", 1, with, true);
   with = base;
   with.constraints.min_pop = 0.6;
-  add("condors_396M/min_pop_60", 1, with, false);
+  add("condors_200_a_side/min_pop_60", 1, with, false);
   with.constraints.min_pop = 0.8;
-  add("condors_396M/min_pop_80", 1, with, false);
+  add("condors_200_a_side/min_pop_80", 1, with, false);
   with = base;
   with.constraints.min_credit = Price::from_double(10);
-  add("condors_396M/min_credit_10", 1, with, true);
+  add("condors_200_a_side/min_credit_10", 1, with, true);
   with.constraints.min_pop = 0.7;
-  add("condors_396M/min_credit_10_min_pop_70", 1, with, false);
-  add("condors_396M/return_on_risk", 1, request(Objective::return_on_risk), true);
-  add("condors_396M/credit", 1, request(Objective::credit), true);
-  add("condors_396M/expected_profit_on_margin", 1, request(Objective::expected_profit_on_margin),
-      true);
+  add("condors_200_a_side/min_credit_10_min_pop_70", 1, with, false);
+  add("condors_200_a_side/return_on_risk", 1, request(Objective::return_on_risk), true);
+  add("condors_200_a_side/credit", 1, request(Objective::credit), true);
+  add("condors_200_a_side/expected_profit_on_margin", 1,
+      request(Objective::expected_profit_on_margin), true);
   with = request(Objective::return_on_risk);
   with.constraints.min_pop = 0.7;
-  add("condors_396M/return_on_risk_min_pop_70", 1, with, false);
-  add("condors_396M/pop_at_credit", 1, request(Objective::pop), false);
+  add("condors_200_a_side/return_on_risk_min_pop_70", 1, with, false);
+  add("condors_200_a_side/pop", 1, request(Objective::pop), false);
   with = base;
   with.constraints.sell_out_of_the_money = false;
-  add("condors_1G/anywhere", 1, with, true);
+  add("condors_of_400/anywhere", 1, with, true);
   with = base;
   with.exhaustive = true;
   with.fill = Fill::mid;
-  add("condors_396M/exhaustive_at_mid", 1, with, false);
+  add("condors_200_a_side/exhaustive_at_mid", 1, with, false);
   with.fill = Fill::natural;
-  add("condors_396M/exhaustive", 1, with, false);
+  add("condors_200_a_side/exhaustive", 1, with, false);
   with.constraints.min_pop = 0.6;
-  add("condors_396M/exhaustive_min_pop_60", 1, with, false);
+  add("condors_200_a_side/exhaustive_min_pop_60", 1, with, false);
   add("condors_12_expiries/expected_profit_on_max_loss", 12, base, true);
   with = base;
   with.strategy = strategies::long_call_calendar;

@@ -356,11 +356,13 @@ class BoardCheck {
         for (const auto& [gap, width] : constraints.widths) {
           const auto g = static_cast<std::size_t>(gap);
           // The least and the most whole units that lie in the window.
-          const double low = std::round(width.low * units_per_one);
-          const double high = std::round(width.high * units_per_one);
-          ways.push_back({{one_gap(g), -(low / units_per_one < width.low ? low + 1.0 : low)}});
+          const double least = std::min(width.low, 1e11);
+          const double most_wide = std::max(width.high, -1.0);
+          const double low = std::round(least * units_per_one);
+          const double high = std::round(most_wide * units_per_one);
+          ways.push_back({{one_gap(g), -(low / units_per_one < least ? low + 1.0 : low)}});
           ways.push_back(
-              {{-1.0 * one_gap(g), high / units_per_one > width.high ? high - 1.0 : high}});
+              {{-1.0 * one_gap(g), high / units_per_one > most_wide ? high - 1.0 : high}});
         }
         break;
       case Unfit::no_profit:

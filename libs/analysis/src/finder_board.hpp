@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "bifrost/analysis/finder.hpp"
-#include "kernels/pairs.hpp"
 
 // What the searches of finder.cpp share: a choice of expiries ("board") as columns of numbers.
 //

@@ -39,8 +39,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     : board_(&board), lower_(&lower), upper_(&upper) {
   const Task& task = board.task();
   const auto& request = task.request;
-  const auto constrain = [&](Unfit why, double unit, std::vector<Form> forms) {
-    Group group{.why = why, .forms = {}, .unit = unit};
+  const auto constrain = [&](Unfit why, std::vector<Form> forms) {
+    Group group{.why = why, .forms = {}};
     for (auto& form : forms) group.forms.push_back(add(std::move(form)));
     constraints_.push_back(std::move(group));
   };
@@ -56,26 +56,26 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     case Wings::any:
       break;
     case Wings::equal:
-      constrain(Unfit::wings, units_per_one, {at_least(wing_difference, 0)});
-      constrain(Unfit::wings, units_per_one, {at_most(wing_difference, 0)});
+      constrain(Unfit::wings, {at_least(wing_difference, 0)});
+      constrain(Unfit::wings, {at_most(wing_difference, 0)});
       break;
     case Wings::unequal:
-      constrain(Unfit::wings, units_per_one,
-                {at_least(wing_difference, 1), at_most(wing_difference, -1)});
+      constrain(Unfit::wings, {at_least(wing_difference, 1), at_most(wing_difference, -1)});
       break;
   }
   for (const auto& [gap, width] : request.constraints.widths) {
     const auto column = static_cast<Column>(gap_0 + gap);
     // Strikes are whole units: the least and the most of them that the window holds.
     if (width.low > 0.0) {
-      double least = std::floor(width.low * units_per_one);
-      while (least / units_per_one < width.low) ++least;
-      constrain(Unfit::width, units_per_one, {at_least(column, least)});
+      double least = std::floor(std::min(width.low, widest) * units_per_one);
+      while (least / units_per_one < std::min(width.low, widest)) ++least;
+      constrain(Unfit::width, {at_least(column, least)});
     }
     if (width.high < widest) {
-      double most = std::ceil(width.high * units_per_one);
-      while (most / units_per_one > width.high) --most;
-      constrain(Unfit::width, units_per_one, {at_most(column, most)});
+      const double high = std::max(width.high, -1.0);  // nothing is narrower than 0
+      double most = std::ceil(high * units_per_one);
+      while (most / units_per_one > high) --most;
+      constrain(Unfit::width, {at_most(column, most)});
     }
   }
   const auto plain = [](Column c, double weight = 1.0) {
@@ -103,26 +103,23 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     for (const auto& form : forms) out.push_back(moved(form, weight, constant));
     return out;
   };
-  if (!task.unlimited_gain())
-    constrain(Unfit::no_profit, units_per_one, all_moved(gains, 1.0, -0.5));
+  if (!task.unlimited_gain()) constrain(Unfit::no_profit, all_moved(gains, 1.0, -0.5));
   if (!task.unlimited_loss()) {
-    constrain(Unfit::no_risk, units_per_one, all_moved(most_losses, 1.0, -0.5));
+    constrain(Unfit::no_risk, all_moved(most_losses, 1.0, -0.5));
   }
   const auto& limits = board.limits();
   if (limits.credit) {
-    constrain(Unfit::credit, units_per_one,
-              {at_least(credit, static_cast<double>(*limits.credit))});
+    constrain(Unfit::credit, {at_least(credit, static_cast<double>(*limits.credit))});
   }
   if (limits.loss) {
     for (const auto& loss : losses) {
-      constrain(Unfit::max_loss, units_per_one,
-                {moved(loss, -1.0, static_cast<double>(*limits.loss) + 0.5)});
+      constrain(Unfit::max_loss, {moved(loss, -1.0, static_cast<double>(*limits.loss) + 0.5)});
     }
   }
   if (limits.no_breakevens) {
     // Without a breakeven between them profits at the ends have one sign.
-    constrain(Unfit::breakevens, units_per_one, {at_least(at_low, 0), at_most(at_high, 0)});
-    constrain(Unfit::breakevens, units_per_one, {at_least(at_high, 0), at_most(at_low, 0)});
+    constrain(Unfit::breakevens, {at_least(at_low, 0), at_most(at_high, 0)});
+    constrain(Unfit::breakevens, {at_least(at_high, 0), at_most(at_low, 0)});
   }
 
   // Worst loss before what was received, plus what was paid: the largest of all these and 0.
@@ -386,7 +383,7 @@ std::optional<Conditions::Failure> Conditions::failure(std::size_t lower_node,
   }
   for (const auto& group : constraints_) {
     const double best = best_of(group);
-    if (best < 0.0) return Failure{group.why, (best - 0.5) / group.unit};
+    if (best < 0.0) return Failure{group.why, (best - 0.5) / units_per_one};
   }
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "finder_board.hpp"
+#include "kernels/pairs.hpp"
 
 namespace bifrost::analysis::finder {
 
@@ -49,7 +50,6 @@ class Conditions {
   struct Group {
     std::optional<Unfit> why;
     std::vector<std::size_t> forms;
-    double unit = 1.0;  // of the bound
   };
 
   std::size_t add(Form form);

@@ -208,6 +208,19 @@ TEST(Finder, KeepsEveryConstraint) {
   EXPECT_GT(qualified, 60);  // nearly all of them leave something to compare
 }
 
+TEST(Finder, FindsNothingInWindowsThatNothingFits) {
+  const auto in = market(90, 110, 2);
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const Window window :
+       {Window{1e300, 1e301}, Window{-1e301, -1e300}, Window{inf, inf}, Window{-inf, -inf}}) {
+    auto request = ask(iron_condor);
+    request.fill = Fill::mid;
+    request.constraints.widths = {{0, window}};
+    expect_same(request, in);
+    EXPECT_TRUE(find(request, in)->candidates.empty());
+  }
+}
+
 TEST(Finder, AddsObjectivesWithTheirWeights) {
   std::mt19937 random(19);
   using enum Objective;
