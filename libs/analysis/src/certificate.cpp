@@ -259,7 +259,12 @@ class BoardCheck {
       legs.push_back(leg);
     }
     const Money fees = request_.fee_per_contract * contracts;
-    const auto outcome = several() ? under_the_model(at) : at_expiry(legs, fees);
+    auto outcome = several() ? under_the_model(at) : at_expiry(legs, fees);
+    outcome.expected =
+        in_todays_money(outcome.expected, {.discount_factor = discount(),
+                                           .entry_cost = (paid + fees).value(),
+                                           .shares = static_cast<double>(stock_) * multiplier_,
+                                           .dividends_per_share = stock_ == 0 ? 0.0 : dividends()});
     if (outcome.gain && *outcome.gain < smallest) return {Unfit::no_profit, 0, 0};
     if (outcome.loss && *outcome.loss < smallest) return {Unfit::no_risk, 0, 0};
     if (constraints.min_credit && received < *constraints.min_credit) return {Unfit::credit, 0, 0};
@@ -534,6 +539,11 @@ class BoardCheck {
   const ExpiryChain& chain_of(int expiry) const {
     return of_[static_cast<std::size_t>(expiry)]->priced->chain;
   }
+  double discount() const { return of_[0]->priced->parity.discount_factor; }
+  // What a share pays until the first expiry, as of today.
+  double dividends() const {
+    return chain_of(0).underlying_price->value() - discount() * of_[0]->priced->parity.forward;
+  }
   static std::size_t row_of(const LegShape& leg, const Strike& at) {
     return at.row[static_cast<std::size_t>(leg.expiry_rung)];
   }
@@ -709,7 +719,7 @@ class BoardCheck {
       if (!several()) {
         const double call = density_.call(strike / units_per_one) * units_per_one;
         made.legs[expected] +=
-            shares * (leg.kind == LegKind::call ? call : call - mean + strike) - paid;
+            discount() * shares * (leg.kind == LegKind::call ? call : call - mean + strike) - paid;
         made.legs[at_low] += shares * intrinsic(low_) - paid;
         made.legs[at_high] += shares * intrinsic(high_) - paid;
       }
@@ -734,6 +744,7 @@ class BoardCheck {
                                   : (curve[g + 1] - curve[g]) / (spots_[g + 1] - spots_[g]);
         made.legs[expected] += slope * (calls_[g] - (last ? 0.0 : calls_[g + 1]));
       }
+      made.legs[expected] = discount() * (made.legs[expected] + made.legs[cost]) - made.legs[cost];
       if (distance_ && low_ <= high_) {
         const auto at = [&](double spot) {
           const auto found = std::ranges::lower_bound(
@@ -808,7 +819,8 @@ class BoardCheck {
       const auto price = static_cast<double>(chain_of(0).underlying_price->units());
       s[cost] += shares * price;
       origin -= shares * price;
-      s[expected] += shares * (density_.mean() * units_per_one - price);
+      s[expected] +=
+          shares * ((discount() * density_.mean() + dividends()) * units_per_one - price);
       s[at_low] += shares * (low_ - price);
       s[at_high] += shares * (high_ - price);
       if (several()) {

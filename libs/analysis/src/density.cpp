@@ -356,6 +356,11 @@ double expected_profit(const Payoff& payoff, const Density& density) {
   return total;
 }
 
+double in_todays_money(double expected_profit, const Carry& carry) {
+  return carry.discount_factor * (expected_profit + carry.entry_cost) - carry.entry_cost +
+         carry.shares * carry.dividends_per_share;
+}
+
 std::string_view to_string(NoDensity why) {
   switch (why) {
     case NoDensity::no_time:

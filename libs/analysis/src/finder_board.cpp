@@ -191,7 +191,9 @@ core::Result<void> Board::prepare() {
   }
   if (with_stock) {
     stock_price_ = chain().underlying_price->units();
-    stock_expected_ = density().mean() * units_per_one - static_cast<double>(stock_price_);
+    // Dividends that the forward leaves out come to who holds the shares.
+    stock_expected_ =
+        discount() * (density().mean() - of_[0]->priced->parity.forward) * units_per_one;
   }
   if (constraints.min_credit) limits_.credit = constraints.min_credit->units();
   // A limit beyond exact money limits nothing. Below it the guess is a unit off at most.
@@ -367,7 +369,7 @@ void Board::make_profiles() {
         mean += (next - slope) * made.calls[g];
         slope = next;
       }
-      place.expected = mean - static_cast<double>(place.cost);
+      place.expected = discount() * mean - static_cast<double>(place.cost);
       place.at_low = curve[made.at_low];
       place.at_high = curve[made.at_high];
     }
@@ -453,8 +455,9 @@ Place Board::place(std::size_t rung, std::size_t row) const {
     const double worth = leg.kind == LegKind::call ? call
                                                    : call - density().mean() * units_per_one +
                                                          static_cast<double>(strike);
-    place.expected += static_cast<double>(shares) * (worth - static_cast<double>(price)) -
-                      static_cast<double>(fee);
+    place.expected +=
+        static_cast<double>(shares) * (discount() * worth - static_cast<double>(price)) -
+        static_cast<double>(fee);
     if (task_->uses_theta) {
       place.theta +=
           static_cast<double>(shares) * units_per_one *
@@ -986,6 +989,20 @@ std::array<double, 3> Board::half_slopes(bool lower) const {
   return slopes;
 }
 
+Carry Board::carry_of(std::span<const Leg> legs) const {
+  Carry carry{.discount_factor = discount(), .entry_cost = fees().value()};
+  for (const auto& leg : legs) {
+    carry.entry_cost +=
+        static_cast<double>(leg.quantity) * leg.multiplier * leg.entry_price.value();
+    if (leg.kind == LegKind::stock) carry.shares += static_cast<double>(leg.quantity);
+  }
+  if (carry.shares != 0.0) {
+    carry.dividends_per_share =
+        chain().underlying_price->value() - discount() * of_[0]->priced->parity.forward;
+  }
+  return carry;
+}
+
 Candidate Board::describe(const Rows& rows) const {
   auto legs = legs_at(rows);
   const auto& shape = task_->request.strategy;
@@ -1025,7 +1042,7 @@ Candidate Board::describe(const Rows& rows) const {
     out.max_loss = payoff->max_loss;
     out.breakevens = payoff->breakevens;
     out.pop = probability_of_profit(*payoff, density());
-    out.expected_profit = expected_profit(*payoff, density());
+    out.expected_profit = in_todays_money(expected_profit(*payoff, density()), carry_of(legs));
     out.payoff = *std::move(payoff);
   }
   Money paid = out.fees;

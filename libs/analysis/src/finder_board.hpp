@@ -189,6 +189,7 @@ class Board {
   }
   const ExpiryChain& chain(int expiry_rung = 0) const { return priced(expiry_rung).chain; }
   const Density& density() const { return *of_[0]->density; }
+  double discount() const { return of_[0]->priced->parity.discount_factor; }
   int days_to_expiry() const { return of_[0]->days_to_expiry; }
   int multiplier() const { return chain().multiplier; }
   const std::vector<BoardRow>& board_rows() const { return rows_; }
@@ -231,6 +232,7 @@ class Board {
   std::array<double, 3> half_slopes(bool lower) const;
   std::vector<Leg> legs_at(const Rows& rows) const;
   Money fees() const;
+  Carry carry_of(std::span<const Leg> legs) const;
   Candidate describe(const Rows& rows) const;
   std::int64_t strike_units(int row) const {
     return rows_[static_cast<std::size_t>(row)].strike.units();
@@ -271,7 +273,7 @@ class Board {
   std::array<std::vector<int>, most_rungs> place_of_row_;  // -1: the row cannot be used
   std::optional<double> nearest_breakeven_;                // per share
   std::int64_t stock_price_ = 0;
-  double stock_expected_ = 0.0;
+  double stock_expected_ = 0.0;  // of a share, price units
   std::optional<Profiles> profiles_;
   std::optional<CdfTable> cdf_;  // where constraints or the objective ask for probabilities
 };

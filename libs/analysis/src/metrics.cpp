@@ -49,13 +49,36 @@ Line line_of(const FrontPayoff& payoff) {
   return line;
 }
 
+/// What holding the book until its first expiry costs or brings besides its profit there; nothing
+/// without markets.
+Carry carry_of(const MetricsRequest& request, Money fees) {
+  Carry carry{.entry_cost = fees.value()};
+  const LegMarket* front = nullptr;
+  for (std::size_t i = 0; i < request.book.size(); ++i) {
+    const auto& leg = request.book[i].leg;
+    carry.entry_cost +=
+        static_cast<double>(leg.quantity) * leg.multiplier * leg.entry_price.value();
+    if (leg.kind == LegKind::stock) {
+      carry.shares += static_cast<double>(leg.quantity);
+    } else if (!request.markets.empty() &&
+               (front == nullptr || request.markets[i].years_to_expiry < front->years_to_expiry)) {
+      front = &request.markets[i];
+    }
+  }
+  if (front == nullptr || !request.spot) return {};
+  carry.discount_factor = front->discount_factor;
+  carry.dividends_per_share = *request.spot - front->discount_factor * front->forward;
+  return carry;
+}
+
 template <class P>
-DensityMetrics by_density(const P& payoff, const Line& line, const Density& density) {
+DensityMetrics by_density(const P& payoff, const Line& line, const Density& density,
+                          const Carry& carry) {
   const double low = density.quantile(likely_tail);
   const double high = density.quantile(1.0 - likely_tail);
   return {.label = density.label(),
           .pop = probability_of_profit(payoff, density),
-          .expected_profit = expected_profit(payoff, density),
+          .expected_profit = in_todays_money(expected_profit(payoff, density), carry),
           .low_spot = low,
           .high_spot = high,
           .worst_likely_profit = line.lowest_between(low, high)};
@@ -243,7 +266,7 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
     out.curve = payoff.curve;
     line = line_of(payoff);
     for (const Density* density : request.densities) {
-      out.densities.push_back(by_density(payoff, line, *density));
+      out.densities.push_back(by_density(payoff, line, *density, carry_of(request, out.fees)));
     }
   } else {
     BF_TRY(out.exact, payoff_at_expiry(legs_of(book), out.fees));
@@ -255,7 +278,7 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
     out.curve = drawing_points(payoff);
     line = line_of(payoff);
     for (const Density* density : request.densities) {
-      out.densities.push_back(by_density(payoff, line, *density));
+      out.densities.push_back(by_density(payoff, line, *density, carry_of(request, out.fees)));
     }
   }
   out.option_cost = option_cost(book);

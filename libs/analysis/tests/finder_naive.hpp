@@ -140,9 +140,22 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
   const double pop = probability_of_profit(payoff, *expiry.density);
   if (pop < limits.min_pop) return against(Unfit::pop);
 
-  const double expected = expected_profit(payoff, *expiry.density);
   const double loss = payoff.max_loss ? payoff.max_loss->value() : 0.0;
   const double entry = (paid + fees).value();
+  // Leg by leg: what it pays at expiry, discounted, less its price. A share keeps its worth.
+  const double discount = priced.parity.discount_factor;
+  double expected = -fees.value();
+  for (const auto& leg : legs) {
+    const double held = static_cast<double>(leg.quantity) * leg.multiplier;
+    if (leg.kind == LegKind::stock) {
+      expected += held * discount * (expiry.density->mean() - priced.parity.forward);
+      continue;
+    }
+    const double call = expiry.density->call(leg.strike.value());
+    const double pays =
+        leg.kind == LegKind::call ? call : call - expiry.density->mean() + leg.strike.value();
+    expected += held * (discount * pays - leg.entry_price.value());
+  }
   double score = 0.0;
   for (const auto& [objective, weight] : request.objective) {
     switch (objective) {
@@ -266,6 +279,7 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
       pop += starts ? middle - low : high - middle;
     }
   }
+  expected = priced[0]->parity.discount_factor * (expected + cost) - cost;
   if (profit.back() > 0.0) pop += 1.0 - density.cdf(spots.back());
   if (pop < limits.min_pop) return against(Unfit::pop);
   double score = 0.0;

@@ -76,9 +76,21 @@ DensityPtr lognormal_density(const LognormalDensity& density);
 double probability_of_profit(const Payoff& payoff, const Density& density);
 
 /// The mean of the profit at expiry, in currency, exactly: the line is a sum of calls. Under the
-/// market-implied density this is minus the costs, whatever the book: an identity to check, not a
-/// ranking.
+/// market-implied density and in_todays_money() this is minus the costs, whatever the book: an
+/// identity to check, not a ranking.
 double expected_profit(const Payoff& payoff, const Density& density);
+
+/// What turns a mean at expiry into today's money: what is paid now could earn interest until then,
+/// and who holds shares is paid their dividends.
+struct Carry {
+  double discount_factor = 1.0;    // until expiry
+  double entry_cost = 0.0;         // currency, of options, shares and fees; received is negative
+  double shares = 0.0;             // held until expiry
+  double dividends_per_share = 0;  // today's value of all until expiry: spot - discount * forward
+};
+/// expected_profit() as of today. Under the market-implied density and at fair prices it is zero,
+/// for books with shares, too.
+double in_todays_money(double expected_profit, const Carry& carry);
 
 /// The quantiles at 16, 50 and 84 %: what one deviation to either side is for a normal, without
 /// being one.

@@ -32,7 +32,7 @@ std::optional<LognormalDensity> atm_density(const PricedChain& priced);
 /// What to rank by; more is better. Ratios on max loss need a loss that has a bound, and return on
 /// risk a profit that has one: invalid_input otherwise.
 enum class Objective : std::uint8_t {
-  expected_profit,              // under the density of the front expiry; currency
+  expected_profit,              // under the density of the front expiry, in today's money; currency
   expected_profit_on_max_loss,  // the same / max loss
   expected_profit_on_margin,    // the same / simple_margin
   credit,                       // per share, options only; a debit is negative
@@ -172,7 +172,7 @@ struct Candidate {
   std::vector<double> breakevens;
   std::optional<NetGreeks> greeks;  // nothing where a leg has none
   double pop;
-  double expected_profit;
+  double expected_profit;                // in_todays_money() of the chain's discount and dividends
   std::optional<double> return_on_risk;  // nothing where profit or loss has no bound
   /// Worst loss at expiry before what was received, plus what was paid: what a defined-risk
   /// position ties up. Nothing where the loss has no bound.

@@ -79,7 +79,7 @@ struct NamedReturns {
 struct DensityMetrics {
   DensityLabel label;
   double pop;              // 0 to 1
-  double expected_profit;  // currency
+  double expected_profit;  // currency, in_todays_money() where there are markets
   /// The lowest profit between the spots that the density puts at 0.5 and 99.5 %: what an unlimited
   /// side may cost on a bad day, where max_loss has no number.
   double low_spot;

@@ -239,8 +239,9 @@ BF_DESCRIBE(StrategyCandidate,
             (max_loss, .doc = "positive amount; null: unlimited"), (breakevens), (delta), (gamma),
             (theta), (vega),
             (pop, .doc = "probability of profit at the first expiry, under its density"),
-            (expected_profit, .doc = "under the same density; under the market's own it is what "
-                                     "entering costs"),
+            (expected_profit,
+             .doc = "under the same density, in today's money; under the market's own it is what "
+                    "entering costs"),
             (return_on_risk, .doc = "max_profit / max_loss; null: one of them has no bound"),
             (margin, .doc = "worst loss at expiry before premium; null: it has no bound"),
             (annualised_return,
