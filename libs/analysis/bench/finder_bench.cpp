@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <map>
 #include <random>
 #include <vector>
 
+#include "bifrost/analysis/certificate.hpp"
 #include "bifrost/analysis/finder.hpp"
 
 // 200 strikes a side: puts at or below the forward and calls at or above it are sold, so that a
@@ -37,11 +37,11 @@ PricedChain board(int strikes, double days) {
       const double fair = black_scholes_price(right, in);
       const double tick = fair < 3.0 ? 0.05 : 0.10;
       // Makers lean: the middle is off by up to a tick, the spread one to three of them.
-      const double middle =
-          fair + tick * std::uniform_real_distribution<double>(-0.5, 0.5)(random);
+      const double middle = fair + tick * std::uniform_real_distribution<double>(-0.5, 0.5)(random);
       const double half = tick * std::uniform_real_distribution<double>(0.5, 1.5)(random);
-      return OptionSide{Price::from_double(std::max(std::floor((middle - half) / tick), 0.0) * tick),
-                        Price::from_double(std::ceil((middle + half) / tick) * tick), 10, 10, 100};
+      return OptionSide{
+          Price::from_double(std::max(std::floor((middle - half) / tick), 0.0) * tick),
+          Price::from_double(std::ceil((middle + half) / tick) * tick), 10, 10, 100};
     };
     chain.rows.push_back({*Price::from_double(strike), side(Right::call), side(Right::put)});
   }
@@ -88,7 +88,8 @@ bool same(const FinderResult& a, const FinderResult& b) {
 void report(benchmark::State& state, const FinderResult& result) {
   state.counters["combinations"] = static_cast<double>(result.combinations);
   state.counters["visited_share"] =
-      static_cast<double>(result.visited) / static_cast<double>(std::max<std::int64_t>(result.combinations, 1));
+      static_cast<double>(result.visited) /
+      static_cast<double>(std::max<std::int64_t>(result.combinations, 1));
   state.counters["threshold"] = result.candidates.empty() ? 0.0 : result.candidates.back().score;
 }
 
@@ -100,6 +101,33 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
   asked.exhaustive = true;
   state.counters["equal_to_scan"] = same(result, *find_best(asked, in.expiries)) ? 1 : 0;
 }
+
+// Another's check of the certificate of the first figure, in code of its own.
+void verify_condors_396M(benchmark::State& state) {
+  static const Market in = market(400, 1);
+  auto asked = request(Objective::expected_profit_on_max_loss);
+  asked.certificate = true;
+  const auto found = *find_best(asked, in.expiries);
+  bool good = true;
+  for (auto _ : state) good = good && verify_certificate(asked, in.expiries, found).has_value();
+  state.counters["good"] = good ? 1 : 0;
+  state.counters["classes"] = static_cast<double>(found.certificate->classes.size());
+}
+BENCHMARK(verify_condors_396M)->Unit(benchmark::kMillisecond);
+
+void why_not_condors_396M(benchmark::State& state) {
+  static const Market in = market(400, 1);
+  const auto asked = request(Objective::expected_profit_on_max_loss);
+  const auto strike = [](int row) {
+    return in.chains[0].chain.rows[static_cast<std::size_t>(row)].strike;
+  };
+  for (auto _ : state) {
+    const auto answer =
+        why_not(asked, in.expiries, {{0}, {strike(150), strike(170), strike(230), strike(250)}});
+    state.counters["rank"] = static_cast<double>(answer->rank.value_or(0));
+  }
+}
+BENCHMARK(why_not_condors_396M)->Unit(benchmark::kMillisecond);
 
 [[maybe_unused]] const bool registered = [] {
   const auto add = [](const char* name, int expiries, const SearchRequest& asked, bool compare) {
@@ -129,7 +157,8 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
   add("condors_396M/min_credit_10_min_pop_70", 1, with, false);
   add("condors_396M/return_on_risk", 1, request(Objective::return_on_risk), true);
   add("condors_396M/credit", 1, request(Objective::credit), true);
-  add("condors_396M/expected_profit_on_margin", 1, request(Objective::expected_profit_on_margin), true);
+  add("condors_396M/expected_profit_on_margin", 1, request(Objective::expected_profit_on_margin),
+      true);
   with = request(Objective::return_on_risk);
   with.constraints.min_pop = 0.7;
   add("condors_396M/return_on_risk_min_pop_70", 1, with, false);
@@ -139,15 +168,23 @@ void search(benchmark::State& state, const Market& in, SearchRequest asked, bool
   add("condors_1G/anywhere", 1, with, true);
   with = base;
   with.exhaustive = true;
+  with.fill = Fill::mid;
+  add("condors_396M/exhaustive_at_mid", 1, with, false);
+  with.fill = Fill::natural;
   add("condors_396M/exhaustive", 1, with, false);
   with.constraints.min_pop = 0.6;
   add("condors_396M/exhaustive_min_pop_60", 1, with, false);
   add("condors_12_expiries/expected_profit_on_max_loss", 12, base, true);
+  with = base;
+  with.strategy = strategies::long_call_calendar;
+  add("calendars_12_expiries/expected_profit_on_max_loss", 12, with, false);
+  with.strategy = strategies::long_call_diagonal;
+  add("diagonals_12_expiries/expected_profit_on_max_loss", 12, with, false);
   return true;
 }();
 
-// The plain way, for scale: a quarter of the condors of 60 strikes, each through the payoff engine by
-// itself.
+// The plain way, for scale: a quarter of the condors of 60 strikes, each through the payoff engine
+// by itself.
 void condors_one_by_one(benchmark::State& state) {
   const auto priced = board(60, 28);
   const auto density = *atm_density(priced);

@@ -142,12 +142,16 @@ class BoardCheck {
           stretch ? std::optional{std::pair{Price::from_units(static_cast<std::int64_t>(low_)),
                                             Price::from_units(static_cast<std::int64_t>(high_))}}
                   : std::nullopt);
+      for (const double spot : spots_) {
+        calls_.push_back(density_.call(spot));
+        cdfs_.push_back(density_.cdf(spot));
+      }
       // Where profits are sampled: the ends, and the first spot at or above some quantiles.
       sampled_ = {0};
       for (const double level : front_sample_levels) {
         const auto found = std::ranges::lower_bound(spots_, density_.quantile(level));
-        sampled_.push_back(std::min(static_cast<std::size_t>(found - spots_.begin()),
-                                    spots_.size() - 1));
+        sampled_.push_back(
+            std::min(static_cast<std::size_t>(found - spots_.begin()), spots_.size() - 1));
       }
       sampled_.push_back(spots_.size() - 1);
     }
@@ -376,8 +380,7 @@ class BoardCheck {
       case Unfit::max_loss:
         if (!constraints.max_loss) return std::nullopt;
         for (const auto& loss : losses()) {
-          ways.push_back(
-              {{-1.0 * loss, std::floor(*constraints.max_loss * units_per_one + 1e-3)}});
+          ways.push_back({{-1.0 * loss, std::floor(*constraints.max_loss * units_per_one + 1e-3)}});
         }
         break;
       case Unfit::breakevens:
@@ -441,7 +444,8 @@ class BoardCheck {
       double excess = -infinity;
       for (const auto& n : numerators) {
         std::vector<double> against;
-        for (const auto& d : t >= 0.0 ? reaching : sinking) against.push_back(most(n + -t * d, box));
+        for (const auto& d : t >= 0.0 ? reaching : sinking)
+          against.push_back(most(n + -t * d, box));
         if (or_zero) against.push_back(most(n, box));
         excess = std::max(excess, t >= 0.0 ? *std::ranges::min_element(against)
                                            : *std::ranges::max_element(against));
@@ -514,9 +518,7 @@ class BoardCheck {
     double pop = 0.0;
     double below = 0.0;
     for (std::size_t c = 0; c < edges_.size(); ++c) {
-      const double to = c + 1 < edges_.size()
-                            ? density_.cdf(edges_[c + 1] / units_per_one)
-                            : 1.0;
+      const double to = c + 1 < edges_.size() ? density_.cdf(edges_[c + 1] / units_per_one) : 1.0;
       if (lower[c] + upper[c] > 0.0) pop += to - below;
       below = to;
     }
@@ -602,21 +604,18 @@ class BoardCheck {
     }
     const double tail = static_cast<double>(slopes_[rungs_]) * multiplier_;
     const auto [least, most_profit] = std::ranges::minmax_element(profit);
-    Outcome out{.gain = *most_profit,
-                .loss = -*least,
-                .breakevens = {},
-                .pop = 0.0,
-                .expected = profit[0]};
+    Outcome out{
+        .gain = *most_profit, .loss = -*least, .breakevens = {}, .pop = 0.0, .expected = profit[0]};
     if (tail > 0.0) out.gain.reset();
     if (tail < 0.0) out.loss.reset();
-    double below = density_.cdf(spots_[0]);
+    double below = cdfs_[0];
     if (profit[0] > 0.0) out.pop += below;
     for (std::size_t g = 0; g < spots_.size(); ++g) {
       const bool last = g + 1 == spots_.size();
       const double to = last ? infinity : spots_[g + 1];
       const double slope = last ? tail : (profit[g + 1] - profit[g]) / (to - spots_[g]);
-      out.expected += slope * (density_.call(spots_[g]) - (last ? 0.0 : density_.call(to)));
-      const double above = last ? 1.0 : density_.cdf(to);
+      out.expected += slope * (calls_[g] - (last ? 0.0 : calls_[g + 1]));
+      const double above = last ? 1.0 : cdfs_[g + 1];
       const bool starts = profit[g] > 0.0;
       const bool ends = last ? (tail > 0.0 || (tail == 0.0 && starts)) : profit[g + 1] > 0.0;
       if (profit[g] == 0.0) out.breakevens.push_back(spots_[g]);
@@ -674,7 +673,8 @@ class BoardCheck {
       return part.objective == Objective::theta_on_max_loss;
     });
     if (decays && greeks == nullptr) return false;
-    return leg.expiry_rung == 0 || (option_of(leg, row) != nullptr && option_of(leg, row)->implied_vol);
+    return leg.expiry_rung == 0 ||
+           (option_of(leg, row) != nullptr && option_of(leg, row)->implied_vol);
   }
 
   void add_strike(std::size_t rung, Price price) {
@@ -694,8 +694,8 @@ class BoardCheck {
       const auto entry = static_cast<double>(
           entry_price(*side_of(leg, row), leg.quantity > 0, request_.fill)->units());
       const double shares = static_cast<double>(leg.quantity) * multiplier_;
-      const double fee = std::abs(leg.quantity) *
-                         static_cast<double>(request_.fee_per_contract.units());
+      const double fee =
+          std::abs(leg.quantity) * static_cast<double>(request_.fee_per_contract.units());
       const double paid = shares * entry + fee;
       const auto intrinsic = [&](double spot) {
         return std::max(leg.kind == LegKind::call ? spot - strike : strike - spot, 0.0);
@@ -730,8 +730,7 @@ class BoardCheck {
         const bool last = g + 1 == spots_.size();
         const double slope = last ? lots_beyond * multiplier_ * units_per_one
                                   : (curve[g + 1] - curve[g]) / (spots_[g + 1] - spots_[g]);
-        made.legs[expected] +=
-            slope * (density_.call(spots_[g]) - (last ? 0.0 : density_.call(spots_[g + 1])));
+        made.legs[expected] += slope * (calls_[g] - (last ? 0.0 : calls_[g + 1]));
       }
       if (distance_ && low_ <= high_) {
         const auto at = [&](double spot) {
@@ -757,13 +756,13 @@ class BoardCheck {
       return leg.kind == LegKind::call ? 0.0 : discount * strike * units_per_one;
     }
     return units_per_one *
-           black_scholes_price(leg.kind == LegKind::call ? Right::call : Right::put,
-                               ForwardInputs{.forward = forward,
-                                             .strike = strike,
-                                             .years_to_expiry = back.years_to_expiry -
-                                                                front.years_to_expiry,
-                                             .discount_factor = discount,
-                                             .vol = *option_of(leg, row)->implied_vol});
+           black_scholes_price(
+               leg.kind == LegKind::call ? Right::call : Right::put,
+               ForwardInputs{.forward = forward,
+                             .strike = strike,
+                             .years_to_expiry = back.years_to_expiry - front.years_to_expiry,
+                             .discount_factor = discount,
+                             .vol = *option_of(leg, row)->implied_vol});
   }
 
   // All halves from rung `from` to `to`, by strike indices; upside down ones are nothing.
@@ -786,9 +785,7 @@ class BoardCheck {
   Sums sums_of(std::size_t from, const Strike& first, const Strike* second) const {
     Sums s = first.legs;
     const auto strike = [](const Strike& of) { return static_cast<double>(of.units); };
-    const auto slope = [&](std::size_t i) {
-      return static_cast<double>(slopes_[i]) * multiplier_;
-    };
+    const auto slope = [&](std::size_t i) { return static_cast<double>(slopes_[i]) * multiplier_; };
     const auto stand_on = [&](std::size_t rung, const Strike& at) {
       if (rung > 0) s[gap_0 + rung - 1] += strike(at);
       if (rung + 1 < rungs_) s[gap_0 + rung] -= strike(at);
@@ -868,9 +865,8 @@ class BoardCheck {
   double most_of_half(const std::vector<std::optional<Sums>>& table, std::size_t from,
                       const Weighing& w, const Box& box) const {
     double best = -infinity;
-    each_half(table, from, box, [&](const Sums& s, std::size_t, std::size_t) {
-      best = std::max(best, w.of(s));
-    });
+    each_half(table, from, box,
+              [&](const Sums& s, std::size_t, std::size_t) { best = std::max(best, w.of(s)); });
     return best;
   }
 
@@ -914,10 +910,11 @@ class BoardCheck {
         std::size_t c = 0;
         for (std::size_t g = 0; g < spots_.size(); ++g) {
           const double spot = spots_[g] * units_per_one;
-          double value = from == 0 && stock_ != 0
-                             ? static_cast<double>(stock_) * multiplier_ *
-                                   (spot - static_cast<double>(chain_of(0).underlying_price->units()))
-                             : 0.0;
+          double value =
+              from == 0 && stock_ != 0
+                  ? static_cast<double>(stock_) * multiplier_ *
+                        (spot - static_cast<double>(chain_of(0).underlying_price->units()))
+                  : 0.0;
           for (const Strike* strike : at) value += strike != nullptr ? strike->curve[g] : 0.0;
           while (c + 1 < edges_.size() && edges_[c + 1] < spot) ++c;
           for (std::size_t k = c; k < edges_.size() && edges_[k] <= spot; ++k) {
@@ -957,10 +954,12 @@ class BoardCheck {
 
   const SearchRequest& request_;
   std::size_t index_;
-  const Density& density_;                 // of the first expiry
-  std::vector<const SearchExpiry*> of_;    // by expiry rung
+  const Density& density_;               // of the first expiry
+  std::vector<const SearchExpiry*> of_;  // by expiry rung
   int multiplier_ = 0;
-  std::vector<double> spots_;              // of the model of later legs, currency
+  std::vector<double> spots_;  // of the model of later legs, currency
+  std::vector<double> calls_;  // of the density there
+  std::vector<double> cdfs_;
   std::vector<std::size_t> sampled_;
   std::size_t rungs_ = 0;
   std::size_t cut_ = 0;
@@ -1014,7 +1013,8 @@ std::vector<double> pop_cell_edges(const Density& density) {
   }
   for (int i = tail; i-- > 0;) levels.push_back(1.0 - levels[static_cast<std::size_t>(i)]);
   std::vector<double> edges{0.0};
-  for (const double level : levels) edges.push_back(std::max(density.quantile(level), edges.back()));
+  for (const double level : levels)
+    edges.push_back(std::max(density.quantile(level), edges.back()));
   return edges;
 }
 
@@ -1093,8 +1093,7 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
     }
     check.combinations += held;
   }
-  if (check.combinations != certificate.combinations ||
-      check.combinations != result.combinations ||
+  if (check.combinations != certificate.combinations || check.combinations != result.combinations ||
       certificate.visited + certificate.pruned != certificate.combinations) {
     return refuse(CertificateFlaw::total_count, std::nullopt,
                   "visited and pruned are not all combinations");
@@ -1174,7 +1173,8 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
         if (!bound) return refuse(CertificateFlaw::class_end, k, "a constraint nobody asked for");
         const double limit = *claim.why == Unfit::pop ? constraints.min_pop : 0.0;
         if (!(claim.bound < limit)) {
-          return refuse(CertificateFlaw::class_bound, k, "does not keep the constraint from holding");
+          return refuse(CertificateFlaw::class_bound, k,
+                        "does not keep the constraint from holding");
         }
         break;
       }
@@ -1206,16 +1206,17 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
       }
     }
     // Bounds from single precision lie above; others are what the chains give.
-    const bool by_pop = claim.why == Unfit::pop ||
-                        std::ranges::any_of(request.objective, [](const auto& part) {
-                          return part.objective == Objective::pop;
-                        });
+    const bool by_pop =
+        claim.why == Unfit::pop || std::ranges::any_of(request.objective, [](const auto& part) {
+          return part.objective == Objective::pop;
+        });
     if (bound && (by_pop && claim.bound > *bound ? false : !close_to(claim.bound, *bound))) {
       return refuse(CertificateFlaw::class_bound, k, "not the bound that the chains give");
     }
   }
   if (visited != certificate.visited) {
-    return refuse(CertificateFlaw::total_count, std::nullopt, "another number visited than it says");
+    return refuse(CertificateFlaw::total_count, std::nullopt,
+                  "another number visited than it says");
   }
   for (std::size_t b = 0; b < boards.size(); ++b) {
     if (!apart(boxes[b], boards[b].rungs())) {

@@ -30,7 +30,8 @@ core::Result<void> check(const Constraints& constraints, const Task& task) {
     }
   }
   for (const auto* window : {&constraints.short_delta, &constraints.long_delta}) {
-    if (*window && !((*window)->low <= (*window)->high)) return bad("a window of delta that is empty");
+    if (*window && !((*window)->low <= (*window)->high))
+      return bad("a window of delta that is empty");
   }
   for (const auto& [gap, width] : constraints.widths) {
     if (gap < 0 || gap + 1 >= static_cast<int>(task.rungs)) {
@@ -209,8 +210,8 @@ core::Result<void> Board::prepare() {
         return core::fail(core::Errc::unavailable,
                           "breakevens in sigmas need an at-the-money vol, and there is none");
       }
-      distance = spot * constraints.breakevens->distance * *vol *
-                 std::sqrt(priced().years_to_expiry);
+      distance =
+          spot * constraints.breakevens->distance * *vol * std::sqrt(priced().years_to_expiry);
     }
     nearest_breakeven_ = distance;
     const double low = std::max(std::ceil((spot - distance) * units_per_one), 0.0);
@@ -239,10 +240,11 @@ core::Result<void> Board::prepare() {
   for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
     place_of_row_[rung].assign(rows_.size(), -1);
     for (std::size_t row = 0; row < rows_.size(); ++row) {
-      const bool usable = rows_[row].strike > Price{} &&
-                          std::ranges::all_of(task_->request.strategy.legs, [&](const LegShape& leg) {
-                            return leg.rung != static_cast<int>(rung) || !leg_place(leg, row).why;
-                          });
+      const bool usable =
+          rows_[row].strike > Price{} &&
+          std::ranges::all_of(task_->request.strategy.legs, [&](const LegShape& leg) {
+            return leg.rung != static_cast<int>(rung) || !leg_place(leg, row).why;
+          });
       if (!usable) continue;
       place_of_row_[rung][row] = static_cast<int>(places_[rung].size());
       places_[rung].push_back(place(rung, row));
@@ -278,11 +280,12 @@ void Board::make_profiles() {
   Profiles made;
   std::vector<Price> strikes;
   for (const auto& row : rows_) strikes.push_back(row.strike);
-  const auto spots = front_model_spots(density(), strikes, limits_.no_breakevens
-                                                               ? std::optional{std::pair{
-                                                                     Price::from_units(limits_.no_breakevens->first),
-                                                                     Price::from_units(limits_.no_breakevens->second)}}
-                                                               : std::nullopt);
+  const auto spots = front_model_spots(
+      density(), strikes,
+      limits_.no_breakevens
+          ? std::optional{std::pair{Price::from_units(limits_.no_breakevens->first),
+                                    Price::from_units(limits_.no_breakevens->second)}}
+          : std::nullopt);
   for (const double spot : spots) {
     made.spots.push_back(spot * units_per_one);
     made.calls.push_back(density().call(spot) * units_per_one);
@@ -303,10 +306,10 @@ void Board::make_profiles() {
     made.at_high = index_of(Price::from_units(limits_.no_breakevens->second).value());
   }
 
-  const ExpiryTerms left{.forward = 0.0,
-                         .discount_factor = priced(1).parity.discount_factor /
-                                            priced(0).parity.discount_factor,
-                         .years_to_expiry = priced(1).years_to_expiry - priced(0).years_to_expiry};
+  const ExpiryTerms left{
+      .forward = 0.0,
+      .discount_factor = priced(1).parity.discount_factor / priced(0).parity.discount_factor,
+      .years_to_expiry = priced(1).years_to_expiry - priced(0).years_to_expiry};
   const double growth = priced(1).parity.forward / priced(0).parity.forward;
   for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
     auto& profiles = made.of_rung[rung];
@@ -316,10 +319,12 @@ void Board::make_profiles() {
       const double shares = static_cast<double>(leg.quantity) * multiplier() * units_per_one;
       if (leg.expiry_rung == 0) {
         for (std::size_t p = 0; p < places_[rung].size(); ++p) {
-          const double strike = rows_[static_cast<std::size_t>(places_[rung][p].row)].strike.value();
+          const double strike =
+              rows_[static_cast<std::size_t>(places_[rung][p].row)].strike.value();
           for (std::size_t g = 0; g < count; ++g) {
             profiles[p * count + g] +=
-                shares * std::max(leg.kind == LegKind::call ? spots[g] - strike : strike - spots[g], 0.0);
+                shares *
+                std::max(leg.kind == LegKind::call ? spots[g] - strike : strike - spots[g], 0.0);
           }
         }
         continue;
@@ -344,7 +349,8 @@ void Board::make_profiles() {
         }
       }
     }
-    // What the places lacked: means of curves, which the density sees as straight between the spots.
+    // What the places lacked: means of curves, which the density sees as straight between the
+    // spots.
     for (std::size_t p = 0; p < places_[rung].size(); ++p) {
       Place& place = places_[rung][p];
       const std::span<const double> curve(profiles.data() + p * count, count);
@@ -404,8 +410,9 @@ LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
       (!side->open_interest || *side->open_interest < *constraints.min_open_interest)) {
     return because(UnusableLeg::open_interest);
   }
-  if (constraints.min_size && (!side->bid_size || !side->ask_size ||
-                               std::min(*side->bid_size, *side->ask_size) < *constraints.min_size)) {
+  if (constraints.min_size &&
+      (!side->bid_size || !side->ask_size ||
+       std::min(*side->bid_size, *side->ask_size) < *constraints.min_size)) {
     return because(UnusableLeg::size);
   }
   if (task_->uses_theta && !has_greeks) return because(UnusableLeg::no_theta);
@@ -443,18 +450,19 @@ Place Board::place(std::size_t rung, std::size_t row) const {
       place.at_low += at(limits_.no_breakevens->first);
       place.at_high += at(limits_.no_breakevens->second);
     }
-    const double worth = leg.kind == LegKind::call
-                             ? call
-                             : call - density().mean() * units_per_one + static_cast<double>(strike);
+    const double worth = leg.kind == LegKind::call ? call
+                                                   : call - density().mean() * units_per_one +
+                                                         static_cast<double>(strike);
     place.expected += static_cast<double>(shares) * (worth - static_cast<double>(price)) -
                       static_cast<double>(fee);
     if (task_->uses_theta) {
-      place.theta += static_cast<double>(shares) * units_per_one *
-                     analytics_of(priced(leg.expiry_rung)
-                                      .rows[static_cast<std::size_t>(
-                                          rows_[row].row[static_cast<std::size_t>(leg.expiry_rung)])],
-                                  leg.kind)
-                         ->greeks->theta;
+      place.theta +=
+          static_cast<double>(shares) * units_per_one *
+          analytics_of(priced(leg.expiry_rung)
+                           .rows[static_cast<std::size_t>(
+                               rows_[row].row[static_cast<std::size_t>(leg.expiry_rung)])],
+                       leg.kind)
+              ->greeks->theta;
     }
   }
   return place;
@@ -772,14 +780,14 @@ std::vector<Leg> Board::legs_at(const Rows& rows) const {
   for (std::size_t i = 0; i < task_->rungs; ++i) {
     strikes[i] = rows_[static_cast<std::size_t>(rows[i])].strike;
   }
-  auto legs = make_legs(
-      task_->request.strategy, std::span(strikes).first(task_->rungs), multiplier(),
-      [&](const LegShape& leg, Price) {
-        return leg.kind == LegKind::stock
-                   ? chain().underlying_price
-                   : leg_place(leg, static_cast<std::size_t>(rows[static_cast<std::size_t>(leg.rung)]))
-                         .price;
-      });
+  auto legs = make_legs(task_->request.strategy, std::span(strikes).first(task_->rungs),
+                        multiplier(), [&](const LegShape& leg, Price) {
+                          return leg.kind == LegKind::stock
+                                     ? chain().underlying_price
+                                     : leg_place(leg, static_cast<std::size_t>(
+                                                          rows[static_cast<std::size_t>(leg.rung)]))
+                                           .price;
+                        });
   if (!legs) core::panic("a combination whose legs have no price");
   return *std::move(legs);
 }
@@ -947,8 +955,7 @@ double Board::profile_pop(std::span<const double> profile) const {
   std::size_t g = 0;
   for (const double at : breakevens) {
     while (g < spots.size() && spots[g] / units_per_one <= at) ++g;
-    const bool now = g < spots.size() ? profile[g] > 0.0
-                                      : task_->slopes[task_->rungs] > 0;
+    const bool now = g < spots.size() ? profile[g] > 0.0 : task_->slopes[task_->rungs] > 0;
     if (now == inside) continue;
     const double cdf = density().cdf(at);
     if (now) {
@@ -972,8 +979,8 @@ std::array<double, 3> Board::half_slopes(bool lower) const {
   }
   for (std::size_t rung = from; rung < to; ++rung) {
     // What a rung bends is the same in the half as in the whole.
-    slopes[rung - from + 1] = slopes[rung - from] + static_cast<double>(task_->slopes[rung + 1] -
-                                                                        task_->slopes[rung]);
+    slopes[rung - from + 1] =
+        slopes[rung - from] + static_cast<double>(task_->slopes[rung + 1] - task_->slopes[rung]);
   }
   for (double& slope : slopes) slope *= multiplier();
   return slopes;
@@ -1035,7 +1042,8 @@ Candidate Board::describe(const Rows& rows) const {
     } else {
       out.credit = out.credit - legs[i].entry_price * leg_shape.quantity;
       paid = paid + legs[i].entry_price * (legs[i].quantity * legs[i].multiplier);
-      const auto& at = rows_[static_cast<std::size_t>(rows[static_cast<std::size_t>(leg_shape.rung)])];
+      const auto& at =
+          rows_[static_cast<std::size_t>(rows[static_cast<std::size_t>(leg_shape.rung)])];
       const int in_chain = at.row[static_cast<std::size_t>(leg_shape.expiry_rung)];
       const OptionAnalytics* option = analytics_of(
           priced(leg_shape.expiry_rung).rows[static_cast<std::size_t>(in_chain)], leg_shape.kind);
@@ -1057,8 +1065,8 @@ Candidate Board::describe(const Rows& rows) const {
   if (out.max_loss) {
     out.simple_margin = std::max(*out.max_loss - paid, Money{}) + std::max(paid, Money{});
     if (out.max_profit && *out.max_loss > Money{}) {
-      out.return_on_risk = static_cast<double>(out.max_profit->units()) /
-                           static_cast<double>(out.max_loss->units());
+      out.return_on_risk =
+          static_cast<double>(out.max_profit->units()) / static_cast<double>(out.max_loss->units());
       if (days_to_expiry() > 0) {
         out.annualised_return_simple = *out.return_on_risk * 365.0 / days_to_expiry();
       }

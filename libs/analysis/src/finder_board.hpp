@@ -15,11 +15,12 @@
 //
 // A strategy of up to four strikes is cut in two halves of neighbouring rungs, and nearly all there
 // is to know about a combination is a sum of one number of either half: cost, expected profit,
-// theta, and the profit at any spot. Max loss and max profit are the larger of two such sums, because
-// the line of the upper half, seen from the last strike of the lower one, only moves up and down. A
-// threshold on a ratio, numerator - threshold * denominator >= 0, is therefore a test of sums again.
-// Such sums are "forms"; a "group" of forms is a condition that holds only if one of them is not
-// negative. Over sets of halves the sum of the largest of each form bounds all pairs at once.
+// theta, and the profit at any spot. Max loss and max profit are the larger of two such sums,
+// because the line of the upper half, seen from the last strike of the lower one, only moves up and
+// down. A threshold on a ratio, numerator - threshold * denominator >= 0, is therefore a test of
+// sums again. Such sums are "forms"; a "group" of forms is a condition that holds only if one of
+// them is not negative. Over sets of halves the sum of the largest of each form bounds all pairs at
+// once.
 namespace bifrost::analysis::finder {
 
 inline constexpr std::size_t most_rungs = 4;
@@ -54,7 +55,7 @@ inline constexpr std::size_t samples = columns - sample_0;
 struct Task {
   SearchRequest request;
   std::size_t rungs;
-  std::size_t lower_rungs;  // in the lower half
+  std::size_t lower_rungs;                          // in the lower half
   std::array<std::int64_t, most_rungs + 1> slopes;  // lots, before the first rung and after each
   std::int64_t stock_lots;
   /// One objective of weight 1 that is linear or a ratio; nothing: a weighted sum or pop.
@@ -87,8 +88,8 @@ struct BoardRow {
   std::array<int, 2> row;
 };
 
-/// What a place of a strategy of several expiries is worth when the first expires, at the spots of the
-/// model; see front_model_spots().
+/// What a place of a strategy of several expiries is worth when the first expires, at the spots of
+/// the model; see front_model_spots().
 struct Profiles {
   std::vector<double> spots;  // price units
   std::vector<double> calls;  // of the density, at the spots; price units
@@ -123,7 +124,7 @@ struct Line {
 struct Node {
   int begin;  // members
   int end;
-  int left;   // children; -1: a leaf
+  int left;  // children; -1: a leaf
   int right;
   std::array<int, 4> rows;  // first and last row of the first rung, then of the second
   int least_first;          // rows of members, first and last rung
@@ -134,8 +135,8 @@ struct Node {
   int size() const { return end - begin; }
 };
 
-/// All choices of strikes for half of the rungs, as columns. With a tree of boxes in rows, or in the
-/// order of their first row.
+/// All choices of strikes for half of the rungs, as columns. With a tree of boxes in rows, or in
+/// the order of their first row.
 struct Half {
   std::size_t rungs = 0;
   std::vector<int> first;  // row of its first rung; without rungs INT_MAX
@@ -176,8 +177,8 @@ struct Bounds {
 
 class Board {
  public:
-  /// `at` are indices into the expiries, one per expiry rung. unavailable without an underlying price
-  /// where one is needed, invalid_input for a chain outside exact money.
+  /// `at` are indices into the expiries, one per expiry rung. unavailable without an underlying
+  /// price where one is needed, invalid_input for a chain outside exact money.
   static core::Result<Board> make(const Task& task, std::span<const SearchExpiry> expiries,
                                   std::vector<std::size_t> at);
 
@@ -206,8 +207,8 @@ class Board {
 
   /// Limits in units, for conditions and verdicts alike.
   struct Limits {
-    std::optional<std::int64_t> credit;  // price units
-    std::optional<std::int64_t> loss;    // money units
+    std::optional<std::int64_t> credit;                                  // price units
+    std::optional<std::int64_t> loss;                                    // money units
     std::optional<std::pair<std::int64_t, std::int64_t>> no_breakevens;  // spots, price units
   };
   const Limits& limits() const { return limits_; }
@@ -269,7 +270,7 @@ class Board {
   std::array<bool, columns> used_{};
   std::array<std::vector<Place>, most_rungs> places_;
   std::array<std::vector<int>, most_rungs> place_of_row_;  // -1: the row cannot be used
-  std::optional<double> nearest_breakeven_;  // per share
+  std::optional<double> nearest_breakeven_;                // per share
   std::int64_t stock_price_ = 0;
   double stock_expected_ = 0.0;
   std::optional<Profiles> profiles_;

@@ -11,7 +11,7 @@ namespace bifrost::analysis::finder {
 namespace {
 
 constexpr double units_per_one = Price::units_per_one;
-constexpr double widest = 1e11;      // currency: beyond all strikes
+constexpr double widest = 1e11;     // currency: beyond all strikes
 constexpr double rounding = 1e-12;  // of the largest amounts that are added
 
 }  // namespace
@@ -103,7 +103,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     for (const auto& form : forms) out.push_back(moved(form, weight, constant));
     return out;
   };
-  if (!task.unlimited_gain()) constrain(Unfit::no_profit, units_per_one, all_moved(gains, 1.0, -0.5));
+  if (!task.unlimited_gain())
+    constrain(Unfit::no_profit, units_per_one, all_moved(gains, 1.0, -0.5));
   if (!task.unlimited_loss()) {
     constrain(Unfit::no_risk, units_per_one, all_moved(most_losses, 1.0, -0.5));
   }
@@ -140,7 +141,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     return indices;
   };
   // The objective. Forms of a ratio are weighed anew for each threshold.
-  const auto ratio = [&](const std::vector<Form>& numerators, const std::vector<Form>& at_least_these,
+  const auto ratio = [&](const std::vector<Form>& numerators,
+                         const std::vector<Form>& at_least_these,
                          const std::vector<Form>& at_most_these, bool or_zero) {
     const auto against = [&](const std::vector<Form>& denominators) {
       std::vector<std::vector<std::size_t>> by_numerator;
@@ -216,7 +218,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
           break;
       }
     }
-    if (!alone.terms.empty()) parts_.push_back({.numerators = {add(alone)}, .denominators = {}, .least = {}});
+    if (!alone.terms.empty())
+      parts_.push_back({.numerators = {add(alone)}, .denominators = {}, .least = {}});
     if (!on_loss.terms.empty() || on_risk > 0.0) {
       // Return on risk is positive: with a negative weight it adds nothing to a bound.
       Part part{.numerators = {},
@@ -278,7 +281,8 @@ void Conditions::fill(std::size_t form) {
         }
       } else {
         highest = most[static_cast<std::size_t>(node.left)];
-        if (node.right >= 0) highest = std::max(highest, most[static_cast<std::size_t>(node.right)]);
+        if (node.right >= 0)
+          highest = std::max(highest, most[static_cast<std::size_t>(node.right)]);
       }
       most[n] = highest;
     }
@@ -287,7 +291,7 @@ void Conditions::fill(std::size_t form) {
   one_half(*upper_, 0.0, upper_values_[form], upper_most_[form]);
 }
 
-void Conditions::set_threshold(std::optional<double> threshold) {
+void Conditions::set_threshold(std::optional<double> threshold, Edge edge) {
   threshold_ = threshold;
   objective_.clear();
   const auto& task = board_->task();
@@ -298,12 +302,13 @@ void Conditions::set_threshold(std::optional<double> threshold) {
     for (const auto& [index, numerator, denominator] : ratios_) {
       Form& form = forms_[index];
       form.terms = numerator;
-      for (const auto& [column, weight] : denominator) form.terms.emplace_back(column, -at * weight);
+      for (const auto& [column, weight] : denominator)
+        form.terms.emplace_back(column, -at * weight);
       double sum = std::abs(constant);
       for (const auto& [column, weight] : form.terms) sum += std::abs(weight) * largest_[column];
       largest = std::max(largest, sum);
     }
-    tolerance_ = rounding * largest;
+    tolerance_ = (edge == Edge::generous ? rounding : -rounding) * largest;
     for (const auto& groups : {at >= 0.0 ? reaching_ : sinking_}) {
       for (const auto& forms : groups) {
         for (const std::size_t index : forms) {
@@ -313,8 +318,8 @@ void Conditions::set_threshold(std::optional<double> threshold) {
       }
     }
     if (at >= 0.0) {
-      // Some numerator must reach the threshold against all denominators: as groups, every choice of
-      // a denominator for each numerator.
+      // Some numerator must reach the threshold against all denominators: as groups, every choice
+      // of a denominator for each numerator.
       objective_.push_back({});
       for (const auto& forms : reaching_) {
         std::vector<Group> longer;
@@ -399,8 +404,8 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
     return most_of(forms, lower_node, upper_node);
   };
   if (board_->task().plain) {
-    // numerator - threshold * denominator <= excess < 0, so that the ratio stays below the threshold
-    // by at least -excess / (the largest denominator).
+    // numerator - threshold * denominator <= excess < 0, so that the ratio stays below the
+    // threshold by at least -excess / (the largest denominator).
     if (!threshold_) return infinity;
     double excess = infinity;
     for (const auto& group : objective_) excess = std::min(excess, most_of_nodes(group.forms));
@@ -414,10 +419,11 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
     if (part.denominators.empty()) {
       total += numerator;
     } else if (numerator > 0.0) {
-      // The largest of the denominators is at least the least value of each; a loss that counts is at
-      // least one unit.
+      // The largest of the denominators is at least the least value of each; a loss that counts is
+      // at least one unit.
       double least = 1.0;
-      for (const std::size_t form : part.least) least = std::max(least, -most(form, lower_node, upper_node));
+      for (const std::size_t form : part.least)
+        least = std::max(least, -most(form, lower_node, upper_node));
       total += numerator / least;
     } else {
       total += numerator / most_of_nodes(part.denominators);

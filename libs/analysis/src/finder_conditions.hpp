@@ -10,15 +10,19 @@
 namespace bifrost::analysis::finder {
 
 /// What a combination must fulfil, as groups of forms over two halves, and at a threshold the
-/// objective too. Necessary conditions, a shade on the generous side: who passes is looked at by
-/// itself.
+/// objective too. With one expiry the constraints among them, but for breakevens, are exact; the
+/// objective is a shade to one side.
 class Conditions {
  public:
   /// The halves must outlive this.
   Conditions(const Board& board, const Half& lower, const Half& upper);
 
-  /// From now on scores below `threshold` fail; nothing: all scores do.
-  void set_threshold(std::optional<double> threshold);
+  enum class Edge : std::uint8_t {
+    generous,  // who does not pass has no score as high
+    strict,    // who passes has a higher score, and with one expiry fits but for breakevens and pop
+  };
+  /// From now on scores below `threshold` fail; nothing: all scores pass.
+  void set_threshold(std::optional<double> threshold, Edge edge = Edge::generous);
 
   /// Pairs of lower member `i` with members of the upper half, for the kernels. Valid until the
   /// threshold changes.
@@ -69,8 +73,8 @@ class Conditions {
     std::vector<std::pair<Column, double>> denominator;
   };
   std::vector<Ratio> ratios_;
-  // By numerator its forms against each denominator: those that none is less than, for thresholds that
-  // are not negative; those of which the largest is not exceeded, for others.
+  // By numerator its forms against each denominator: those that none is less than, for thresholds
+  // that are not negative; those of which the largest is not exceeded, for others.
   std::vector<std::vector<std::size_t>> reaching_;
   std::vector<std::vector<std::size_t>> sinking_;
   bool per_unit_ = false;  // the denominator is one unit of currency
@@ -89,11 +93,11 @@ class Conditions {
   std::vector<std::optional<Unfit>> names_;
 
   // For bounds on scores; indices of forms.
-  std::vector<std::size_t> denominators_;  // the largest of them is the denominator
-  struct Part {                            // of a weighted sum
-    std::vector<std::size_t> numerators;   // the largest of them
-    std::vector<std::size_t> denominators; // none: 1
-    std::vector<std::size_t> least;        // the denominators, negated
+  std::vector<std::size_t> denominators_;   // the largest of them is the denominator
+  struct Part {                             // of a weighted sum
+    std::vector<std::size_t> numerators;    // the largest of them
+    std::vector<std::size_t> denominators;  // none: 1
+    std::vector<std::size_t> least;         // the denominators, negated
   };
   std::vector<Part> parts_;
   double pop_weight_ = 0.0;

@@ -39,7 +39,8 @@ std::optional<bool> Judge::pop_fits_by_bounds(int i, int j) const {
 bool Judge::pop_fits(int i, int j) const {
   const auto fits = pop_fits_by_bounds(i, j);
   return fits ? *fits
-              : board_->exact_pop(*lower_, i, *upper_, j) >= board_->task().request.constraints.min_pop;
+              : board_->exact_pop(*lower_, i, *upper_, j) >=
+                    board_->task().request.constraints.min_pop;
 }
 
 std::optional<Unfit> Judge::unfit(int i, int j) const {
@@ -100,6 +101,15 @@ void Judge::offer(int i, int j, std::optional<double> threshold, Ranking& rankin
 }
 
 bool Judge::comes_before(int i, int j, const Choice& than) const {
+  if (!board_->task().uses_pop) {
+    const auto features = board_->features(*lower_, i, *upper_, j);
+    const double score = board_->score(features, 0.0);
+    if (score < than.score) return false;
+    if (score > than.score) {
+      return !board_->unfit(features, *lower_, i, *upper_, j) && pop_fits(i, j) &&
+             board_->breakevens_fit(board_->rows(*lower_, i, *upper_, j));
+    }
+  }
   const auto made = choice(i, j, than.score);
   return made && better(*made, than);
 }

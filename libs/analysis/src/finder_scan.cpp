@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "finder_search.hpp"
 
@@ -61,8 +62,8 @@ bool Progress::account(std::int64_t combinations, const Ranking& ranking) {
   // A call costs next to nothing beside what was done since the last one.
   if (++calls_ % 64 != 0 && done_ < last_report_ + 0.01 * total_) return true;
   last_report_ = done_;
-  stopped_ = !on_progress_({.share = total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0,
-                            .found = ranking.size()});
+  stopped_ = !on_progress_(
+      {.share = total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0, .found = ranking.size()});
   return !stopped_;
 }
 
@@ -133,19 +134,37 @@ std::int64_t count_better(const Board& board, std::size_t index, const Half& low
   const auto passing = passing_pairs();
   const Judge judge(board, index, lower, upper);
   const Ranking none(1);
+  const auto& task = board.task();
   conditions.set_threshold(than.score);
+  // Most are better for certain, and need not be looked at.
+  std::optional<Conditions> certain;
+  if (task.plain && !task.several_expiries && !task.request.constraints.breakevens &&
+      task.request.constraints.min_pop <= 0.0) {
+    certain.emplace(board, lower, upper);
+    certain->set_threshold(than.score, Conditions::Edge::strict);
+  }
   std::vector<int> found(static_cast<std::size_t>(upper.size()));
   std::int64_t better = 0;
   std::int64_t until_report = 0;
+  std::int64_t work = 0;  // judging one costs as much as a hundred tests
   for_each_tile(lower, upper, [&](int i, long from, long to) {
-    const long count = passing(conditions.test(i), from, to, found.data(), nullptr);
-    for (long k = 0; k < count; ++k) {
-      if (judge.comes_before(i, found[static_cast<std::size_t>(k)], than)) ++better;
+    const auto test = conditions.test(i);
+    const long sure = certain ? passing(certain->test(i), from, to, nullptr, nullptr) : 0;
+    const bool all_sure = certain && passing(test, from, to, nullptr, nullptr) == sure;
+    long judged = 0;
+    if (all_sure) {
+      better += sure;
+    } else {
+      judged = passing(test, from, to, found.data(), nullptr);
+      for (long k = 0; k < judged; ++k) {
+        if (judge.comes_before(i, found[static_cast<std::size_t>(k)], than)) ++better;
+      }
     }
-    until_report += to - from + 100 * count;
-    if (until_report < 5'000'000) return true;
-    until_report = 0;
-    return progress.account(to - from, none);
+    until_report += to - from;
+    work += to - from + 100 * judged;
+    if (work < 5'000'000) return true;
+    work = 0;
+    return progress.account(std::exchange(until_report, 0), none);
   });
   return better;
 }

@@ -10,7 +10,8 @@ namespace bifrost::analysis::finder {
 /// Counts what is accounted for over all boards and asks now and then whether to go on.
 class Progress {
  public:
-  Progress(const OnProgress& on_progress, double total) : on_progress_(on_progress), total_(total) {}
+  Progress(const OnProgress& on_progress, double total)
+      : on_progress_(on_progress), total_(total) {}
 
   /// False: stop.
   bool account(std::int64_t combinations, const Ranking& ranking);

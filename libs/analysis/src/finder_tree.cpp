@@ -111,7 +111,8 @@ class PopProfiles {
     }
   }
 
-  // A half's profit is linear between its strikes: its most in a cell lies at an edge or at a strike.
+  // A half's profit is linear between its strikes: its most in a cell lies at an edge or at a
+  // strike.
   void add(const Side& side, int member, Profile& most) const {
     const auto m = static_cast<std::size_t>(member);
     const auto& half = side.half;
@@ -144,7 +145,8 @@ class PopProfiles {
     }
     if (half_slopes[half.rungs] > 0.0) most[cells - 1] = std::numeric_limits<float>::infinity();
     for (std::size_t r = 0; r < half.rungs; ++r) {
-      const auto cell = std::upper_bound(edges_.begin(), edges_.end(), strikes[r]) - edges_.begin() - 1;
+      const auto cell =
+          std::upper_bound(edges_.begin(), edges_.end(), strikes[r]) - edges_.begin() - 1;
       raise(most[static_cast<std::size_t>(cell)], value(strikes[r]));
     }
   }
@@ -261,8 +263,7 @@ class BranchAndBound {
         }
       }
       std::array<int, 64> found;
-      const long count =
-          passing_(conditions_.test(i), y.begin, y.end, found.data(), nullptr);
+      const long count = passing_(conditions_.test(i), y.begin, y.end, found.data(), nullptr);
       for (long k = 0; k < count; ++k) {
         const int j = found[static_cast<std::size_t>(k)];
         if (!ordered && upper_.first[static_cast<std::size_t>(j)] <= last) continue;

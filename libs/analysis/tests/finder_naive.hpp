@@ -49,8 +49,8 @@ inline std::optional<double> theta(const PricedChain& priced, std::size_t row, L
   return option->greeks->theta;
 }
 
-inline bool leg_usable(const SearchRequest& request, const PricedChain& priced,
-                       const LegShape& leg, std::size_t row) {
+inline bool leg_usable(const SearchRequest& request, const PricedChain& priced, const LegShape& leg,
+                       std::size_t row) {
   const auto& limits = request.constraints;
   const auto* quote = side(priced.chain.rows[row], leg.kind);
   if (quote == nullptr || !entry_price(*quote, leg.quantity > 0, request.fill)) return false;
@@ -101,13 +101,14 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
     }
     const auto row = rows[static_cast<std::size_t>(shape.rung)];
     if (!leg_usable(request, priced, shape, row)) return;
-    const Price price = *entry_price(*side(priced.chain.rows[row], shape.kind), shape.quantity > 0,
-                                     request.fill);
+    const Price price =
+        *entry_price(*side(priced.chain.rows[row], shape.kind), shape.quantity > 0, request.fill);
     legs.push_back({shape.kind, shape.quantity, priced.chain.rows[row].strike, price,
                     priced.chain.multiplier});
     credit = credit - price * shape.quantity;
     paid = paid + price * (std::int64_t{shape.quantity} * priced.chain.multiplier);
-    decay += theta(priced, row, shape.kind).value_or(0.0) * shape.quantity * priced.chain.multiplier;
+    decay +=
+        theta(priced, row, shape.kind).value_or(0.0) * shape.quantity * priced.chain.multiplier;
     contracts += std::abs(shape.quantity);
   }
   ++result.census.combinations;
@@ -128,11 +129,10 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
   }
   if (limits.breakevens) {
     const double spot = priced.chain.underlying_price->value();
-    const double distance =
-        limits.breakevens->unit == BreakevenDistance::Unit::percent
-            ? spot * limits.breakevens->distance / 100.0
-            : spot * limits.breakevens->distance * *priced.atm_implied_vol *
-                  std::sqrt(priced.years_to_expiry);
+    const double distance = limits.breakevens->unit == BreakevenDistance::Unit::percent
+                                ? spot * limits.breakevens->distance / 100.0
+                                : spot * limits.breakevens->distance * *priced.atm_implied_vol *
+                                      std::sqrt(priced.years_to_expiry);
     for (const double breakeven : payoff.breakevens) {
       if (std::abs(breakeven - spot) < distance) return against(Unfit::breakevens);
     }
@@ -208,9 +208,9 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
     if (!row || !leg_usable(request, chain, shape, *row)) return;
     const auto& option = shape.kind == LegKind::call ? chain.rows[*row].call : chain.rows[*row].put;
     if (shape.expiry_rung > 0 && (!option || !option->implied_vol)) return;
-    const double price = entry_price(*side(chain.chain.rows[*row], shape.kind), shape.quantity > 0,
-                                     request.fill)
-                             ->value();
+    const double price =
+        entry_price(*side(chain.chain.rows[*row], shape.kind), shape.quantity > 0, request.fill)
+            ->value();
     const double fee = std::abs(shape.quantity) * request.fee_per_contract.value();
     held.push_back({shape.kind, 100.0 * shape.quantity,
                     strikes[static_cast<std::size_t>(shape.rung)].value(), price,
@@ -225,8 +225,8 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
   std::vector<double> profit(spots.size(), -cost);
   for (const auto& leg : held) {
     for (std::size_t g = 0; g < spots.size(); ++g) {
-      double worth = std::max(leg.kind == LegKind::call ? spots[g] - leg.strike
-                                                        : leg.strike - spots[g], 0.0);
+      double worth =
+          std::max(leg.kind == LegKind::call ? spots[g] - leg.strike : leg.strike - spots[g], 0.0);
       if (leg.later) {
         const double discount =
             priced[1]->parity.discount_factor / priced[0]->parity.discount_factor;
@@ -246,7 +246,8 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
   const double gain = *std::ranges::max_element(profit);
   if (gain < 1e-4) return against(Unfit::no_profit);
   if (loss < 1e-4) return against(Unfit::no_risk);
-  if (limits.min_credit && credit < limits.min_credit->value() - 1e-9) return against(Unfit::credit);
+  if (limits.min_credit && credit < limits.min_credit->value() - 1e-9)
+    return against(Unfit::credit);
   if (limits.max_loss && loss > *limits.max_loss) return against(Unfit::max_loss);
   // Probability and mean of the broken line, segment by segment.
   double pop = 0.0;
@@ -347,14 +348,12 @@ inline Result search(const SearchRequest& request, std::span<const SearchExpiry>
       examine(request, expiries[index], index, rows, result);
     } while (std::prev_permutation(mask.begin(), mask.end()));
   }
-  std::sort(result.qualified.begin(), result.qualified.end(),
-            [](const Choice& a, const Choice& b) {
-              // Equal scores may differ in their last bits here: the naive way adds in another order.
-              const double tolerance = 1e-12 * std::max(std::abs(a.score), std::abs(b.score));
-              if (std::abs(a.score - b.score) > tolerance) return a.score > b.score;
-              return std::tuple(-a.pop, a.expiry, a.strikes) <
-                     std::tuple(-b.pop, b.expiry, b.strikes);
-            });
+  std::sort(result.qualified.begin(), result.qualified.end(), [](const Choice& a, const Choice& b) {
+    // Equal scores may differ in their last bits here: the naive way adds in another order.
+    const double tolerance = 1e-12 * std::max(std::abs(a.score), std::abs(b.score));
+    if (std::abs(a.score - b.score) > tolerance) return a.score > b.score;
+    return std::tuple(-a.pop, a.expiry, a.strikes) < std::tuple(-b.pop, b.expiry, b.strikes);
+  });
   return result;
 }
 

@@ -57,10 +57,13 @@ void expect_candidates(const SearchRequest& request, const FinderResult& found,
       continue;
     }
     EXPECT_FALSE(of_whole_amounts(request)) << "rank " << i;
-    EXPECT_TRUE(std::ranges::any_of(naive.qualified, [&](const naive::Choice& other) {
-      return other.strikes == strikes && other.expiry == ours.expiries[0] &&
-             std::abs(other.score - theirs.score) <= tolerance;
-    })) << "rank " << i;
+    EXPECT_TRUE(std::ranges::any_of(naive.qualified,
+                                    [&](const naive::Choice& other) {
+                                      return other.strikes == strikes &&
+                                             other.expiry == ours.expiries[0] &&
+                                             std::abs(other.score - theirs.score) <= tolerance;
+                                    }))
+        << "rank " << i;
   }
 }
 
@@ -256,8 +259,8 @@ TEST(Finder, SearchesSeveralExpiriesAsOneBoard) {
   EXPECT_EQ(find_best(ask(iron_condor), expiries).error().code, core::Errc::invalid_input);
 }
 
-std::vector<Market> term_structure(std::mt19937& random, int expiries, double lowest, double highest,
-                                   double step) {
+std::vector<Market> term_structure(std::mt19937& random, int expiries, double lowest,
+                                   double highest, double step) {
   std::vector<Market> markets;
   for (int i = 0; i < expiries; ++i) {
     SyntheticMarket made;
@@ -313,12 +316,16 @@ TEST(Finder, RanksStrategiesOfTwoExpiriesUnderTheirModel) {
             EXPECT_FALSE(ours.payoff);
             const double tolerance = 1e-7 * std::max(1.0, std::abs(naive.qualified[i].score));
             EXPECT_NEAR(ours.score, naive.qualified[i].score, tolerance) << "rank " << i;
-            EXPECT_TRUE(std::ranges::any_of(naive.qualified, [&](const naive::Choice& other) {
-              return other.strikes == strikes_of(shape, ours) &&
-                     pairs[other.expiry] == std::pair{ours.expiries.at(0), ours.expiries.at(1)} &&
-                     std::abs(other.score - ours.score) <= tolerance &&
-                     std::abs(other.pop - ours.pop) <= 1e-7;
-            })) << "rank " << i;
+            EXPECT_TRUE(std::ranges::any_of(
+                naive.qualified,
+                [&](const naive::Choice& other) {
+                  return other.strikes == strikes_of(shape, ours) &&
+                         pairs[other.expiry] ==
+                             std::pair{ours.expiries.at(0), ours.expiries.at(1)} &&
+                         std::abs(other.score - ours.score) <= tolerance &&
+                         std::abs(other.pop - ours.pop) <= 1e-7;
+                }))
+                << "rank " << i;
             ++compared;
           }
         }
@@ -457,8 +464,8 @@ TEST(Finder, SearchesAnyStrategy) {
   // Crooked in every segment, with stock, and with slope between the halves.
   static constexpr std::array crooked_legs{
       LegShape{LegKind::stock, +1, no_rung}, LegShape{LegKind::put, +2, 0},
-      LegShape{LegKind::put, -1, 1}, LegShape{LegKind::call, -1, 1}, LegShape{LegKind::call, +2, 2},
-      LegShape{LegKind::call, -2, 3}};
+      LegShape{LegKind::put, -1, 1},         LegShape{LegKind::call, -1, 1},
+      LegShape{LegKind::call, +2, 2},        LegShape{LegKind::call, -2, 3}};
   std::mt19937 random(3);
   const auto in = damaged_market(random);
   auto request = ask({"ratio_butterfly", butterfly_legs}, Objective::return_on_risk, 40);

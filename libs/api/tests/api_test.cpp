@@ -612,9 +612,9 @@ TEST_F(Api, RefusesWhatTheFinderCannotRank) {
   EXPECT_EQ(get(april_of_xsp + "martingale").status, 404);
   EXPECT_EQ(get("/api/find/NONE?strategy=iron_condor").status, 404);
   EXPECT_EQ(get("/api/find/XSP?expiry=2026-05-15&strategy=iron_condor").status, 404);
-  // Nothing bounds the loss.
-  EXPECT_EQ(get(april_of_xsp + "short_strangle").status, 400);
-  EXPECT_EQ(get(april_of_xsp + "short_strangle&objective=expected_profit").status, 200);
+  // Nothing bounds the loss, so the default ranks by what it has.
+  EXPECT_EQ(get(april_of_xsp + "short_strangle&objective=return_on_risk").status, 400);
+  EXPECT_EQ(get_as<Found>(april_of_xsp + "short_strangle").objective, "expected_profit");
   EXPECT_EQ(get(april_of_xsp + "iron_condor&objective=luck").status, 400);
   EXPECT_EQ(get("/api/find/XSP?strategy=iron_condor&why_not=90,95,105,110").status, 400);
   EXPECT_EQ(get(april_of_xsp + "iron_condor&why_not=90,95,105").status, 400);

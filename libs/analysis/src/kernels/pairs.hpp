@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Tests of many sums a[f] + b[f][j] at once; see finder_board.hpp for what they mean. Compiled three
-// times like the chain kernels, and as they are without standard headers.
+// Tests of many sums a[f] + b[f][j] at once; see finder_board.hpp for what they mean. Compiled
+// three times like the chain kernels, and as they are without standard headers.
 namespace bifrost::analysis::kernels {
 
 /// Forms in groups of neighbours. A pair passes a group when one of its forms is not negative.
@@ -16,9 +16,9 @@ struct PairTest {
   long one;
 };
 
-/// Those of the partners [from, to) that pass every group, ascending, into `out`, which has room for
-/// all of them. Returns how many. `passed[g]`, where not null, grows by how many pass group g and
-/// all before it.
+/// Those of the partners [from, to) that pass every group, ascending, into `out`, which has room
+/// for all of them. Returns how many. `passed[g]`, where not null, grows by how many pass group g
+/// and all before it.
 using PassingPairs = long (*)(const PairTest&, long from, long to, int* out, long long* passed);
 
 struct PairKernels {

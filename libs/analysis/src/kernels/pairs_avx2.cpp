@@ -20,7 +20,8 @@ inline Vector larger(Vector a, Vector b) {
 }
 /// Bit i: lane i is not negative.
 inline unsigned not_negative(Vector a) {
-  return static_cast<unsigned>(_mm256_movemask_pd(_mm256_cmp_pd(a, _mm256_setzero_pd(), _CMP_GE_OQ)));
+  return static_cast<unsigned>(
+      _mm256_movemask_pd(_mm256_cmp_pd(a, _mm256_setzero_pd(), _CMP_GE_OQ)));
 }
 
 #include "pairs.inc"

@@ -92,7 +92,7 @@ struct Constraints {
   /// Positive and finite. What no combination can lose limits nothing.
   std::optional<double> max_loss = std::nullopt;
   std::optional<BreakevenDistance> breakevens = std::nullopt;
-  double min_pop = 0.0;                              // 0 to 1
+  double min_pop = 0.0;                                  // 0 to 1
   std::optional<int> min_days_to_expiry = std::nullopt;  // of every expiry of the strategy
   std::optional<int> max_days_to_expiry = std::nullopt;
 };
@@ -118,14 +118,14 @@ struct SearchRequest {
 // loss and expected profit included, is exact under this model and nothing without it
 // (model_dependent).
 
-/// The spots of that model, currency per share, ascending: 0, `strikes`, pop_cell_edges() of the first
-/// expiry's density, the ends of the stretch without breakevens if there is one, and twice the highest
-/// of them. Beyond the last one a position moves by its calls and shares.
+/// The spots of that model, currency per share, ascending: 0, `strikes`, pop_cell_edges() of the
+/// first expiry's density, the ends of the stretch without breakevens if there is one, and twice
+/// the highest of them. Beyond the last one a position moves by its calls and shares.
 std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
                                       std::optional<std::pair<Price, Price>> no_breakevens);
 
-/// At whose quantiles, and at the first and the last spot, the finder samples profits under that model
-/// to bound losses from below.
+/// At whose quantiles, and at the first and the last spot, the finder samples profits under that
+/// model to bound losses from below.
 inline constexpr std::array<double, 6> front_sample_levels{0.001, 0.05, 0.3, 0.7, 0.95, 0.999};
 
 /// One listed expiry. Both are used, not copied, while find_best() or its like runs.
@@ -225,8 +225,8 @@ struct CertificateClass {
   End end;
   std::optional<Unfit> why;  // of `unfit`
   /// bounded: no score exceeds it; it lies below the threshold. unfit by pop: no probability
-  /// exceeds it. unfit otherwise: no combination comes closer to fulfilling the constraint, negative,
-  /// in the constraint's own unit. visited: 0.
+  /// exceeds it. unfit otherwise: no combination comes closer to fulfilling the constraint,
+  /// negative, in the constraint's own unit. visited: 0.
   double bound;
 
   friend bool operator==(const CertificateClass&, const CertificateClass&) = default;
@@ -263,9 +263,9 @@ struct FinderResult {
 };
 
 /// The `keep` combinations with the highest score over every expiry given and every listed strike;
-/// equals by higher pop, then by earlier expiries, then by lower strikes. No combination that is not
-/// returned comes before one that is. invalid_input for values out of range, an objective that the
-/// strategy has no value for, more than four strikes, expiries not ascending, a chain without a
+/// equals by higher pop, then by earlier expiries, then by lower strikes. No combination that is
+/// not returned comes before one that is. invalid_input for values out of range, an objective that
+/// the strategy has no value for, more than four strikes, expiries not ascending, a chain without a
 /// multiplier or with prices beyond exact money (9e11 in currency, all legs together); unavailable
 /// when strategies with stock or a constraint on breakevens lack an underlying price; cancelled.
 core::Result<FinderResult> find_best(const SearchRequest& request,
@@ -280,17 +280,17 @@ struct NamedCombination {
 
 /// Why a leg cannot be used at all. In the order in which it is looked for.
 enum class UnusableLeg : std::uint8_t {
-  days_to_expiry,     // its expiry is outside the window
-  not_listed,         // no such strike, or not of that right
-  no_price,           // its quotes give none at this fill
-  in_the_money,       // sold in the money
-  no_delta,           // there is a window, and no delta
-  delta,              // outside the window
+  days_to_expiry,  // its expiry is outside the window
+  not_listed,      // no such strike, or not of that right
+  no_price,        // its quotes give none at this fill
+  in_the_money,    // sold in the money
+  no_delta,        // there is a window, and no delta
+  delta,           // outside the window
   spread,
   open_interest,
   size,
-  no_theta,           // the objective needs one
-  no_vol,             // it outlives the first expiry, and is repriced there
+  no_theta,  // the objective needs one
+  no_vol,    // it outlives the first expiry, and is repriced there
 };
 std::string_view to_string(UnusableLeg why);
 
@@ -303,18 +303,19 @@ struct WhyNot {
   std::optional<Leg> unusable;
   std::optional<Unfit> unfit;          // the first constraint it breaks
   std::optional<Candidate> candidate;  // itself, whether it fits or not, if its payoff has a score
-  /// 1 is the best. Of those that fulfil the constraints so many less one come before it; counted by
-  /// looking at all. Also for one that breaks a constraint: where it would stand.
+  /// 1 is the best. Of those that fulfil the constraints so many less one come before it; counted
+  /// by looking at all. Also for one that breaks a constraint: where it would stand.
   std::optional<std::int64_t> rank;
-  /// Its score in the middle of the spreads and without fees; above `threshold` it is the costs that
-  /// keep it off.
+  /// Its score in the middle of the spreads and without fees; above `threshold` it is the costs
+  /// that keep it off.
   std::optional<double> score_without_costs;
   /// What the last on the list scores; nothing when the list is not full.
   std::optional<double> threshold;
 };
 
 /// Where a combination stands, and what keeps it off the list. Errors as find_best(), and
-/// invalid_input for expiries or strikes that are not as many as the strategy has, or not ascending.
+/// invalid_input for expiries or strikes that are not as many as the strategy has, or not
+/// ascending.
 core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const SearchExpiry> expiries,
                              const NamedCombination& combination,
                              const OnProgress& on_progress = {});
