@@ -202,7 +202,7 @@ export function find(front, later, query) {
     return { ...named, delta, gamma, theta, vega, days };
   };
   let combinations = 0;
-  const score = scores[query.objective ?? 'expected_profit_on_max_loss'];
+  const score = scores[query.objective ?? 'return_on_risk'];
   const best = [];
   for (const at of choices(rows, shape.strikes)) {
     const legs = shape.legs.map((l) => place(l, at));
@@ -234,7 +234,7 @@ export function find(front, later, query) {
   return {
     symbol: front.symbol,
     strategy: query.strategy,
-    objective: query.objective ?? 'expected_profit_on_max_loss',
+    objective: query.objective ?? 'return_on_risk',
     as_of: front.as_of,
     age_seconds: front.age_seconds,
     source: front.source,
@@ -242,6 +242,7 @@ export function find(front, later, query) {
     style: 'american',
     fill_position: fill,
     fee_per_contract: 0,
+    min_pop: Number(query.min_pop ?? 0),
     short_strikes: 'out_of_the_money',
     expiries: shape.expiries > 1 ? [searched(front), searched(later)] : [searched(front)],
     left_out: [],

@@ -738,6 +738,8 @@ export interface components {
             /** Format: double */
             fee_per_contract: number;
             short_strikes: components["schemas"]["ShortStrikes"];
+            /** Format: double */
+            min_pop: number;
             expiries: components["schemas"]["SearchedExpiry"][];
             /** @description expiries that could not take part, and why */
             left_out: components["schemas"]["LeftOutExpiry"][];
@@ -1792,7 +1794,7 @@ export interface operations {
                 at?: string;
                 /** @description when the options may be exercised; default: by the underlying */
                 style?: components["schemas"]["ExerciseStyle"];
-                /** @description what to rank by: expected_profit, expected_profit_on_max_loss (default), expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2 */
+                /** @description what to rank by: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2. Default: return_on_risk with min_pop 0.6; expected_profit_on_max_loss where profit has no bound, expected_profit where loss has none */
                 objective?: string;
                 /** @description where the underlying may settle: as the fitted smile prices it (default), or lognormal at the at-the-money volatility */
                 density?: components["schemas"]["DensityKind"];
@@ -1802,7 +1804,7 @@ export interface operations {
                 fee_per_contract?: number;
                 /** @description where options may be sold: out of the money by the forward (default), or anywhere */
                 short_strikes?: components["schemas"]["ShortStrikes"];
-                /** @description probability of profit */
+                /** @description probability of profit at least; default 0, or 0.6 with the default objective */
                 min_pop?: number;
                 /** @description largest loss accepted */
                 max_loss?: number;

@@ -71,6 +71,12 @@ export function Payoff(props: {
 
   const at = reading === null ? null : Math.max(frame.low, Math.min(frame.high, reading));
   const profit = at === null ? null : profit_at(points, at);
+  // Its label stands above the drawing, beside that of the spot.
+  const band_has_room =
+    band !== null &&
+    band.low > frame.low &&
+    band.high < frame.high &&
+    (spot === null || Math.abs(x(spot) - x(band.low)) > 80);
   const digits = frame.high - frame.low > 200 ? 0 : frame.high - frame.low > 20 ? 1 : 2;
   const pointed = (event: PointerEvent<SVGSVGElement>) => {
     const left = event.currentTarget.getBoundingClientRect().left;
@@ -141,8 +147,8 @@ export function Payoff(props: {
             clip={clip}
           />
         )}
-        {band && band.low > frame.low && band.high < frame.high && (
-          <text className="sigma-label" x={x(band.low) + 5} y={margin.top + 12}>
+        {band && band_has_room && (
+          <text className="sigma-label" x={x(band.low)} y={margin.top - 10}>
             {`68\u202f%`}
           </text>
         )}

@@ -38,7 +38,11 @@ export function ProfitMap(props: {
       <>
         {exchange_date_after(as_of, days)}
         <small>
-          {i === last ? 'expiry' : days === 0 ? 'now' : `in ${decimal(days, 0)}\u202fd`}
+          {i === last
+            ? 'expiry'
+            : days === 0
+              ? 'now'
+              : time_words(days, table.days_forward[last] as number)}
         </small>
       </>
     );
@@ -106,6 +110,12 @@ export function ProfitMap(props: {
       </table>
     </div>
   );
+}
+
+/** "in 5 d"; finer where two dates would read the same. */
+function time_words(days: number, until: number): string {
+  if (until < 2) return `in ${decimal(days * 24, 0)}\u202fh`;
+  return `in ${decimal(days, until < 12 ? 1 : 0)}\u202fd`;
 }
 
 const signed_percent = (v: number) => `${v > 0 ? '+' : ''}${percent(v)}`;
