@@ -181,10 +181,14 @@ Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price, E
   return margin;
 }
 
+/// Some seven moments: whole days while there are several, so that each has a date of its own.
 std::vector<double> default_days(double days_to_front) {
-  constexpr int dates = 7;
+  constexpr int intervals = 6;
+  const double even = days_to_front / intervals;
+  const double step = days_to_front >= 3.0 ? std::ceil(even) : even;
   std::vector<double> days;
-  for (int i = 0; i < dates; ++i) days.push_back(days_to_front * i / (dates - 1));
+  for (int i = 0; i * step < days_to_front - step / 2; ++i) days.push_back(i * step);
+  days.push_back(days_to_front);
   return days;
 }
 

@@ -747,7 +747,12 @@ TEST_F(Api, AnalysesACondorDownToItsTable) {
 TEST_F(Api, TheTableAtExpiryIsThePayoff) {
   const auto position =
       post_as<Position>("/api/analyze/XSP", fmt::format(R"({{"legs":{}}})", condor_legs));
-  ASSERT_EQ(position.table.days_forward.size(), 7u);
+  // 31 days and a bit: every sixth day, then the last moment.
+  const auto& days = position.table.days_forward;
+  ASSERT_EQ(days.size(), 6u);
+  for (std::size_t i = 0; i + 1 < days.size(); ++i)
+    EXPECT_EQ(days[i], 6.0 * static_cast<double>(i));
+  EXPECT_GT(days.back(), 30.0);
   ASSERT_EQ(position.table.spots.size(), 25u);
   for (std::size_t i = 0; i < position.table.spots.size(); ++i) {
     EXPECT_NEAR(position.table.profit.back()[i],

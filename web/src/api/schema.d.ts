@@ -543,7 +543,7 @@ export interface components {
             pop: number;
             /**
              * Format: double
-             * @description currency, fees included
+             * @description currency, fees included, in today's money
              */
             expected_profit: number;
             /**
@@ -1093,7 +1093,7 @@ export interface components {
              * @description currency, positive
              */
             loss_limit?: number;
-            /** @description default: seven dates until the first expiry, 25 prices */
+            /** @description default: up to seven dates until the first expiry, 25 prices */
             table?: components["schemas"]["TableSpec"];
         };
         /** @description Profit over what is named, decimal; annual ones simple, times 365 / days. */
@@ -1282,7 +1282,7 @@ export interface components {
             pop: number;
             /**
              * Format: double
-             * @description under the same density; under the market's own it is what entering costs
+             * @description under the same density, in today's money; under the market's own it is what entering costs
              */
             expected_profit: number;
             /**

@@ -9,7 +9,7 @@ export interface ObjectiveWords {
 }
 
 const fair =
-  'under the market\u2019s own density that is minus what entering costs, interest aside, so it finds what is cheap to enter';
+  'under the market\u2019s own density that is minus what entering costs, so it finds what is cheap to enter';
 
 export const objective_words: Record<Objective, ObjectiveWords> = {
   expected_profit_on_max_loss: {

@@ -67,7 +67,7 @@ BF_DESCRIBE(PositionRequest, "What to analyse.", (legs, .min_length = 1, .max_le
                     "of one expiry",
              .above = 0.0),
             (loss_limit, .doc = "currency, positive", .above = 0.0),
-            (table, .doc = "default: seven dates until the first expiry, 25 prices"))
+            (table, .doc = "default: up to seven dates until the first expiry, 25 prices"))
 
 struct EntryCost {
   double fill_position;
@@ -92,7 +92,7 @@ struct DensityVerdict {
 };
 BF_DESCRIBE(DensityVerdict, "What one density says of the position at its first expiry.", (density),
             (pop, .doc = "probability of profit"),
-            (expected_profit, .doc = "currency, fees included"),
+            (expected_profit, .doc = "currency, fees included, in today's money"),
             (low_spot, .doc = "not undercut with 99.5 %"),
             (high_spot, .doc = "not exceeded with 99.5 %"),
             (worst_likely_profit, .doc = "the lowest profit between these two"))
