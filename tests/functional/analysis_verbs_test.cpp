@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <sstream>
 
+#include "bifrost/analysis/black_scholes.hpp"
+#include "shared_data.hpp"
 #include "stack.hpp"
 
 namespace bifrost::test {
@@ -111,6 +115,155 @@ TEST(PriceVerb, SaysWhatIsWrongWithAFileThatHoldsNoOptions) {
   const auto answer = bifrost_says({"price"}, "symbol,when\nAAPL,today\n");
   EXPECT_EQ(answer.status, 1);
   EXPECT_THAT(answer.err, HasSubstr("line 1"));
+}
+
+// An option file of one underlying: a flat smile of 20 % about a forward of 100, a month and two
+// months out, quoted a cent around the fair price.
+fs::path flat_market(std::string_view symbol = "XSP") {
+  const auto file = scratch() / "flat.csv";
+  std::ofstream out{file};
+  out << "quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,"
+         "delta,gamma,theta,vega,bid_size,ask_size,root,mid\n";
+  for (const auto& [expiry, days] : {std::pair{"2026-04-01", 30.0}, {"2026-05-01", 60.0}}) {
+    for (int strike = 70; strike <= 130; strike += 2) {
+      for (const auto right : {analysis::Right::call, analysis::Right::put}) {
+        const double fair = analysis::black_scholes_price(
+            right,
+            analysis::ForwardInputs{100.0, static_cast<double>(strike), days / 365, 1.0, 0.2});
+        if (fair < 0.02) continue;
+        out << "2026-03-02T20:00:00Z," << symbol << ",100," << expiry << ',' << strike << ','
+            << core::to_char(right) << ',' << std::floor(fair * 100 - 1) / 100 << ','
+            << std::ceil(fair * 100 + 1) / 100 << ",,5,100,,,,,,10,10," << symbol << ",\n";
+      }
+    }
+  }
+  return file;
+}
+
+double number_after(const std::string& text, const std::string& key) {
+  std::smatch found;
+  const std::regex pattern{"\"" + key + "\":(-?[0-9.e+-]+)"};
+  if (!std::regex_search(text, found, pattern))
+    throw std::runtime_error("no " + key + " in " + text);
+  return std::stod(found[1]);
+}
+
+TEST(FitVerb, FindsTheForwardAndVolThatMadeTheQuotes) {
+  const auto market = flat_market().string();
+  const auto fit = bifrost_says({"fit", "--chain", market, "--json"});
+  ASSERT_EQ(fit.status, 0) << fit.err;
+  ASSERT_EQ(fit.out.size(), 1u);
+  EXPECT_NEAR(number_after(fit.out[0], "forward"), 100.0, 0.05);
+  EXPECT_NEAR(number_after(fit.out[0], "atm_implied_vol"), 0.2, 0.003);
+  EXPECT_THAT(fit.out[0], HasSubstr("\"butterfly_free\":true"));
+  const auto table = bifrost_says({"fit", "--chain", market});
+  EXPECT_EQ(table.status, 0);
+  ASSERT_EQ(table.out.size(), 4u);  // title, head, two expiries
+  EXPECT_THAT(table.out[2], HasSubstr("2026-04-01"));
+}
+
+TEST(FitVerb, SaysWhyWhereThereIsNothingToFit) {
+  const auto none = bifrost_says({"fit", "--chain", (scratch() / "absent.csv").string()});
+  EXPECT_EQ(none.status, 1);
+  EXPECT_THAT(none.err, HasSubstr("absent.csv"));
+  EXPECT_EQ(bifrost_says({"fit"}).status, 1);
+  const auto early =
+      bifrost_says({"fit", "--chain", flat_market().string(), "--at", "2020-01-01", "--json"});
+  EXPECT_EQ(early.status, 1);
+  EXPECT_THAT(early.out, IsEmpty());
+}
+
+TEST(FindVerb, ProvesItsAnswer) {
+  const auto found = bifrost_says({"find", "--chain", flat_market().string(), "--strategy",
+                                   "iron_condor", "--expiry", "2026-04-01", "--top", "3", "--where",
+                                   "pop>=0.5", "--where", "width<=10", "--prove", "--json"});
+  ASSERT_EQ(found.status, 0) << found.err;
+  ASSERT_EQ(found.out.size(), 1u);
+  EXPECT_THAT(found.out[0], HasSubstr("\"verified\":true"));
+  EXPECT_THAT(found.err, HasSubstr("found the same candidates"));
+  EXPECT_GE(number_after(found.out[0], "pop"), 0.5);
+  EXPECT_EQ(number_after(found.out[0], "visited") + number_after(found.out[0], "pruned"),
+            number_after(found.out[0], "combinations"));
+}
+
+TEST(FindVerb, TellsWhereANamedStructureStands) {
+  const auto found = bifrost_says({"find", "--chain", flat_market().string(), "--strategy",
+                                   "bull_put_spread", "--expiry", "2026-04-01", "--top", "1",
+                                   "--objective", "credit", "--why-not", "90,94", "--json"});
+  ASSERT_EQ(found.status, 0) << found.err;
+  const auto standing = found.out[0].substr(found.out[0].find("\"why_not\""));
+  EXPECT_GT(number_after(standing, "rank"), 1);
+}
+
+TEST(FindVerb, RefusesWhatItDoesNotUnderstandAndSaysSo) {
+  const auto market = flat_market().string();
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all{"find", "--chain", market};
+    all.insert(all.end(), more.begin(), more.end());
+    return bifrost_says(all);
+  };
+  EXPECT_EQ(with({"--strategy", "iron_condor", "--where", "luck>=1"}).status, 2);
+  EXPECT_EQ(with({"--strategy", "iron_condor", "--where", "pop<=0.5"}).status, 2);
+  EXPECT_EQ(with({"--strategy", "iron_condor", "--expiry", "soon"}).status, 2);
+  EXPECT_EQ(with({"--strategy", "martingale"}).status, 1);
+  EXPECT_EQ(with({"--strategy", "iron_condor", "--objective", "luck"}).status, 1);
+  EXPECT_EQ(with({"--strategy", "iron_condor", "--expiry", "2026-04-02"}).status, 1);
+  EXPECT_EQ(with({}).status, 1);
+  const auto list = bifrost_says({"find", "--list"});
+  EXPECT_EQ(list.status, 0);
+  EXPECT_GT(list.out.size(), 40u);
+}
+
+// At the middle of fair quotes nothing is to be expected; crossing the spreads is what it costs.
+TEST(AnalyzeVerb, TellsTheWholePosition) {
+  const auto market = flat_market().string();
+  const auto position = [&](const char* fill) {
+    return bifrost_says({"analyze", "--chain", market, "--fill", fill, "--legs",
+                         "sell:2026-04-01:94P", "buy:2026-04-01:90P", "sell:2026-04-01:106C",
+                         "buy:2026-04-01:110C", "--target", "20", "--stop", "60", "--json"});
+  };
+  const auto mid = position("0");
+  ASSERT_EQ(mid.status, 0) << mid.err;
+  EXPECT_THAT(mid.out[0], HasSubstr("\"strategy\":\"iron_condor\""));
+  EXPECT_NEAR(number_after(mid.out[0], "expected_profit"), 0.0, 3.0);
+  EXPECT_NEAR(number_after(mid.out[0], "worst_loss"), 400, 1e-9);
+  const double credit = -number_after(mid.out[0], "option_cost");
+  EXPECT_NEAR(number_after(mid.out[0], "max_loss"), 400 - credit, 1e-6);
+  EXPECT_NEAR(number_after(mid.out[0], "target_first") + number_after(mid.out[0], "stop_first") +
+                  number_after(mid.out[0], "neither"),
+              1.0, 1e-6);
+  const auto natural = position("1");
+  EXPECT_LT(number_after(natural.out[0], "expected_profit"),
+            number_after(mid.out[0], "expected_profit"));
+  EXPECT_EQ(bifrost_says({"analyze", "--chain", market, "--legs", "hold:2026-04-01:94P"}).status,
+            1);
+  const auto unlisted =
+      bifrost_says({"analyze", "--chain", market, "--legs", "buy:2026-04-01:94.5P"});
+  EXPECT_EQ(unlisted.status, 1);
+  EXPECT_THAT(unlisted.err, HasSubstr("first leg"));
+}
+
+// Every chain there is can be read, and is fitted or refused by name.
+TEST(FitVerb, ReadsEveryRecordedChain) {
+  const auto folder = shared_data();
+  if (!folder) GTEST_SKIP() << "no shared/data here (set BIFROST_SHARED_DATA)";
+  int files = 0;
+  for (const char* name :
+       {"a_clear/aapl_2014_06_06_and_09_hourly", "a_clear/twx_2014_06_05_06_5min",
+        "b_upstream_unstated/spx_2019_05_17_eod_full", "b_upstream_unstated/spxw_2018_01_eod",
+        "b_upstream_unstated/vstoxx_2014_jan_feb_eod_settle"}) {
+    const auto file = *folder / (std::string{name} + ".csv.gz");
+    if (!fs::exists(file)) continue;
+    ++files;
+    const auto fit = bifrost_says({"fit", "--chain", file.string(), "--json", "--at",
+                                   name == std::string_view{"b_upstream_unstated/spxw_2018_01_eod"}
+                                       ? "2018-01-10"
+                                       : "2030-01-01"});
+    EXPECT_EQ(fit.status, 0) << name << fit.err;
+    ASSERT_EQ(fit.out.size(), 1u) << name;
+    EXPECT_THAT(fit.out[0], HasSubstr("\"quality\":{")) << name;
+  }
+  EXPECT_GT(files, 0);
 }
 
 }  // namespace
