@@ -454,7 +454,7 @@ TEST(CollectorLoop, UpkeepRestsWhileTheClockIsNotTrusted) {
   const auto kept = [&](const std::string& day) {
     return sql.one(fmt::format(
                "SELECT count(*) FROM maintenance_runs WHERE ok AND through_day = '{}'", day)) ==
-           "6";
+           "7";
   };
   auto database = must(store::Database::open(office.url(), {.connections = 1}, core::after(30s)));
   std::atomic<int> distrusted{0};

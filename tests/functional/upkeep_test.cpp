@@ -34,7 +34,7 @@ TEST(Upkeep, EveryDayIsKeptOnceItIsClosed) {
       return wait_until(60s, [&] {
         return sql.one(fmt::format("SELECT count(*) FROM maintenance_runs WHERE ok"
                                    " AND through_day = '{}'",
-                                   day)) == "6";
+                                   day)) == "7";
       });
     };
     known = true;
@@ -64,7 +64,7 @@ TEST(Upkeep, TheCollectorKeepsTheDayAndTheToolShowsIt) {
   ASSERT_TRUE(wait_until(60s, [&] {
     return sql.one(
                "SELECT count(*) FROM maintenance_runs WHERE ok"
-               " AND through_day = '2014-06-06'") == "6";
+               " AND through_day = '2014-06-06'") == "7";
   })) << sql.one("SELECT string_agg(task || ': ' || problem, '; ') FROM maintenance_runs");
   EXPECT_EQ(collector.stop(core::after(10s)), 0);
 

@@ -159,7 +159,9 @@ class Reader {
   void decimal(std::optional<double>& v) {
     std::string text{next()};
     std::erase(text, ',');
-    if (text == "2147483647" || text == "9223372036854775807" || !parse_number(text, v)) v.reset();
+    // By value: "+2147483647" and "2147483647.0" are the same mark.
+    constexpr double marks[] = {2147483647.0, 9223372036854775807.0};
+    if (!parse_number(text, v) || v == marks[0] || v == marks[1]) v.reset();
   }
   void unset_as(int mark, std::optional<double>& v) {
     take(v);

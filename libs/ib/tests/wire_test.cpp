@@ -606,8 +606,8 @@ std::optional<double> size_of(std::string_view text) {
 TEST(Numbers, SizesAreReadLeniently) {
   EXPECT_EQ(size_of("12.5"), 12.5);
   EXPECT_EQ(size_of("1,234,567"), 1234567);
-  for (const auto* unset :
-       {"", "2147483647", "9223372036854775807", "1.7976931348623157E308", "junk"}) {
+  for (const auto* unset : {"", "2147483647", "+2147483647", "2147483647.0", "9223372036854775807",
+                            "1.7976931348623157E308", "junk"}) {
     EXPECT_FALSE(size_of(unset)) << unset;
   }
 }
