@@ -85,6 +85,26 @@ class KillLane {
                                          (scratch() / name_).string(), name_));
   }
 
+  /// The postmaster, or who writes for the collector. Just after a recovery there may be neither
+  /// the collector's connection nor the log writer yet.
+  pid_t find_victim(const std::string& url, bool whole_server) const {
+    const std::string who =
+        whole_server
+            ? "SELECT (string_to_array(pg_read_file('postmaster.pid'), E'\\n'))[1]"
+            : "SELECT pid FROM pg_stat_activity WHERE application_name = 'bifrost-collector' OR "
+              "backend_type = 'walwriter' ORDER BY backend_type = 'walwriter', query_start DESC "
+              "LIMIT 1";
+    pid_t victim = 0;
+    must(wait_until(60s,
+                    [&] {
+                      const auto rows = Sql{url}(who);
+                      if (!rows.empty()) victim = std::stoi(*rows[0][0]);
+                      return victim != 0;
+                    }),
+         "nobody to kill");
+    return victim;
+  }
+
   void kill_again_and_again() {
     std::mt19937_64 random{fault_seed() * 1'000 + static_cast<std::uint64_t>(lane_)};
     const QuickFolder folder{name_};
@@ -113,12 +133,7 @@ class KillLane {
     std::uniform_int_distribution<std::uint64_t> moment{1, writing_};
     for (kill_ = 1; kill_ <= kills_; ++kill_) {
       const bool whole = kill_ % 10 == 0;  // every tenth takes the whole server down
-      const auto victim = std::stoi(Sql{url}.one(
-          whole
-              ? "SELECT (string_to_array(pg_read_file('postmaster.pid'), E'\\n'))[1]"
-              : "SELECT pid FROM pg_stat_activity WHERE application_name = 'bifrost-collector' OR "
-                "backend_type = 'walwriter' ORDER BY backend_type = 'walwriter', query_start DESC "
-                "LIMIT 1"));
+      const auto victim = find_victim(url, whole);
       relay.kill_at(moment(random), victim, Relay::Counts::database);
       do {
         gateway.set_time(*++cycle);  // a cycle with little to say may not reach the byte
