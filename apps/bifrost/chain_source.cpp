@@ -33,6 +33,7 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
   std::set<std::string> symbols;
   std::optional<core::ChainSnapshot> found;
   std::size_t locked = 0;
+  bool prices_differ = false;  // each expiry with its own future's, for instance
   std::size_t rejected = 0;
   std::string first_reject;
   for (std::size_t rows = 0;; ++rows) {
@@ -56,9 +57,14 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
       found->as_of = row.quote_ts;
       found->source = core::Source::imported;
       locked = 0;
+      prices_differ = false;
     }
     if (row.quote_ts < found->as_of) continue;
-    found->underlying_price = row.underlying_price;
+    if (found->quotes.empty()) {
+      found->underlying_price = row.underlying_price;
+    } else if (row.underlying_price != found->underlying_price) {
+      prices_differ = true;
+    }
     core::OptionQuote option{std::move(row.contract), row.quote};
     if (row.mid && !option.quote.bid && !option.quote.ask) {
       option.quote.bid = core::Price::from_double(*row.mid);
@@ -80,6 +86,13 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
   }
   step.done(fmt::format("{} contracts of {} as of {}", found->quotes.size(), found->underlying,
                         core::to_iso(found->as_of)));
+  if (prices_differ) {
+    found->underlying_price.reset();
+    fmt::print(
+        stderr,
+        "  the rows name several prices of the underlying, so none is used; options that may "
+        "be exercised early need one (--style european otherwise)\n");
+  }
   if (rejected > 0) {
     fmt::print(stderr, "  {} lines were not taken; {}\n", rejected, first_reject);
   }

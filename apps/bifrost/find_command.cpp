@@ -2,15 +2,12 @@
 #include "find_command.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <cstdio>
-#include <limits>
 
 #include "bifrost/net/json.hpp"
 #include "progress.hpp"
@@ -28,8 +25,12 @@ in currency for one unit of the strategy, fees included; probabilities are 0 to 
 
 Objectives: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit,
 return_on_risk, pop, theta_on_max_loss, or a weighted sum: --objective return_on_risk:0.5,pop:2
+Without one: return_on_risk among pop>=0.6; expected_profit_on_max_loss where profit has no bound,
+expected_profit where loss has none.
 Expected profit under the market's own density (the default) is minus what entering costs, so it
-ranks by cost; --density lognormal ignores the smile.
+ranks by cost; --density lognormal ignores the smile. Structures of two expiries are judged when the
+first expires, later legs by Black's formula at the vol of their own quotes, European, up to twice
+the highest strike or likely price; they are marked "model".
 
 Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
   pop                probability of profit (>=)
@@ -44,7 +45,7 @@ Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
   breakeven          distance of every breakeven from the underlying: 5% or 1.5s for deviations (>=)
   days               calendar days to every expiry
 
-  bifrost find --chain spx.csv.gz --strategy iron_condor --expiry 2019-06-21 --where 'pop>=0.7' --prove
+  bifrost find --chain spx.csv.gz --strategy iron_condor --expiry 2019-06-21 --class SPXW --where 'pop>=0.7' --prove
   bifrost find --symbol SPX --strategy covered_call --objective return_on_risk --top 5 --json)";
 
 struct Bound {
@@ -114,7 +115,7 @@ std::string legs_text(const api::StrategyCandidate& candidate, bool expiries) {
     }
     text += fmt::format("{:+}{}{}", leg.quantity, leg.kind == api::LegKind::call ? 'C' : 'P',
                         leg.strike->to_string());
-    if (expiries) text += fmt::format("@{}", core::to_iso_date(*leg.expiry));
+    if (expiries) text += fmt::format("@{}/{}", core::to_iso_date(*leg.expiry), *leg.trading_class);
   }
   return text;
 }
@@ -124,10 +125,10 @@ std::string money(std::optional<double> amount) {
 }
 
 void print_candidate(const api::StrategyCandidate& candidate, bool expiries) {
-  fmt::print("{:>4} {:>12.6g} {:>9.2f} {:>11} {:>11} {:>6.1f} {:>10.2f}  {}\n", candidate.rank,
+  fmt::print("{:>4} {:>12.6g} {:>9.2f} {:>11} {:>11} {:>6.1f} {:>10.2f}  {}{}\n", candidate.rank,
              candidate.score, candidate.credit, money(candidate.max_profit),
              money(candidate.max_loss), 100 * candidate.pop, candidate.expected_profit,
-             legs_text(candidate, expiries));
+             legs_text(candidate, expiries), candidate.model_dependent ? " (model)" : "");
 }
 
 void print_table(const api::Found& found) {
@@ -143,7 +144,21 @@ void print_table(const api::Found& found) {
                found.expiries.front().density.method);
   }
   const bool expiries = found.expiries.size() > 1;
-  fmt::print("{:>4} {:>12} {:>9} {:>11} {:>11} {:>6} {:>10}  {}\n", "rank", "score", "credit",
+  if (found.expiries.size() == 1) {
+    const auto& only = found.expiries.front();
+    fmt::print("  expiry: {} {}, {} days\n", core::to_iso_date(only.expiry), only.trading_class,
+               only.days_to_expiry);
+  }
+  fmt::print("  underlying {}, fills at {:+.2f} of the spread, fee {:.2f} a contract{}{}\n",
+             found.underlying_price ? found.underlying_price->to_string() : "unknown",
+             found.fill_position, found.fee_per_contract,
+             found.short_strikes == api::ShortStrikes::any ? "" : ", sold out of the money only",
+             found.min_pop > 0.0 ? fmt::format(", among pop>={:g}", found.min_pop) : "");
+  if (found.candidates.empty()) {
+    fmt::print("none of them qualifies; --exhaustive counts what each fails at{}\n",
+               found.min_pop > 0.0 ? ", --where 'pop>=0' takes the least likely, too" : "");
+  }
+  fmt::print("{:>4} {:>12} {:>9} {:>11} {:>11} {:>6} {:>10}  {}\n", "rank", "score", "credit/sh",
              "max profit", "max loss", "POP %", "exp profit", "legs");
   for (const auto& candidate : found.candidates) print_candidate(candidate, expiries);
   if (found.qualified) {
@@ -198,9 +213,6 @@ Result<void> find(const std::string& env_file, const FindOptions& options,
     return {};
   }
   auto query = options.query;
-  if (query.strategy.empty()) {
-    return core::fail(Errc::invalid_input, "say which --strategy (all names: bifrost find --list)");
-  }
   BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
   query.certificate = options.prove || query.certificate.value_or(false);
   BF_TRY(auto found, search(snapshot, query, "search", stop));
@@ -297,6 +309,9 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
                  "check the certificate, search exhaustively too, and compare");
   verb->add_flag("--json", options.json, "one JSON document on stdout");
   verb->callback([&] {
+    if (!options.list && options.query.strategy.empty()) {
+      throw CLI::RequiredError("--strategy (all names: bifrost find --list)");
+    }
     const auto date = [](const char* option, const std::string& text) -> std::optional<core::Date> {
       if (text.empty()) return std::nullopt;
       const auto parsed = core::parse_date(text);

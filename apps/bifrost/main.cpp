@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <system_error>
 
 #include "analyze_command.hpp"
 #include "bifrost/core/clock.hpp"
@@ -79,6 +80,18 @@ void complete(ExportOptions& exporting, const ExportTexts& texts) {
           .value_or(name.ends_with(".gz") ? store::ExportFormat::csv_gz : store::ExportFormat::csv);
   if (exporting.json && exporting.file.empty()) {
     throw CLI::ValidationError("--json", "needs -o: standard output holds the export");
+  }
+}
+
+/// Runs the verb. Output that could not be written is a failure like any other.
+core::Result<void> run_checked(const std::function<core::Result<void>()>& work) {
+  constexpr const char* lost = "standard output takes no more";
+  try {
+    auto done = work();
+    if (done && std::fflush(stdout) != 0) return core::fail(core::Errc::unavailable, lost);
+    return done;
+  } catch (const std::system_error&) {
+    return core::fail(core::Errc::unavailable, lost);
   }
 }
 
@@ -254,5 +267,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? ok : usage;
   }
-  return report(work());
+  return report(run_checked(work));
 }

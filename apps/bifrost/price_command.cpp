@@ -2,6 +2,8 @@
 #include "price_command.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -67,7 +69,8 @@ Writes one line for each line read:
   vega             per share and 1.00 of volatility
   rho              per share and 1.00 of rate
   refusal          why there is no number: below_intrinsic, no_time_value, above_bound,
-                   expired, not_finite, two_boundaries, or bad_input (told on stderr)
+                   expired, not_finite, not_solved, two_boundaries, or bad_input (told
+                   on stderr)
 European by Black, Scholes and Merton; American by the exercise boundary (Andersen, Lake and
 Offengenden 2016). Many American options of one spot, expiry and rate in a row are quickest.
 
@@ -366,7 +369,14 @@ class Output {
     if (!json_) text_ = "line,price,implied_vol,delta,gamma,theta,vega,rho,refusal\n";
   }
 
-  void add(const Priced& priced) {
+  void add(Priced priced) {
+    // What is no number is none, and says so.
+    for (auto* number : {&priced.price, &priced.implied_vol, &priced.delta, &priced.gamma,
+                         &priced.theta, &priced.vega, &priced.rho}) {
+      if (!*number || std::isfinite(**number)) continue;
+      number->reset();
+      if (!priced.refusal) priced.refusal = "not_finite";
+    }
     if (json_) {
       text_ += net::to_json(priced);
       text_ += '\n';
@@ -435,8 +445,18 @@ Result<void> price_rows(const PriceOptions& options, const core::StopSignal& sto
   };
 
   std::string line;
-  while (std::getline(in, line)) {
-    if (stop.token().stop_requested()) return core::fail(Errc::cancelled, "interrupted");
+  // A reader that waits for a person must still hear Ctrl-C.
+  const auto stopped_before_input = [&] {
+    if (file.is_open() || in.rdbuf()->in_avail() > 0) return stop.token().stop_requested();
+    pollfd waiting{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    while (!stop.token().stop_requested()) {
+      if (::poll(&waiting, 1, 100) != 0) return false;
+    }
+    return true;
+  };
+  for (;;) {
+    if (stopped_before_input()) return core::fail(Errc::cancelled, "interrupted");
+    if (!std::getline(in, line)) break;
     ++line_number;
     if (line_number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
     if (trim(line).empty()) continue;

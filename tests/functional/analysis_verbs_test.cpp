@@ -208,10 +208,81 @@ TEST(FindVerb, RefusesWhatItDoesNotUnderstandAndSaysSo) {
   EXPECT_EQ(with({"--strategy", "martingale"}).status, 1);
   EXPECT_EQ(with({"--strategy", "iron_condor", "--objective", "luck"}).status, 1);
   EXPECT_EQ(with({"--strategy", "iron_condor", "--expiry", "2026-04-02"}).status, 1);
-  EXPECT_EQ(with({}).status, 1);
+  EXPECT_EQ(with({}).status, 2);
   const auto list = bifrost_says({"find", "--list"});
   EXPECT_EQ(list.status, 0);
   EXPECT_GT(list.out.size(), 40u);
+}
+
+// Two classes on the first date and two on the later one: every structure is on the dates that were
+// named, and neither class of the first date is passed over.
+TEST(FindVerb, KeepsToTheDatesThatWereNamed) {
+  const auto file = scratch() / "classes.csv";
+  {
+    std::ofstream out{file};
+    out << "quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,"
+           "delta,gamma,theta,vega,bid_size,ask_size,root,mid\n";
+    for (const char* root : {"SPX", "SPXW"}) {
+      for (const auto& [expiry, days] :
+           {std::pair{"2026-04-17", 46.0}, {"2026-05-15", 74.0}, {"2026-06-19", 109.0}}) {
+        for (int strike = 80; strike <= 120; strike += 2) {
+          for (const auto right : {analysis::Right::call, analysis::Right::put}) {
+            const double fair = analysis::black_scholes_price(
+                right,
+                analysis::ForwardInputs{100.0, static_cast<double>(strike), days / 365, 1.0, 0.2});
+            if (fair < 0.02) continue;
+            out << "2026-03-02T20:00:00Z,SPX,100," << expiry << ',' << strike << ','
+                << core::to_char(right) << ',' << std::floor(fair * 100 - 1) / 100 << ','
+                << std::ceil(fair * 100 + 1) / 100 << ",,5,100,,,,,,10,10," << root << ",\n";
+          }
+        }
+      }
+    }
+  }
+  const auto find = [&](std::vector<std::string> more) {
+    std::vector<std::string> all{"find",
+                                 "--chain",
+                                 file.string(),
+                                 "--strategy",
+                                 "long_call_calendar",
+                                 "--objective",
+                                 "expected_profit",
+                                 "--top",
+                                 "500",
+                                 "--fill",
+                                 "0"};
+    all.insert(all.end(), more.begin(), more.end());
+    return bifrost_says(all);
+  };
+  const auto named = find({"--expiry", "2026-04-17", "--later-expiry", "2026-06-19"});
+  ASSERT_EQ(named.status, 0) << named.err;
+  int spx = 0;
+  int spxw = 0;
+  for (const auto& line : named.out) {
+    if (line.find("(model)") == std::string::npos) continue;
+    EXPECT_THAT(line, HasSubstr("@2026-04-17/"));
+    EXPECT_THAT(line, HasSubstr("@2026-06-19/"));
+    (line.find("@2026-04-17/SPXW") == std::string::npos ? spx : spxw) += 1;
+  }
+  EXPECT_GT(spx, 10);
+  EXPECT_EQ(spx, spxw);
+  EXPECT_EQ(find({"--expiry", "2026-04-17", "--later-expiry", "2026-06-20"}).status, 1);
+  EXPECT_EQ(find({"--expiry", "2026-05-15", "--later-expiry", "2026-04-17"}).status, 1);
+  EXPECT_EQ(find({"--expiry", "2026-04-17", "--why-not", "100"}).status, 1);
+}
+
+TEST(FindVerb, FailsWhenItsAnswerGoesNowhere) {
+  const auto full = [](std::string verb) {
+    return std::system((std::string{BIFROST_BIN} + "/bifrost --env /dev/null " + std::move(verb) +
+                        " > /dev/full 2> /dev/null")
+                           .c_str());
+  };
+  EXPECT_EQ(WEXITSTATUS(full("find --list")), 1);
+  EXPECT_EQ(WEXITSTATUS(full("fit --chain " + flat_market().string())), 1);
+  EXPECT_EQ(bifrost_says({"find", "--chain", flat_market().string(), "--strategy", "iron_condor",
+                          "--fee", "nan"})
+                .status,
+            1);
 }
 
 // At the middle of fair quotes nothing is to be expected; crossing the spreads is what it costs.
@@ -255,10 +326,16 @@ TEST(FitVerb, ReadsEveryRecordedChain) {
     const auto file = *folder / (std::string{name} + ".csv.gz");
     if (!fs::exists(file)) continue;
     ++files;
-    const auto fit = bifrost_says({"fit", "--chain", file.string(), "--json", "--at",
-                                   name == std::string_view{"b_upstream_unstated/spxw_2018_01_eod"}
-                                       ? "2018-01-10"
-                                       : "2030-01-01"});
+    const bool january = name == std::string_view{"b_upstream_unstated/spxw_2018_01_eod"};
+    std::vector<std::string> asked{"fit",    "--chain", file.string(),
+                                   "--json", "--at",    january ? "2018-01-10" : "2030-01-01"};
+    // Its rows name the price of each expiry's own future, so there is no one spot to exercise
+    // into.
+    if (std::string_view{name}.find("vstoxx") != std::string_view::npos) {
+      EXPECT_EQ(bifrost_says(asked).status, 1);
+      asked.insert(asked.end(), {"--style", "european"});
+    }
+    const auto fit = bifrost_says(asked);
     EXPECT_EQ(fit.status, 0) << name << fit.err;
     ASSERT_EQ(fit.out.size(), 1u) << name;
     EXPECT_THAT(fit.out[0], HasSubstr("\"quality\":{")) << name;

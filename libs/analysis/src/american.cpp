@@ -31,6 +31,9 @@ AsPut as_put(Right right, double rate, double yield) {
 
 enum class Exercise { never_early, below_a_boundary };
 tl::expected<Exercise, NoAmericanPrice> exercise_of(const AsPut& put) {
+  // What early exercise earns is interest on the strike: of this little, no digit shows.
+  constexpr double nothing = 1e-10;
+  if (std::abs(put.rate) <= nothing && put.yield >= 0.0) return Exercise::never_early;
   if (put.rate > 0.0) return Exercise::below_a_boundary;
   // Without interest on the strike nothing is gained by having it sooner.
   if (put.yield >= put.rate) return Exercise::never_early;
@@ -141,6 +144,8 @@ std::string_view to_string(NoAmericanPrice why) {
       return "two_boundaries";
     case NoAmericanPrice::not_finite:
       return "not_finite";
+    case NoAmericanPrice::not_solved:
+      return "not_solved";
   }
   return "unknown";
 }
@@ -159,6 +164,7 @@ tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInpu
   const double deviation = in.vol * std::sqrt(in.years_to_expiry);
   if (*exercise == Exercise::never_early || deviation < 1e-8) return std::max(european, now);
   const ExerciseBoundary boundary(in.years_to_expiry, put.rate, put.yield, in.vol);
+  if (!boundary.solved()) return tl::unexpected{NoAmericanPrice::not_solved};
   const bool is_put = right == Right::put;
   const double unit = is_put ? in.strike : in.spot;
   const double spot = (is_put ? in.spot : in.strike) / unit;
@@ -190,7 +196,7 @@ tl::expected<Valuation, NoAmericanPrice> american_valuation(Right right, const S
     return american_price(right, moved);
   };
   const double ds = 1e-3 * in.spot;
-  const double dv = 1e-3 * std::max(in.vol, 1e-3);
+  const double dv = 1e-3 * std::max(in.vol, 0.1);
   const double low_vol = std::max(in.vol - dv, 0.0);
   const auto up = price(&SpotInputs::spot, in.spot + ds);
   const auto down = price(&SpotInputs::spot, in.spot - ds);
@@ -231,6 +237,7 @@ tl::expected<double, NoImpliedVol> american_implied_vol(Right right, double pric
   // Halving alone would take sixty rounds.
   for (int round = 0; round < 100; ++round) {
     const double gap = gap_at(vol);
+    if (!std::isfinite(gap)) return tl::unexpected{NoImpliedVol::not_finite};
     if (gap == 0.0) return vol;
     (gap < 0.0 ? low : high) = vol;
     const double step = 1e-4 * vol;
@@ -305,7 +312,8 @@ struct AmericanSurface::Impl {
       each->log_spot = std::log(spot);
     }
   }
-  void fill();
+  /// False: a boundary was not found.
+  bool fill();
   void rhos(const ContractColumns& contracts, std::span<const double> vols,
             std::vector<double>& out) const;
   /// All but rho.
@@ -318,23 +326,27 @@ struct AmericanSurface::Impl {
   }
   /// Beyond the table.
   Valuation careful(double strike, double vol) const {
-    const auto at = american_valuation(
-        right, {terms.spot, strike, terms.years_to_expiry, terms.rate, terms.dividend_yield, vol});
-    if (!at) core::panic("a table was built where no option has a price");
-    return *at;
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    return american_valuation(right, {terms.spot, strike, terms.years_to_expiry, terms.rate,
+                                      terms.dividend_yield, vol})
+        .value_or(Valuation{none, none, none, none, none, none});
   }
   bool covers(double vol) const {
     return exercise == Exercise::never_early || (vol >= lowest_vol && vol <= highest_vol);
   }
 };
 
-void AmericanSurface::Impl::fill() {
+bool AmericanSurface::Impl::fill() {
+  const auto solved = [](const Boundaries& boundaries) {
+    return std::ranges::all_of(boundaries, &ExerciseBoundary::solved);
+  };
   const auto boundaries = analysis::fill(table, right, terms, {});
+  if (!solved(boundaries)) return false;
   AmericanTerms other = terms;
   other.rate = higher_rate;
-  analysis::fill(higher_table, right, other, boundaries);
+  const bool higher = solved(analysis::fill(higher_table, right, other, boundaries));
   other.rate = lower_rate;
-  analysis::fill(lower_table, right, other, boundaries);
+  return higher && solved(analysis::fill(lower_table, right, other, boundaries));
 }
 
 void AmericanSurface::Impl::rhos(const ContractColumns& contracts, std::span<const double> vols,
@@ -378,7 +390,9 @@ tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right righ
                                           .higher_rate = terms.rate + rate_step,
                                           .lower_table = {},
                                           .higher_table = {}});
-  if (*exercise == Exercise::below_a_boundary) impl->fill();
+  if (*exercise == Exercise::below_a_boundary && !impl->fill()) {
+    return tl::unexpected{NoAmericanPrice::not_solved};
+  }
   return AmericanSurface{std::move(impl)};
 }
 
@@ -532,6 +546,10 @@ void AmericanSurface::implied_vols(const ContractColumns& contracts, std::span<c
     for (std::size_t i = 0; i < vols.size(); ++i) {
       auto search = searches[i];
       const double gap = valued.price[i] - price[search.index];
+      if (!std::isfinite(gap)) {
+        out.refusal[search.index] = NoImpliedVol::not_finite;
+        continue;
+      }
       (gap < 0.0 ? search.low : search.high) = search.vol;
       double next = search.vol - gap / valued.vega[i];
       if (!(next > search.low && next < search.high)) {

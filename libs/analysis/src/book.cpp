@@ -17,9 +17,9 @@ core::Result<std::vector<LegModel>> models_at(std::span<const BookLeg> book,
     return core::fail(core::Errc::invalid_input, "a date in the past, or a shift not finite");
   }
   std::vector<LegModel> models;
+  const auto then = markets_after(book, markets, spot_now, days_forward);
   for (std::size_t i = 0; i < book.size(); ++i) {
-    BF_TRY(auto model,
-           LegModel::make(book[i].leg, markets[i], spot_now, days_forward, vol_shift, want));
+    BF_TRY(auto model, LegModel::make(book[i].leg, then[i], spot_now, vol_shift, want));
     models.push_back(std::move(model));
   }
   return models;

@@ -21,8 +21,10 @@ std::optional<EarlyExercise> EarlyExercise::create(Right right, const AmericanTe
   const double rate = is_put ? terms.rate : terms.dividend_yield;
   const double yield = is_put ? terms.dividend_yield : terms.rate;
   if (rate <= 0.0 && yield < rate) return std::nullopt;
-  // Interest on the strike is all that early exercise can earn; this little is below any tick.
-  if (rate < 1e-5) return made;
+  // Interest on the strike is all that early exercise can earn; this little is below any tick. With
+  // a yield below zero the forward falls behind, and it earns more than that.
+  if (rate < 1e-5 && yield >= 0.0) return made;
+  if (rate <= 0.0) return made;
   constexpr int most_nodes = 4;
   const double span = std::log(highest_vol / lowest_vol);
   const int count = span < 0.02 ? 1 : most_nodes;
@@ -31,6 +33,7 @@ std::optional<EarlyExercise> EarlyExercise::create(Right right, const AmericanTe
     const double vol = std::exp(log_vol);
     made.nodes_.push_back(
         {log_vol, vol, ExerciseBoundary(terms.years_to_expiry, rate, yield, vol)});
+    if (!made.nodes_.back().boundary.solved()) return std::nullopt;
   }
   return made;
 }

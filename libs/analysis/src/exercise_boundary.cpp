@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
 #include <tuple>
 
 #include "bifrost/analysis/black_scholes.hpp"
@@ -71,6 +72,10 @@ double approximate_boundary(double time, double rate, double yield, double vol, 
     (gap(middle) > 0.0 ? low : high) = middle;
   }
   return 0.5 * (low + high);
+}
+
+bool all_finite(std::span<const double> values) {
+  return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
 }
 
 }  // namespace
@@ -149,9 +154,18 @@ double ExerciseBoundary::log_ratio_at(double root_time) const {
   return -std::sqrt(std::max(series_[0] + z * b1 - b2, 0.0));
 }
 
-/// The boundary as the fixed point of smooth pasting (their FP-A), or of value matching (FP-B)
-/// where rate and yield are nearly equal and the former loses its grip.
 void ExerciseBoundary::fix() {
+  const auto start = values_;
+  solved_ = fix_by_slope();
+  if (solved_) return;
+  values_ = start;
+  interpolate();
+  solved_ = fix_by_value();
+}
+
+/// The boundary as the fixed point of smooth pasting (their FP-A): few rounds, but where the rate
+/// is large against the variance it throws too far and never comes back.
+bool ExerciseBoundary::fix_by_slope() {
   const auto& rule = gauss_legendre_32();
   const double carry = rate_ - yield_;
   const double log_limit = std::log(limit_);
@@ -200,13 +214,57 @@ void ExerciseBoundary::fix() {
       moved = std::max(moved, std::abs(wanted - before));
       next[i] = log_ratio * log_ratio;
     }
+    if (!all_finite(next)) return false;
     values_ = next;
     interpolate();
-    if (moved < 1e-8) return;
-    // Where the rate is large against the variance the map turns over and throws too far.
+    if (moved < 1e-8) return true;
     if (moved > 1e-6 && moved > 0.7 * moved_before) share = std::max(0.5 * share, 0.1);
     moved_before = moved;
   }
+  return false;
+}
+
+/// The same as the fixed point of value matching (FP-B): more rounds, and sure of foot.
+bool ExerciseBoundary::fix_by_value() {
+  const auto& rule = gauss_legendre_32();
+  const double carry = rate_ - yield_;
+  const double log_limit = std::log(limit_);
+  double share = 1.0;
+  double moved_before = std::numeric_limits<double>::infinity();
+  for (int round = 0; round < 400; ++round) {
+    double moved = 0.0;
+    auto next = values_;
+    for (std::size_t i = 0; i < nodes; ++i) {
+      const double root = root_times_[i];
+      const double before = -std::sqrt(values_[i]);
+      const auto whole = distances(log_limit + before, carry, vol_, root);
+      double strike_side = std::exp(-rate_ * root * root) * normal_cdf(whole.minus);
+      double spot_side = std::exp(-yield_ * root * root) * normal_cdf(whole.plus);
+      for (std::size_t j = 0; j < rule.node.size(); ++j) {
+        const double root_left = 0.5 * root * (1.0 + rule.node[j]);
+        const double left = root_left * root_left;
+        const double root_u = std::sqrt(std::max(root * root - left, 0.0));
+        const double measure = rule.weight[j] * root * root_left;
+        const auto d = distances(before - log_ratio_at(root_u), carry, vol_, root_left);
+        strike_side += measure * rate_ * std::exp(-rate_ * left) * normal_cdf(d.minus);
+        spot_side += measure * yield_ * std::exp(-yield_ * left) * normal_cdf(d.plus);
+      }
+      double wanted = before;
+      if (strike_side > 0.0 && spot_side > 0.0) {
+        wanted = std::log(std::clamp(strike_side / spot_side, 1e-12 * limit_, limit_) / limit_);
+      }
+      const double log_ratio = before + share * (wanted - before);
+      moved = std::max(moved, std::abs(wanted - before));
+      next[i] = log_ratio * log_ratio;
+    }
+    if (!all_finite(next)) return false;
+    values_ = next;
+    interpolate();
+    if (moved < 1e-8) return true;
+    if (moved > 1e-6 && moved > 0.95 * moved_before) share = std::max(0.5 * share, 0.1);
+    moved_before = moved;
+  }
+  return false;
 }
 
 void ExerciseBoundary::prepare() {

@@ -16,6 +16,9 @@ class ExerciseBoundary {
   ExerciseBoundary(double years, double rate, double dividend_yield, double vol,
                    const ExerciseBoundary& nearby);
 
+  /// Whether the boundary was found; what the others say means nothing where it was not.
+  bool solved() const { return solved_; }
+
   /// Spot at or below which a put with all of `years` to go is exercised.
   double at_start() const;
 
@@ -27,6 +30,8 @@ class ExerciseBoundary {
   /// ln(boundary / limit), so long before expiry.
   double log_ratio_at(double root_time) const;
   void fix();
+  bool fix_by_slope();
+  bool fix_by_value();
   void interpolate();
 
   double root_years_;
@@ -34,6 +39,7 @@ class ExerciseBoundary {
   double yield_;
   double vol_;
   double limit_;  // of the boundary at expiry
+  bool solved_ = false;
   std::array<double, nodes + 1> root_times_{};
   std::array<double, nodes + 1> values_{};  // ln(boundary / limit)^2 at the nodes
   std::array<double, nodes + 1> series_{};  // its Chebyshev coefficients

@@ -25,7 +25,7 @@ struct Bend {
 };
 Bend bend_of(const LegMarket& market, double left, double spot, double vol_shift) {
   return {std::max((market.implied_vol + vol_shift) * std::sqrt(left), 1e-4),
-          std::log(market.forward / spot) / market.years_to_expiry * left};
+          std::log(market.forward / spot)};
 }
 
 void drop_repeats(std::vector<double>& spots) {
@@ -217,6 +217,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
   const auto days = days_to_front_expiry(book, markets);
   if (!days) return core::fail(core::Errc::invalid_input, "a book without options never expires");
   const double years = *days / 365.0;
+  const auto then = markets_after(book, markets, spot, *days);
   double highest = spot;
   double widest = 0.0;
   bool one_expiry = true;
@@ -226,7 +227,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     const double left = markets[i].years_to_expiry - years;
     if (left < same_moment) continue;
     one_expiry = false;
-    widest = std::max(widest, bend_of(markets[i], left, spot, vol_shift).reach());
+    widest = std::max(widest, bend_of(then[i], left, spot, vol_shift).reach());
   }
   highest *= std::max(4.0, std::exp(widest));
   const auto legs = legs_of(book);
@@ -245,7 +246,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     cost += size * leg.entry_price.value();
     if (leg.kind != LegKind::put) right_shares += size;
     BF_TRY(auto model,
-           LegModel::make(book[i].leg, markets[i], spot, *days, vol_shift, LegModel::Want::value));
+           LegModel::make(book[i].leg, then[i], spot, vol_shift, LegModel::Want::value));
     models.push_back(std::move(model));
     if (leg.kind == LegKind::stock) {
       profit_scale += std::abs(size) * spot;
@@ -256,7 +257,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     spots.push_back(strike);
     const double left = markets[i].years_to_expiry - years;
     if (left < same_moment) continue;
-    const auto bend = bend_of(markets[i], left, spot, vol_shift);
+    const auto bend = bend_of(then[i], left, spot, vol_shift);
     for (const double middle : {0.0, -bend.growth}) {
       for (double x = -deviations; x <= deviations; x += 0.25) {
         const double at = std::clamp(middle + x * bend.deviation, -farthest, farthest);

@@ -33,8 +33,8 @@ core::Result<OptionCurve> OptionCurve::make(const Terms& terms) {
   const double yield = put ? terms.yield : terms.rate;
   if (rate > 0.0 && terms.vol * std::sqrt(terms.years) >= 1e-8) {
     curve.boundary_.emplace(terms.years, rate, yield, terms.vol);
-    if (!std::isfinite(curve.boundary_->at_start())) {
-      return core::fail(core::Errc::unavailable, "a vol too low for an exercise boundary");
+    if (!curve.boundary_->solved()) {
+      return core::fail(core::Errc::unavailable, "no exercise boundary: inputs beyond any market");
     }
   }
   return curve;
@@ -105,10 +105,10 @@ Valuation OptionCurve::valuation(double spot) const {
 LegModel::LegModel(const Leg& leg) : leg_(&leg), size_(size_of(leg)) {}
 
 core::Result<LegModel> LegModel::make(const Leg& leg, const LegMarket& market, double spot_now,
-                                      double days_forward, double vol_shift, Want want) {
+                                      double vol_shift, Want want) {
   LegModel model(leg);
   if (leg.kind == LegKind::stock) return model;
-  double left = market.years_to_expiry - days_forward / 365.0;
+  double left = market.years_to_expiry;
   if (left < -same_moment) {
     return core::fail(core::Errc::invalid_input,
                       "a book cannot be valued after one of its options has expired");
@@ -138,8 +138,11 @@ core::Result<LegModel> LegModel::make(const Leg& leg, const LegMarket& market, d
       auto moved = terms;
       moved.vol += vol;
       moved.rate += rate;
-      BF_TRY(auto other, OptionCurve::make(moved));
-      model.moved_.push_back(std::move(other));
+      auto other = OptionCurve::make(moved);
+      // A rate may lie at the edge of those that have a price: the slope is then one-sided.
+      if (!other && rate != 0.0) other = OptionCurve::make(terms);
+      if (!other) return tl::unexpected{other.error()};
+      model.moved_.push_back(*std::move(other));
     }
   }
   return model;
@@ -158,7 +161,9 @@ void LegModel::add_to(BookValue& total, double spot) const {
         return (moved_[low + 1].premium(spot) - moved_[low].premium(spot)) / width;
       };
       at.vega += slope(0, moved_[1].terms().vol - moved_[0].terms().vol);
-      at.rho += slope(2, 2.0 * rate_step);
+      if (const double width = moved_[3].terms().rate - moved_[2].terms().rate; width > 0.0) {
+        at.rho += slope(2, width);
+      }
     }
   }
   total.value += size_ * at.price;
@@ -168,6 +173,27 @@ void LegModel::add_to(BookValue& total, double spot) const {
   total.greeks.theta += size_ * at.theta;
   total.greeks.vega += size_ * at.vega;
   total.greeks.rho += size_ * at.rho;
+}
+
+std::vector<LegMarket> markets_after(std::span<const BookLeg> book,
+                                     std::span<const LegMarket> markets, double spot_now,
+                                     double days_forward) {
+  std::vector<LegMarket> later(markets.begin(), markets.end());
+  const LegMarket* front = nullptr;
+  for (std::size_t i = 0; i < book.size(); ++i) {
+    if (book[i].leg.kind == LegKind::stock || markets[i].years_to_expiry <= 0.0) continue;
+    if (front == nullptr || markets[i].years_to_expiry < front->years_to_expiry)
+      front = &markets[i];
+  }
+  const double elapsed = days_forward / 365.0;
+  for (auto& market : later) market.years_to_expiry -= elapsed;
+  if (front == nullptr || elapsed == 0.0) return later;
+  const double share = elapsed / front->years_to_expiry;
+  for (auto& market : later) {
+    market.forward *= std::pow(spot_now / front->forward, share);
+    market.discount_factor *= std::pow(front->discount_factor, -share);
+  }
+  return later;
 }
 
 core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,

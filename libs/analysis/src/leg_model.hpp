@@ -49,13 +49,13 @@ class OptionCurve {
   std::optional<ExerciseBoundary> boundary_;
 };
 
-/// One leg at one moment: what all of it is worth, and its greeks.
+/// One leg at the moment of its market: what all of it is worth, and its greeks.
 class LegModel {
  public:
   enum class Want { value, greeks };
   /// `leg` must outlive it.
   static core::Result<LegModel> make(const Leg& leg, const LegMarket& market, double spot_now,
-                                     double days_forward, double vol_shift, Want want);
+                                     double vol_shift, Want want);
 
   double value(double spot) const;
   void add_to(BookValue& total, double spot) const;
@@ -69,6 +69,13 @@ class LegModel {
   // The same option with vol and rate moved down and up, for premiums that have no closed greeks.
   std::vector<OptionCurve> moved_;
 };
+
+/// A book's markets as they stand `days_forward` later, spot being the same. Until the first expiry
+/// the underlying grows as that expiry's forward says, so that later forwards keep their ratio to
+/// it; likewise discounts. Fewer than no years: that leg has expired meanwhile.
+std::vector<LegMarket> markets_after(std::span<const BookLeg> book,
+                                     std::span<const LegMarket> markets, double spot_now,
+                                     double days_forward);
 
 /// Refuses what value_book() says that it refuses.
 core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,

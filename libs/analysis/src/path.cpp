@@ -308,29 +308,33 @@ core::Result<PathTouch> probability_of_touch(const Density& density, double spot
 
 core::Result<ExitProbabilities> exit_probabilities(std::span<const Leg> legs, const Density& paths,
                                                    const Density& marks, const ExitRule& rule,
-                                                   double discount_factor) {
+                                                   const MarkTerms& terms) {
   using core::Errc;
   if (!rule.profit_target && !rule.loss_limit) {
     return core::fail(Errc::invalid_input, "exit probabilities without a target or a limit");
   }
   if ((rule.profit_target && !is_positive(*rule.profit_target)) ||
-      (rule.loss_limit && !is_positive(*rule.loss_limit)) || !is_positive(discount_factor)) {
+      (rule.loss_limit && !is_positive(*rule.loss_limit)) || !is_positive(terms.discount_factor)) {
     return core::fail(Errc::invalid_input,
                       "exit probabilities: target, limit and discount factor must be positive");
   }
   BF_TRY(const Payoff payoff, payoff_at_expiry(legs));
 
   // Only what the legs are worth is discounted; what they cost was paid at once.
-  double cost = 0.0;
+  double cost = terms.fees;
+  double paid_for_legs = 0.0;
+  double dividends = 0.0;
   for (const auto& leg : legs) {
-    const auto shares =
-        static_cast<double>(leg.quantity) * (leg.kind == LegKind::stock ? 1.0 : leg.multiplier);
-    cost += leg.entry_price.value() * shares;
+    const bool stock = leg.kind == LegKind::stock;
+    const auto shares = static_cast<double>(leg.quantity) * (stock ? 1.0 : leg.multiplier);
+    paid_for_legs += leg.entry_price.value() * shares;
+    if (stock) dividends += shares * terms.dividends_per_share;
   }
+  cost += paid_for_legs;
   const auto worth = [&](const Row& spots) {
     Row row;
     row.reserve(spots.size());
-    for (const double spot : spots) row.push_back(profit_at_expiry(legs, spot) + cost);
+    for (const double spot : spots) row.push_back(profit_at_expiry(legs, spot) + paid_for_legs);
     return row;
   };
   const Settlements at_marks{marks};
@@ -354,12 +358,14 @@ core::Result<ExitProbabilities> exit_probabilities(std::span<const Leg> legs, co
       }
     }
     for (std::size_t level = 0; level < value.size(); ++level) {
-      const double discount = std::pow(discount_factor, lattice.levels()[level]);
-      for (double& profit : value[level]) profit = discount * profit - cost;
+      const double left = lattice.levels()[level];
+      const double discount = std::pow(terms.discount_factor, left);
+      for (double& profit : value[level]) profit = discount * profit - cost + dividends * left;
     }
     return std::move(value);
   });
-  const double profit_now = discount_factor * (expected_profit(payoff, marks) + cost) - cost;
+  const double profit_now =
+      terms.discount_factor * (expected_profit(payoff, marks) + paid_for_legs) - cost + dividends;
   const double neither = std::max(1.0 - answer.exit.high - answer.exit.low, 0.0);
   return ExitProbabilities{.target_first = answer.exit.high,
                            .stop_first = answer.exit.low,

@@ -197,6 +197,53 @@ TEST(American, RefusesPricesOfOneOptionWithoutAVol) {
   EXPECT_EQ(american_implied_vol(Right::put, 11.0, over).error(), NoImpliedVol::expired);
 }
 
+// Where the rate is large against the variance, smooth pasting throws too far: bond funds live
+// here.
+TEST(American, AgreesWithATreeAtVolsFarBelowTheRate) {
+  const SpotInputs cases[] = {
+      {100, 100, 1.0, 0.05, 0.0, 0.0199}, {100, 100, 1.0, 0.05, 0.0, 0.02},
+      {100, 100, 1.0, 0.05, 0.0, 0.0201}, {100, 101, 1.0, 0.05, 0.03, 0.01},
+      {100, 100, 2.0, 0.05, 0.0, 0.025},  {100, 100, 0.1, 0.05, 0.0, 0.007}};
+  for (const auto& in : cases) {
+    const double near = smooth_tree(Right::put, in, 2000);
+    const double far = smooth_tree(Right::put, in, 4000);
+    EXPECT_NEAR(price_of(Right::put, in), 2.0 * far - near, 2e-4) << in.vol << " " << in.strike;
+  }
+  const SpotInputs call{100, 100.392, 0.9787, 0.050847, 0.14929, 0.02595};
+  EXPECT_NEAR(price_of(Right::call, call), smooth_tree(Right::call, call, 4000), 5e-4);
+}
+
+// Whatever goes in, what comes out is a price within its bounds, or a reason.
+TEST(American, IsAPriceOrARefusalForAnyInput) {
+  std::mt19937_64 random(20261126);
+  std::uniform_real_distribution<double> unit(0.0, 1.0);
+  const auto power = [&](double low, double high) {
+    return std::pow(10.0, low + (high - low) * unit(random));
+  };
+  int refused = 0;
+  constexpr int trials = 3000;
+  for (int i = 0; i < trials; ++i) {
+    const SpotInputs in{100.0,
+                        100.0 * std::exp(unit(random) - 0.5),
+                        power(-4, 0.5),
+                        power(-16, -0.7),
+                        unit(random) < 0.3 ? 0.0 : power(-16, -0.7),
+                        power(-3, 0.5)};
+    const Right right = unit(random) < 0.5 ? Right::call : Right::put;
+    const auto price = american_price(right, in);
+    if (!price) {
+      ++refused;
+      continue;
+    }
+    const double now =
+        std::max(right == Right::call ? in.spot - in.strike : in.strike - in.spot, 0.0);
+    ASSERT_TRUE(std::isfinite(*price)) << in.strike << " " << in.vol << " " << in.rate;
+    EXPECT_GE(*price, std::max(now, black_scholes_price(right, in)) - 1e-7);
+    EXPECT_LE(*price, (right == Right::call ? in.spot : in.strike) + 1e-7);
+  }
+  EXPECT_LT(refused, trials / 100);
+}
+
 // Hull, "Options, Futures, and Other Derivatives", the example of a put with one dividend: stock
 // 52, strike 50, five months, 40 % vol on the risky part, 10 % rate, 2.06 due after three and a
 // half months: 4.44 with five steps, 4.21 with many.

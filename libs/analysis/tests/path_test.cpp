@@ -257,7 +257,8 @@ TEST(ExitProbabilities, DiscountTheMarks) {
   const double discount = 0.98;
   const std::vector<Leg> box{leg(LegKind::call, 1, 90, 15), leg(LegKind::call, -1, 110, 5),
                              leg(LegKind::put, -1, 90, 2), leg(LegKind::put, 1, 110, 11.6)};
-  const auto exit = exit_probabilities(box, *density, *density, {0.3, 0.3}, discount);
+  const auto exit =
+      exit_probabilities(box, *density, *density, {0.3, 0.3}, {.discount_factor = discount});
   ASSERT_TRUE(exit);
   EXPECT_NEAR(exit->profit_now, 0.98 * 20 - 19.6, 1e-12);
   EXPECT_NEAR(exit->target_first, 1.0, 1e-9);
@@ -267,13 +268,36 @@ TEST(ExitProbabilities, RefuseRulesThatSayNothing) {
   const auto density = lognormal_density({100, 0.3, 0.25});
   const std::vector<Leg> share{leg(LegKind::stock, 1, 0, 100)};
   const auto refused = [&](std::span<const Leg> legs, ExitRule rule, double discount = 1.0) {
-    return !exit_probabilities(legs, *density, *density, rule, discount);
+    return !exit_probabilities(legs, *density, *density, rule, {.discount_factor = discount});
   };
   EXPECT_TRUE(refused(share, {}));
   EXPECT_TRUE(refused(share, {-1.0, std::nullopt}));
   EXPECT_TRUE(refused(share, {1.0, 0.0}));
   EXPECT_TRUE(refused({}, {1.0, 1.0}));
   EXPECT_TRUE(refused(share, {1.0, 1.0}, 0.0));
+}
+
+// Shares just bought at their price are worth it, whatever they will pay: no dividend is a loss.
+TEST(ExitProbabilities, SharesAreMarkedAtTheirPrice) {
+  constexpr double years = 1.0;
+  constexpr double spot = 100.0;
+  const double discount = std::exp(-0.02 * years);
+  const double forward = spot * std::exp((0.02 - 0.05) * years);
+  const auto density = lognormal_density({forward, 0.2, years});
+  const Leg legs[] = {{LegKind::stock, 100, {}, *Price::from_double(spot), 1}};
+  const MarkTerms terms{
+      .discount_factor = discount, .dividends_per_share = spot - discount * forward, .fees = 0.0};
+  const auto exit = exit_probabilities(legs, *density, *density, {400.0, 400.0}, terms);
+  ASSERT_TRUE(exit);
+  EXPECT_NEAR(exit->profit_now, 0.0, 1e-6);
+  EXPECT_GT(exit->target_first, 0.4);
+  EXPECT_GT(exit->stop_first, 0.4);
+  auto with_fees = terms;
+  with_fees.fees = 100.0;
+  const auto dearer = exit_probabilities(legs, *density, *density, {400.0, 400.0}, with_fees);
+  ASSERT_TRUE(dearer);
+  EXPECT_NEAR(dearer->profit_now, -100.0, 1e-6);
+  EXPECT_GT(dearer->stop_first, exit->stop_first + 0.05);
 }
 
 }  // namespace

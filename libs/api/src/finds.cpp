@@ -2,11 +2,9 @@
 #include "bifrost/api/finds.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <memory>
 
 #include "bifrost/analysis/certificate.hpp"
@@ -144,8 +142,7 @@ Result<analysis::SearchRequest> to_request(const FindQuery& query,
   limits.min_days_to_expiry = query.min_days;
   limits.max_days_to_expiry = query.max_days;
   request.fill = {query.fill_position.value_or(1.0)};
-  request.fee_per_contract =
-      analysis::Money::from_double(query.fee_per_contract.value_or(0.0)).value();
+  BF_TRY(request.fee_per_contract, fee_of(query.fee_per_contract));
   request.keep = query.limit ? static_cast<std::size_t>(*query.limit) : default_limit;
   request.exhaustive = query.exhaustive.value_or(false);
   request.certificate = query.certificate.value_or(false);
@@ -159,13 +156,13 @@ bool wanted(const FindQuery& query, const analysis::StrategyShape& shape,
   if (query.min_days && days < *query.min_days) return false;
   if (query.max_days && days > *query.max_days) return false;
   const bool front = !query.expiry || listed.expiry == *query.expiry;
-  if (analysis::expiry_count(shape) == 1) {
-    return front && (!query.trading_class || listed.trading_class == *query.trading_class);
-  }
-  if (query.trading_class && listed.trading_class != *query.trading_class) return false;
-  if (!query.expiry) return true;
-  if (query.later_expiry) return front || listed.expiry == *query.later_expiry;
-  return listed.expiry >= *query.expiry;
+  const bool of_class = !query.trading_class || listed.trading_class == *query.trading_class;
+  if (analysis::expiry_count(shape) == 1) return front && of_class;
+  if (!query.expiry && !query.later_expiry) return of_class;
+  const bool back =
+      query.later_expiry ? listed.expiry == *query.later_expiry : listed.expiry > *query.expiry;
+  return (front && of_class && (!query.later_expiry || listed.expiry < *query.later_expiry)) ||
+         back;
 }
 
 /// What the search needs of an expiry, kept alive while it runs.
@@ -220,58 +217,87 @@ Result<Standing> standing_of(const analysis::SearchRequest& request,
   return standing;
 }
 
+/// Which of the markets are searched together, each a list of places. Where the dates of two
+/// expiries are named, each pair of that first and that later date is a search of its own.
+std::vector<std::vector<std::size_t>> searches_of(const FindQuery& query,
+                                                  const analysis::StrategyShape& shape,
+                                                  const std::vector<Searched>& markets) {
+  std::vector<std::vector<std::size_t>> searches;
+  if (analysis::expiry_count(shape) == 1 || (!query.expiry && !query.later_expiry)) {
+    auto& all = searches.emplace_back();
+    for (std::size_t i = 0; i < markets.size(); ++i) all.push_back(i);
+    return searches;
+  }
+  for (std::size_t front = 0; front < markets.size(); ++front) {
+    const auto& first = markets[front].market.listed;
+    if (query.expiry && first.expiry != *query.expiry) continue;
+    if (query.trading_class && first.trading_class != *query.trading_class) continue;
+    for (std::size_t back = front + 1; back < markets.size(); ++back) {
+      const Date later = markets[back].market.listed.expiry;
+      if (later == first.expiry || (query.later_expiry && later != *query.later_expiry)) continue;
+      searches.push_back({front, back});
+    }
+  }
+  return searches;
+}
+
+void add(std::optional<analysis::Census>& total, const analysis::Census& more) {
+  if (!total) total.emplace();
+  total->combinations += more.combinations;
+  total->qualified += more.qualified;
+  for (std::size_t i = 0; i < total->unfit.size(); ++i) total->unfit[i] += more.unfit[i];
+}
+
 Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shape,
                      const std::vector<Searched>& markets, Found reply, const OnSearch& on_search) {
   BF_TRY(auto request, to_request(query, shape));
-  std::vector<analysis::SearchExpiry> expiries;
-  for (const auto& each : markets) {
-    expiries.push_back({&each.market.priced, each.market.density.get(), each.days});
+  const auto searches = searches_of(query, shape, markets);
+  if (searches.empty()) {
+    return core::fail(Errc::not_found, "the chain has no such pair of expiries");
   }
-  const auto on_progress = [&](const analysis::SearchProgress& progress) {
-    return !on_search || on_search(progress.share);
-  };
-  // With the first expiry fixed and the later one free, each pair is a search of its own.
-  const bool pairs = analysis::expiry_count(shape) > 1 && query.expiry && !query.later_expiry &&
-                     expiries.size() > 2;
-  if (pairs && (request.certificate || query.why_not)) {
-    return core::fail(Errc::invalid_input,
-                      "a certificate or why_not of two expiries needs later_expiry");
+  if (searches.size() > 1 && (request.certificate || query.why_not)) {
+    return core::fail(
+        Errc::invalid_input,
+        "a certificate or why_not of two expiries needs one pair of them: name expiry, "
+        "later_expiry and, where a date lists two classes, trading_class");
   }
-  std::vector<std::pair<analysis::Candidate, std::vector<std::size_t>>> best;
+  std::vector<analysis::Candidate> best;
   std::optional<analysis::Census> census;
-  for (std::size_t later = pairs ? 1 : 0; later < (pairs ? expiries.size() : 1); ++later) {
-    std::vector<analysis::SearchExpiry> these;
-    std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < expiries.size(); ++i) {
-      if (pairs && i != 0 && i != later) continue;
-      these.push_back(expiries[i]);
-      places.push_back(i);
+  for (std::size_t n = 0; n < searches.size(); ++n) {
+    const auto& places = searches[n];
+    std::vector<analysis::SearchExpiry> expiries;
+    for (const auto at : places) {
+      expiries.push_back(
+          {&markets[at].market.priced, markets[at].market.density.get(), markets[at].days});
     }
-    BF_TRY(auto found, analysis::find_best(request, these, on_progress));
+    const auto on_progress = [&](const analysis::SearchProgress& progress) {
+      return !on_search || on_search((static_cast<double>(n) + progress.share) /
+                                     static_cast<double>(searches.size()));
+    };
+    BF_TRY(auto found, analysis::find_best(request, expiries, on_progress));
     reply.combinations += found.combinations;
     reply.visited += found.visited;
     reply.pruned += found.pruned;
-    if (found.census) {
-      if (!census) census.emplace();
-      census->combinations += found.census->combinations;
-      census->qualified += found.census->qualified;
-      for (std::size_t i = 0; i < census->unfit.size(); ++i)
-        census->unfit[i] += found.census->unfit[i];
+    if (found.census) add(census, *found.census);
+    if (found.certificate) reply.certificate = judge(request, expiries, found);
+    if (query.why_not) {
+      std::vector<const MarketOfExpiry*> of;
+      for (const auto at : places) of.push_back(&markets[at].market);
+      BF_TRY(reply.why_not, standing_of(request, expiries, *query.why_not, of, on_progress));
     }
-    if (found.certificate) {
-      reply.certificate = judge(request, these, found);
+    for (auto& candidate : found.candidates) {
+      for (auto& expiry : candidate.expiries) expiry = places[expiry];
+      best.push_back(std::move(candidate));
     }
-    for (auto& candidate : found.candidates) best.emplace_back(std::move(candidate), places);
   }
   std::ranges::stable_sort(best, [](const auto& a, const auto& b) {
-    return std::pair{-a.first.score, -a.first.pop} < std::pair{-b.first.score, -b.first.pop};
+    return std::pair{-a.score, -a.pop} < std::pair{-b.score, -b.pop};
   });
   if (best.size() > request.keep) best.resize(request.keep);
 
   std::vector<const MarketOfExpiry*> of;
   for (const auto& each : markets) of.push_back(&each.market);
-  for (auto& [candidate, places] : best) {
-    for (auto& expiry : candidate.expiries) expiry = places[expiry];
+  for (const auto& candidate : best) {
     reply.candidates.push_back(
         to_candidate(candidate, static_cast<int>(reply.candidates.size()) + 1, of));
   }
@@ -282,9 +308,6 @@ Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shap
       reply.unfit.push_back(
           {std::string{to_string(static_cast<analysis::Unfit>(i))}, census->unfit[i]});
     }
-  }
-  if (query.why_not) {
-    BF_TRY(reply.why_not, standing_of(request, expiries, *query.why_not, of, on_progress));
   }
   return reply;
 }
@@ -318,6 +341,13 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
     return core::fail(Errc::not_found, fmt::format("no strategy is called '{}'; /api/catalogue and "
                                                    "`bifrost find --list` have all names",
                                                    query.strategy));
+  }
+  const bool two_expiries = analysis::expiry_count(*shape) > 1;
+  if (query.later_expiry && !two_expiries) {
+    return core::fail(Errc::invalid_input, fmt::format("{} has no later expiry", query.strategy));
+  }
+  if (query.later_expiry && query.expiry && *query.later_expiry <= *query.expiry) {
+    return core::fail(Errc::invalid_input, "later_expiry does not lie after expiry");
   }
   if (query.why_not && !query.expiry) {
     return core::fail(Errc::invalid_input, "why_not needs the expiry of the structure");
@@ -358,8 +388,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
                       fmt::format("{} lists no such expiry as of {}", snapshot.underlying,
                                   core::to_iso(snapshot.as_of)));
   }
-  if (query.expiry && query.trading_class == std::nullopt && analysis::expiry_count(*shape) == 1 &&
-      markets.size() > 1) {
+  if (query.expiry && !query.trading_class && !two_expiries && markets.size() > 1) {
     return core::fail(
         Errc::invalid_input,
         fmt::format("{} lists several classes on {}; name one with trading_class: {}, {}",

@@ -31,6 +31,8 @@ void describe(ExpiryFit& out, const analysis::Smile& smile) {
 }  // namespace
 
 ExerciseStyle exercise_style_of(std::string_view underlying) {
+  // The one index whose options may be exercised early.
+  if (underlying == "OEX") return ExerciseStyle::american;
   return core::hours_of(underlying) == core::index_hours ? ExerciseStyle::european
                                                          : ExerciseStyle::american;
 }

@@ -4,12 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <map>
 
 #include "bifrost/analysis/margin.hpp"
 #include "bifrost/analysis/metrics.hpp"
 #include "bifrost/analysis/path.hpp"
+#include "bifrost/core/session_hours.hpp"
 #include "structures.hpp"
 
 namespace bifrost::api {
@@ -123,14 +124,36 @@ Result<Placed> place(const PositionRequest& request, const std::vector<ListedMar
          market->listed.expiry,
          market->listed.trading_class});
     placed.of.push_back(market);
-    placed.markets.push_back(leg_market(*market, *leg.strike));
+    placed.markets.push_back(leg_market(*market, *leg.strike, placed.book.back().leg.kind));
     placed.quotes.push_back(quote);
   }
   return placed;
 }
 
-Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price, ExerciseStyle style,
-                                 Date on) {
+/// Who the rules take an underlying for. Volatility indices have the rate of shares, and no stress
+/// range here.
+struct MarginClass {
+  analysis::UnderlyingKind kind;
+  bool cash_settled;
+  std::string_view stress;  // empty: none
+};
+MarginClass margin_class_of(std::string_view underlying) {
+  using analysis::UnderlyingKind;
+  constexpr std::array volatility{std::string_view{"VIX"}, std::string_view{"RVX"},
+                                  std::string_view{"VXN"}};
+  constexpr std::array high_cap{std::string_view{"SPX"}, std::string_view{"XSP"},
+                                std::string_view{"OEX"}, std::string_view{"XEO"},
+                                std::string_view{"DJX"}};
+  if (core::hours_of(underlying) != core::index_hours)
+    return {UnderlyingKind::equity, false, "equity"};
+  if (std::ranges::find(volatility, underlying) != volatility.end())
+    return {UnderlyingKind::equity, true, ""};
+  const bool high = std::ranges::find(high_cap, underlying) != high_cap.end();
+  return {UnderlyingKind::broad_index, true, high ? "high_cap_broad_index" : "broad_index"};
+}
+
+Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price,
+                                 std::string_view symbol, ExerciseStyle style, Date on) {
   PositionMargin margin{};
   BF_TRY(const auto worst, analysis::worst_expiry_loss(placed.book, underlying_price));
   if (worst.loss) margin.worst_loss = worst.loss->value();
@@ -146,11 +169,11 @@ Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price, E
     marked = marked && (stock || mark);
     marks.push_back(mark);
   }
-  const bool index = style == ExerciseStyle::european;
+  const auto margin_class = margin_class_of(symbol);
   const analysis::MarginUnderlying underlying{
       .price = underlying_price,
-      .kind = index ? analysis::UnderlyingKind::broad_index : analysis::UnderlyingKind::equity,
-      .european_cash_settled = index};
+      .kind = margin_class.kind,
+      .european_cash_settled = margin_class.cash_settled && style == ExerciseStyle::european};
   for (const std::string_view name : {"reg_t", "ibkr"}) {
     const auto rules = analysis::margin_rules(name, on);
     if (!rules || !marked) continue;
@@ -168,9 +191,8 @@ Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price, E
     }
     margin.rules.push_back(std::move(out));
   }
-  const std::string_view stress_name = index ? "high_cap_broad_index" : "equity";
   for (const auto& rules : analysis::stress_rule_table()) {
-    if (rules.name != stress_name || rules.valid_from > on) continue;
+    if (rules.name != margin_class.stress || rules.valid_from > on) continue;
     const auto stress =
         analysis::stress_requirement(placed.book, placed.markets, underlying_price, rules);
     if (!stress) continue;
@@ -271,6 +293,7 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   if (!snapshot.underlying_price) {
     return core::fail(Errc::unavailable, "the chain has no price of the underlying");
   }
+  BF_TRY(const auto fee, fee_of(request.fee_per_contract));
   Position out{};
   out.symbol = snapshot.underlying;
   out.as_of = snapshot.as_of;
@@ -300,7 +323,7 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   std::vector<const analysis::Density*> densities{front->density.get()};
   if (lognormal) densities.push_back(lognormal.get());
 
-  BF_TRY(out.margin, margin_of(placed, out.underlying_price, out.style,
+  BF_TRY(out.margin, margin_of(placed, out.underlying_price, out.symbol, out.style,
                                core::exchange_time(snapshot.as_of).date));
   analysis::MetricsRequest asked;
   asked.book = placed.book;
@@ -308,8 +331,7 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   asked.markets = placed.markets;
   asked.quotes = placed.quotes;
   asked.densities = densities;
-  asked.fees.per_contract =
-      analysis::Money::from_double(request.fee_per_contract.value_or(0.0)).value();
+  asked.fees.per_contract = fee;
   if (!out.margin.rules.empty() && out.margin.rules.back().initial > 0.0) {
     asked.margin = out.margin.rules.back().initial;
   }
@@ -354,9 +376,12 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
     }
     const auto legs = analysis::legs_of(placed.book);
     BF_TRY(const auto odds,
-           analysis::exit_probabilities(legs, *front->density, *front->density,
-                                        {request.profit_target, request.loss_limit},
-                                        front->priced.parity.discount_factor));
+           analysis::exit_probabilities(
+               legs, *front->density, *front->density, {request.profit_target, request.loss_limit},
+               {.discount_factor = front->priced.parity.discount_factor,
+                .dividends_per_share =
+                    spot - front->priced.parity.discount_factor * front->priced.parity.forward,
+                .fees = out.fees}));
     out.exit = ExitOdds{odds.target_first,    odds.stop_first,
                         odds.neither,         std::string{analysis::path_model},
                         odds.numerical_error, describe(*front->density)};

@@ -85,7 +85,7 @@ std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
     const bool stock = leg.leg.kind == analysis::LegKind::stock;
     book.push_back({leg.leg, stock ? std::nullopt : std::optional{of.listed.expiry},
                     stock ? std::string{} : of.listed.trading_class});
-    values.push_back(leg_market(of, leg.leg.strike));
+    values.push_back(leg_market(of, leg.leg.strike, leg.leg.kind));
   }
   const auto payoff = analysis::payoff_at_front_expiry(
       book, values, front.priced.chain.underlying_price->value(), 0.0, found.fees);
@@ -98,24 +98,31 @@ std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
 
 }  // namespace
 
-double MarketOfExpiry::vol(Price strike) const {
-  if (smile) return smile->vol(strike.value());
+double MarketOfExpiry::vol(Price strike, analysis::LegKind kind) const {
   const auto row =
       std::ranges::lower_bound(priced.rows, strike, {}, &analysis::StrikeAnalytics::strike);
   if (row != priced.rows.end() && row->strike == strike) {
-    for (const auto* option : {&row->call, &row->put}) {
-      if (*option && (*option)->implied_vol) return *(*option)->implied_vol;
-    }
+    const auto& option = kind == analysis::LegKind::call ? row->call : row->put;
+    if (option && option->implied_vol) return *option->implied_vol;
   }
-  return *priced.atm_implied_vol;
+  return smile ? smile->vol(strike.value()) : *priced.atm_implied_vol;
 }
 
-analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike) {
+analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind) {
   return {.years_to_expiry = market.priced.years_to_expiry,
           .forward = market.priced.parity.forward,
           .discount_factor = market.priced.parity.discount_factor,
-          .implied_vol = market.vol(strike),
+          .implied_vol = market.vol(strike, kind),
           .style = market.style};
+}
+
+core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract) {
+  const double fee = fee_per_contract.value_or(0.0);
+  const auto money = analysis::Money::from_double(fee);
+  if (!money || fee < 0.0) {
+    return core::fail(core::Errc::invalid_input, "fee_per_contract is no amount of money");
+  }
+  return *money;
 }
 
 std::vector<ListedMarket> markets_of(

@@ -26,8 +26,8 @@ struct MarketOfExpiry {
   std::optional<analysis::Smile> smile;  // nothing where only a flat vol was asked for
   analysis::DensityPtr density;
 
-  /// The vol of a strike: the smile's, else that of its own quotes or of the money.
-  double vol(Price strike) const;
+  /// The vol of an option: that of its own middle, else the smile's, else at the money.
+  double vol(Price strike, analysis::LegKind kind) const;
 };
 struct ListedMarket {
   analysis::ListedExpiry listed;
@@ -40,7 +40,10 @@ std::vector<ListedMarket> markets_of(
     const std::function<bool(const analysis::ListedExpiry&)>& take);
 
 /// What values an option of that strike.
-analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike);
+analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind);
+
+/// invalid_input for what is no amount of money.
+core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract);
 
 /// Calendar days in New York from a moment to a date.
 int days_between(Instant from, Date to);

@@ -35,6 +35,7 @@ enum class NoAmericanPrice : std::uint8_t {
   two_boundaries,  // the yield lies below a negative rate: exercise pays inside a band, not below a
                    // boundary
   not_finite,      // an input is NaN or infinite, or one that must be positive is not
+  not_solved,      // the exercise boundary could not be found: inputs beyond any market
 };
 std::string_view to_string(NoAmericanPrice why);
 
@@ -129,7 +130,8 @@ class AmericanSurface {
   Right right() const;
 
   /// `contracts` are of right(); `vols` and `out` run parallel to them, and no vol is negative.
-  /// Prices per share, within 1e-6 of the strike of american_price().
+  /// Prices per share, within 1e-6 of the strike of american_price(); NaN, as in valuations(),
+  /// where that has none: at vols below lowest_vol alone.
   void prices(const ContractColumns& contracts, std::span<const double> vols,
               std::span<double> out) const;
 

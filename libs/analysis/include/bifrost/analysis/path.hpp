@@ -64,15 +64,22 @@ struct ExitProbabilities {
   std::string_view model = path_model;
 };
 
+/// What a position is marked with besides the density of the marks.
+struct MarkTerms {
+  double discount_factor = 1.0;      // until expiry, at an even rate
+  double dividends_per_share = 0.0;  // today's value of all until expiry: spot - discount * forward
+  double fees = 0.0;                 // currency, paid on entry
+};
+
 /// Whether the profit of a same-expiry position reaches the target before the loss limit, until
 /// expiry. `paths` says how probable the ways are and `marks` what the position is worth on them:
 /// one and the same density is self-consistent; a forecast with the market's density as marks asks
-/// what a forecaster earns in the market. Both are of the same expiry. Marks are
-/// `discount_factor`-discounted, at an even rate; no fees, spreads or early exercise. Shares are
-/// marked as a claim on their price at expiry, so without dividends until then. invalid_input for a
-/// bad rule, no legs or a discount factor that is not positive.
+/// what a forecaster earns in the market. Both are of the same expiry. No spreads on the way out
+/// and no early exercise. Shares are marked at their price, which loses its dividends evenly until
+/// expiry; those paid are not counted. invalid_input for a bad rule, no legs or a discount factor
+/// that is not positive.
 core::Result<ExitProbabilities> exit_probabilities(std::span<const Leg> legs, const Density& paths,
                                                    const Density& marks, const ExitRule& rule,
-                                                   double discount_factor = 1.0);
+                                                   const MarkTerms& terms = {});
 
 }  // namespace bifrost::analysis

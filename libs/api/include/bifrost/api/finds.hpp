@@ -92,8 +92,8 @@ BF_DESCRIBE(
     (strategy, .doc = "a name of /api/catalogue", .min_length = 1, .max_length = 40,
      .pattern = "[a-z_]+"),
     (expiry, .doc = "of the first leg to expire; default: every expiry"),
-    (trading_class, .doc = "of that expiry, where one date lists two classes", .min_length = 1,
-     .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+    (trading_class, .doc = "of the first leg to expire; of all legs where no date is named",
+     .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
     (later_expiry, .doc = "of the later legs of calendars and diagonals; default: every one"),
     (at, .doc = "the chain as it was known then; default: the newest snapshot"),
     (style, .doc = "when the options may be exercised; default: by the underlying"),
@@ -172,7 +172,9 @@ struct SearchedExpiry {
 };
 BF_DESCRIBE(SearchedExpiry, "An expiry that took part.", (expiry), (trading_class),
             (days_to_expiry), (forward), (discount_factor),
-            (discount_source, .doc = "given, fitted to put-call parity, or assumed_zero"),
+            (discount_source,
+             .doc = "given, fitted to put-call parity, carry (of shares, for American options), or "
+                    "assumed_zero"),
             (atm_implied_vol), (density))
 
 struct LeftOutExpiry {
@@ -228,25 +230,29 @@ struct StrategyCandidate {
   std::optional<double> annualised_return;
   std::vector<PayoffPoint> payoff;
 };
-BF_DESCRIBE(StrategyCandidate,
-            "One structure, with everything that follows from its legs. Money and greeks are per "
-            "unit, fees included.",
-            (rank), (score, .doc = "by the objective"), (legs),
-            (credit, .doc = "of the options, per share; negative is a debit"), (fees),
-            (model_dependent,
-             .doc = "legs outlive the first expiry and are repriced there by a model"),
-            (max_profit, .doc = "null: unlimited"),
-            (max_loss, .doc = "positive amount; null: unlimited"), (breakevens), (delta), (gamma),
-            (theta), (vega),
-            (pop, .doc = "probability of profit at the first expiry, under its density"),
-            (expected_profit,
-             .doc = "under the same density, in today's money; under the market's own it is what "
-                    "entering costs"),
-            (return_on_risk, .doc = "max_profit / max_loss; null: one of them has no bound"),
-            (margin, .doc = "worst loss at expiry before premium; null: it has no bound"),
-            (annualised_return,
-             .doc = "return_on_risk * 365 / days_to_expiry, not compounded; null on the last day"),
-            (payoff, .doc = "at the first expiry; straight lines between the points"))
+BF_DESCRIBE(
+    StrategyCandidate,
+    "One structure, with everything that follows from its legs. Money and greeks are per "
+    "unit, fees included.",
+    (rank), (score, .doc = "by the objective"), (legs),
+    (credit, .doc = "of the options, per share; negative is a debit"), (fees),
+    (model_dependent, .doc = "legs outlive the first expiry and are repriced there by a model"),
+    (max_profit, .doc = "null: unlimited"),
+    (max_loss,
+     .doc = "positive amount; null: unlimited. Model-dependent ones are judged up to twice the "
+            "highest strike or likely price"),
+    (breakevens), (delta), (gamma), (theta), (vega),
+    (pop, .doc = "probability of profit at the first expiry, under its density"),
+    (expected_profit,
+     .doc = "under the same density, in today's money; under the market's own it is what "
+            "entering costs"),
+    (return_on_risk, .doc = "max_profit / max_loss; null: one of them has no bound"),
+    (margin, .doc = "what a defined-risk position ties up: worst loss at expiry before premium, "
+                    "plus what is paid "
+                    "for it; the rules' margin is in /api/analyze; null: the loss has no bound"),
+    (annualised_return,
+     .doc = "return_on_risk * 365 / days_to_expiry, not compounded; null on the last day"),
+    (payoff, .doc = "at the first expiry; straight lines between the points"))
 
 struct CertificateSummary {
   std::optional<double> threshold;
@@ -273,14 +279,18 @@ struct Standing {
   std::optional<double> score_without_costs;
   std::optional<double> threshold;
 };
-BF_DESCRIBE(Standing, "Where a structure stands, and what keeps it off the list.",
-            (unusable_leg, .doc = "which leg cannot be used, and why; nothing else is known then"),
-            (broken_constraint, .doc = "the first constraint that it breaks"), (candidate),
-            (rank, .doc = "1 is the best of all that fulfil the constraints"),
-            (score_without_costs,
-             .doc = "its score in the middle of the spreads and without fees; above the threshold, "
-                    "costs keep it off"),
-            (threshold, .doc = "what the last on the list scores; null: the list is not full"))
+BF_DESCRIBE(
+    Standing, "Where a structure stands, and what keeps it off the list.",
+    (unusable_leg, .doc = "which leg cannot be used, and why; nothing else is known then"),
+    (broken_constraint, .doc = "the first constraint that it breaks"), (candidate),
+    (rank,
+     .doc =
+         "among all that fulfil the constraints, 1 is the best; of one that breaks a constraint, "
+         "where it would stand"),
+    (score_without_costs,
+     .doc = "its score in the middle of the spreads and without fees; above the threshold, "
+            "costs keep it off"),
+    (threshold, .doc = "what the last on the list scores; null: the list is not full"))
 
 struct UnfitCount {
   std::string reason;
