@@ -16,7 +16,9 @@ using finder::Board;
 using finder::Choice;
 using finder::Conditions;
 using finder::Half;
+using finder::Progress;
 using finder::Ranking;
+using finder::stopped;
 using finder::Task;
 
 constexpr std::array<std::pair<Objective, std::string_view>, 7> objective_names{{
@@ -63,11 +65,14 @@ core::Result<std::vector<std::vector<std::size_t>>> choices_of_expiries(
   return choices;
 }
 
+// Without all members when stopped.
 struct Halves {
-  Halves(const Board& board, bool upper_tree)
-      : lower(board.lower(upper_tree)),
-        upper(board.upper(upper_tree)),
-        conditions(board, lower, upper) {}
+  Halves(const Board& board, bool tree, Progress& progress)
+      : lower(board.lower(tree, progress)),
+        upper(board.upper(tree, progress)),
+        conditions(board, lower, upper) {
+    progress.spend(conditions.filling_work());
+  }
   Halves(const Halves&) = delete;
   Halves& operator=(const Halves&) = delete;
 
@@ -79,29 +84,30 @@ struct Halves {
 // All boards of a search; their halves are made when needed, and kept where there is but one.
 class Boards {
  public:
-  static core::Result<Boards> make(const Task& task, std::span<const SearchExpiry> expiries) {
+  static core::Result<Boards> make(const Task& task, std::span<const SearchExpiry> expiries,
+                                   Progress& progress) {
     BF_TRY(auto choices, choices_of_expiries(task, expiries));
     Boards made;
     for (auto& at : choices) {
-      BF_TRY(auto board, Board::make(task, expiries, std::move(at)));
+      BF_TRY(auto board, Board::make(task, expiries, std::move(at), progress));
       made.combinations += board.combinations();
       made.all.push_back(std::move(board));
     }
     return made;
   }
 
-  /// Calls use(index, board, halves) for every board, until it returns false.
+  /// Calls use(index, board, halves) for every board, until stopped.
   template <class Use>
-  void each(bool tree, const Use& use) {
-    for (std::size_t index = 0; index < all.size(); ++index) {
+  void each(bool tree, Progress& progress, const Use& use) {
+    for (std::size_t index = 0; index < all.size() && !progress.stopped(); ++index) {
       if (all.size() == 1) {
         auto& kept = kept_[tree ? 1 : 0];
-        if (!kept) kept = std::make_unique<Halves>(all[index], tree);
-        use(index, all[index], *kept);
+        if (!kept) kept = std::make_unique<Halves>(all[index], tree, progress);
+        if (!progress.stopped()) use(index, all[index], *kept);
         return;
       }
-      Halves halves(all[index], tree);
-      if (!use(index, all[index], halves)) return;
+      Halves halves(all[index], tree, progress);
+      if (!progress.stopped()) use(index, all[index], halves);
     }
   }
 
@@ -151,10 +157,6 @@ tl::expected<Board::Rows, WhyNot::Leg> usable_rows(const Board& board,
     }
   }
   return rows;
-}
-
-tl::unexpected<core::Error> stopped() {
-  return core::fail(core::Errc::cancelled, "the search was stopped");
 }
 
 }  // namespace
@@ -264,16 +266,17 @@ core::Result<FinderResult> find_best(const SearchRequest& request,
                                      std::span<const SearchExpiry> expiries,
                                      const OnProgress& on_progress) {
   BF_TRY(const auto task, finder::make_task(request));
-  BF_TRY(auto boards, Boards::make(task, expiries));
+  Progress progress(on_progress);
+  BF_TRY(auto boards, Boards::make(task, expiries, progress));
   FinderResult result;
   result.combinations = boards.combinations;
-  finder::Progress progress(on_progress, static_cast<double>(boards.combinations));
+  progress.set_total(boards.combinations);
   Ranking ranking(request.keep);
 
   Ranking seeds(request.keep);
   if (request.exhaustive) {
     result.census.emplace();
-    boards.each(false, [&](std::size_t index, const Board& board, Halves& halves) {
+    boards.each(false, progress, [&](std::size_t index, const Board& board, Halves& halves) {
       const auto census = finder::scan(board, index, halves.lower, halves.upper, halves.conditions,
                                        ranking, progress);
       result.census->combinations += census.combinations;
@@ -281,21 +284,18 @@ core::Result<FinderResult> find_best(const SearchRequest& request,
       for (std::size_t i = 0; i < census.unfit.size(); ++i) {
         result.census->unfit[i] += census.unfit[i];
       }
-      return !progress.stopped();
     });
     result.visited = result.census->combinations;
   } else {
-    boards.each(true, [&](std::size_t index, const Board& board, Halves& halves) {
-      finder::sow(board, index, halves.lower, halves.upper, halves.conditions, seeds);
-      return true;
+    boards.each(true, progress, [&](std::size_t index, const Board& board, Halves& halves) {
+      finder::sow(board, index, halves.lower, halves.upper, halves.conditions, seeds, progress);
     });
-    boards.each(true, [&](std::size_t index, const Board& board, Halves& halves) {
+    boards.each(true, progress, [&](std::size_t index, const Board& board, Halves& halves) {
       const auto counts =
           finder::branch_and_bound(board, index, halves.lower, halves.upper, halves.conditions,
                                    seeds.threshold(), ranking, nullptr, progress);
       result.visited += counts.visited;
       result.pruned += counts.pruned;
-      return !progress.stopped();
     });
   }
   if (progress.stopped()) return stopped();
@@ -310,17 +310,15 @@ core::Result<FinderResult> find_best(const SearchRequest& request,
                       .visited = 0,
                       .pruned = 0};
     Ranking again(request.keep);
-    const OnProgress silent;
-    finder::Progress proving(silent, 0.0);
-    boards.each(true, [&](std::size_t index, const Board& board, Halves& halves) {
+    boards.each(true, progress, [&](std::size_t index, const Board& board, Halves& halves) {
       const auto counts =
           finder::branch_and_bound(board, index, halves.lower, halves.upper, halves.conditions,
-                                   proof.threshold, again, &proof.classes, proving);
+                                   proof.threshold, again, &proof.classes, progress);
       proof.visited += counts.visited;
       proof.pruned += counts.pruned;
       proof.boards.push_back({board.expiries(), counts.visited + counts.pruned});
-      return true;
     });
+    if (progress.stopped()) return stopped();
     result.certificate = std::move(proof);
   }
 
@@ -348,7 +346,8 @@ core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const Searc
     return core::fail(core::Errc::invalid_input,
                       "expiries are one for each of the strategy's, ascending, of those searched");
   }
-  BF_TRY(auto boards, Boards::make(task, expiries));
+  Progress preparing(on_progress);
+  BF_TRY(auto boards, Boards::make(task, expiries, preparing));
   const auto here = std::ranges::find(boards.all, combination.expiries,
                                       [](const Board& b) { return b.expiries(); });
   WhyNot answer;
@@ -367,9 +366,10 @@ core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const Searc
   free.fill = Fill::mid;
   free.fee_per_contract = {};
   BF_TRY(const auto free_task, finder::make_task(free));
-  BF_TRY(const auto free_board, Board::make(free_task, expiries, combination.expiries));
+  BF_TRY(const auto free_board, Board::make(free_task, expiries, combination.expiries, preparing));
   if (usable_rows(free_board, combination)) {
-    const Halves halves(free_board, false);
+    const Halves halves(free_board, false, preparing);
+    if (preparing.stopped()) return stopped();
     if (const auto at = members_at(free_board, halves, *rows)) {
       const auto features = free_board.features(halves.lower, at->first, halves.upper, at->second);
       const finder::Judge judge(free_board, 0, halves.lower, halves.upper);
@@ -399,9 +399,11 @@ core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const Searc
   if (best.candidates.size() == request.keep) answer.threshold = best.candidates.back().score;
 
   const auto index = static_cast<std::size_t>(here - boards.all.begin());
+  Progress progress(on_count);
   std::optional<Choice> own;
   {
-    const Halves halves(*here, false);
+    const Halves halves(*here, false, progress);
+    if (progress.stopped()) return stopped();
     const auto at = members_at(*here, halves, *rows);
     if (!at) core::panic("a combination of usable legs that is none");
     const finder::Judge judge(*here, index, halves.lower, halves.upper);
@@ -413,12 +415,11 @@ core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const Searc
   answer.candidate = here->describe(*rows);
   answer.candidate->score = own->score;
 
-  finder::Progress progress(on_count, static_cast<double>(boards.combinations));
+  progress.set_total(boards.combinations);
   std::int64_t before = 0;
-  boards.each(false, [&](std::size_t b, const Board& board, Halves& halves) {
+  boards.each(false, progress, [&](std::size_t b, const Board& board, Halves& halves) {
     before += finder::count_better(board, b, halves.lower, halves.upper, halves.conditions, *own,
                                    progress);
-    return !progress.stopped();
   });
   if (progress.stopped()) return stopped();
   answer.rank = before + 1;

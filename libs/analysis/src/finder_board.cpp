@@ -168,16 +168,16 @@ double CdfTable::at_most(std::int64_t units) const {
 }
 
 core::Result<Board> Board::make(const Task& task, std::span<const SearchExpiry> expiries,
-                                std::vector<std::size_t> at) {
+                                std::vector<std::size_t> at, Progress& progress) {
   Board board(task, std::move(at));
   for (std::size_t rung = 0; rung < board.at_.size(); ++rung) {
     board.of_[rung] = &expiries[board.at_[rung]];
   }
-  BF_CHECK(board.prepare());
+  BF_CHECK(board.prepare(progress));
   return board;
 }
 
-core::Result<void> Board::prepare() {
+core::Result<void> Board::prepare(Progress& progress) {
   const auto& constraints = task_->request.constraints;
   for (std::size_t rung = 0; rung < at_.size(); ++rung) {
     if (!exact_money_holds(*task_, of_[rung]->priced->chain)) {
@@ -252,7 +252,10 @@ core::Result<void> Board::prepare() {
       places_[rung].push_back(place(rung, row));
     }
   }
-  if (task_->several_expiries) make_profiles();
+  if (task_->several_expiries) BF_CHECK(make_profiles(progress));
+  // Rows, places, and what of the density was looked up for them.
+  progress.spend(3e3 * static_cast<double>(rows_.size()) + (cdf_ ? 5e6 : 0.0));
+  if (progress.stopped()) return stopped();
   return {};
 }
 
@@ -278,7 +281,7 @@ void Board::list_rows() {
   }
 }
 
-void Board::make_profiles() {
+core::Result<void> Board::make_profiles(Progress& progress) {
   Profiles made;
   std::vector<Price> strikes;
   for (const auto& row : rows_) strikes.push_back(row.strike);
@@ -291,6 +294,7 @@ void Board::make_profiles() {
   for (const double spot : spots) {
     made.spots.push_back(spot * units_per_one);
     made.calls.push_back(density().call(spot) * units_per_one);
+    if (!progress.spend(2e3)) return stopped();
   }
   const std::size_t count = spots.size();
   const auto index_of = [&](double spot) {
@@ -328,6 +332,7 @@ void Board::make_profiles() {
                 shares *
                 std::max(leg.kind == LegKind::call ? spots[g] - strike : strike - spots[g], 0.0);
           }
+          if (!progress.spend(2.0 * static_cast<double>(count))) return stopped();
         }
         continue;
       }
@@ -349,6 +354,7 @@ void Board::make_profiles() {
           const double nothing = leg.kind == LegKind::call ? 0.0 : terms.discount_factor * at[p];
           profiles[p * count + g] += shares * (spots[g] > 0.0 ? values.price[p] : nothing);
         }
+        if (!progress.spend(50.0 * static_cast<double>(at.size()))) return stopped();
       }
     }
     // What the places lacked: means of curves, which the density sees as straight between the
@@ -372,9 +378,11 @@ void Board::make_profiles() {
       place.expected = discount() * mean - static_cast<double>(place.cost);
       place.at_low = curve[made.at_low];
       place.at_high = curve[made.at_high];
+      if (!progress.spend(4.0 * static_cast<double>(count))) return stopped();
     }
   }
   profiles_ = std::move(made);
+  return {};
 }
 
 LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
@@ -488,7 +496,9 @@ std::int64_t Board::combinations() const {
   return total;
 }
 
-void Board::append(Half& half, std::size_t from, const Place* first, const Place* second) const {
+void Board::append(Half& half, std::size_t from, const Place* first, const Place* second,
+                   Progress& progress) const {
+  if (!progress.spend(200.0 + 4.0 * profile_work())) return;
   const bool lower = from == 0;
   const auto slope = [&](std::size_t i) { return task_->slopes[i] * multiplier(); };
   std::array<double, columns> sum{};
@@ -575,7 +585,7 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
   }
 }
 
-int Board::grow(Half& half, std::size_t from, std::array<int, 4> box) const {
+int Board::grow(Half& half, std::size_t from, std::array<int, 4> box, Progress& progress) const {
   const auto& firsts = places_[from];
   const auto& seconds = half.rungs == 2 ? places_[from + 1] : firsts;
   const auto [a, b, c, d] = box;
@@ -599,12 +609,12 @@ int Board::grow(Half& half, std::size_t from, std::array<int, 4> box) const {
   if ((b - a) * (half.rungs == 2 ? d - c : 1) <= leaf_size) {
     for (int i = a; i < b; ++i) {
       if (half.rungs == 1) {
-        append(half, from, &at(firsts, i), nullptr);
+        append(half, from, &at(firsts, i), nullptr, progress);
         continue;
       }
       for (int j = c; j < d; ++j) {
         if (at(seconds, j).row > at(firsts, i).row) {
-          append(half, from, &at(firsts, i), &at(seconds, j));
+          append(half, from, &at(firsts, i), &at(seconds, j), progress);
         }
       }
     }
@@ -614,8 +624,8 @@ int Board::grow(Half& half, std::size_t from, std::array<int, 4> box) const {
     const bool across = half.rungs == 2 && d - c > b - a;
     const std::size_t cut = across ? 2 : 0;
     low[cut + 1] = high[cut] = (box[cut] + box[cut + 1]) / 2;
-    const int left = grow(half, from, low);
-    const int right = grow(half, from, high);
+    const int left = grow(half, from, low, progress);
+    const int right = grow(half, from, high, progress);
     half.nodes[static_cast<std::size_t>(index)].left = left >= 0 ? left : right;
     half.nodes[static_cast<std::size_t>(index)].right = left >= 0 ? right : -1;
   }
@@ -631,7 +641,7 @@ int Board::grow(Half& half, std::size_t from, std::array<int, 4> box) const {
   return index;
 }
 
-Half Board::half(std::size_t from, std::size_t to, bool tree) const {
+Half Board::half(std::size_t from, std::size_t to, bool tree, Progress& progress) const {
   Half half;
   half.rungs = to - from;
   if (half.rungs == 0) {
@@ -665,16 +675,17 @@ Half Board::half(std::size_t from, std::size_t to, bool tree) const {
   if (tree) {
     // A rung alone is a box one wide in the other direction.
     grow(half, from,
-         {0, count(firsts), 0, half.rungs == 2 ? count(places_[from + 1]) : count(firsts)});
+         {0, count(firsts), 0, half.rungs == 2 ? count(places_[from + 1]) : count(firsts)},
+         progress);
     return half;
   }
   for (const auto& first : firsts) {
     if (half.rungs == 1) {
-      append(half, from, &first, nullptr);
+      append(half, from, &first, nullptr, progress);
       continue;
     }
     for (const auto& second : places_[from + 1]) {
-      if (second.row > first.row) append(half, from, &first, &second);
+      if (second.row > first.row) append(half, from, &first, &second, progress);
     }
   }
   return half;

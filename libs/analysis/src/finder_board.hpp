@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bifrost/analysis/finder.hpp"
+#include "finder_progress.hpp"
 
 // What the searches of finder.cpp share: a choice of expiries ("board") as columns of numbers.
 //
@@ -177,9 +178,9 @@ struct Bounds {
 class Board {
  public:
   /// `at` are indices into the expiries, one per expiry rung. unavailable without an underlying
-  /// price where one is needed, invalid_input for a chain outside exact money.
+  /// price where one is needed, invalid_input for a chain outside exact money, cancelled.
   static core::Result<Board> make(const Task& task, std::span<const SearchExpiry> expiries,
-                                  std::vector<std::size_t> at);
+                                  std::vector<std::size_t> at, Progress& progress);
 
   const Task& task() const { return *task_; }
   const std::vector<std::size_t>& expiries() const { return at_; }
@@ -200,8 +201,19 @@ class Board {
   /// How many ascending choices of places there are.
   std::int64_t combinations() const;
 
-  Half lower(bool tree) const { return half(0, task_->lower_rungs, tree); }
-  Half upper(bool tree) const { return half(task_->lower_rungs, task_->rungs, tree); }
+  /// Without all members when stopped.
+  Half lower(bool tree, Progress& progress) const {
+    return half(0, task_->lower_rungs, tree, progress);
+  }
+  Half upper(bool tree, Progress& progress) const {
+    return half(task_->lower_rungs, task_->rungs, tree, progress);
+  }
+
+  /// What judging one combination costs, and adding up the profile of a half: rough nanoseconds.
+  double judging_work() const { return profiles_ ? 10.0 * profile_work() : 500.0; }
+  double profile_work() const {
+    return profiles_ ? static_cast<double>(profiles_->spots.size()) : 0.0;
+  }
 
   LegPlace leg_place(const LegShape& leg, std::size_t row) const;
 
@@ -240,9 +252,9 @@ class Board {
 
  private:
   Board(const Task& task, std::vector<std::size_t> at) : task_(&task), at_(std::move(at)) {}
-  core::Result<void> prepare();
+  core::Result<void> prepare(Progress& progress);
   void list_rows();
-  void make_profiles();
+  core::Result<void> make_profiles(Progress& progress);
   Place place(std::size_t rung, std::size_t row) const;
   const Place& place_on(std::size_t rung, int row) const {
     return places_[rung][place_index(rung, row)];
@@ -259,9 +271,10 @@ class Board {
   /// Calls enter and leave (spot, profit and slope there) where the line rises from, falls to zero.
   template <class Enter, class Leave>
   void walk(const Line& line, const Enter& enter, const Leave& leave) const;
-  Half half(std::size_t from, std::size_t to, bool tree) const;
-  void append(Half& half, std::size_t from, const Place* first, const Place* second) const;
-  int grow(Half& half, std::size_t from, std::array<int, 4> box) const;
+  Half half(std::size_t from, std::size_t to, bool tree, Progress& progress) const;
+  void append(Half& half, std::size_t from, const Place* first, const Place* second,
+              Progress& progress) const;
+  int grow(Half& half, std::size_t from, std::array<int, 4> box, Progress& progress) const;
 
   const Task* task_;
   std::array<const SearchExpiry*, 2> of_{};  // by expiry rung

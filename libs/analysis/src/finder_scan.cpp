@@ -36,8 +36,8 @@ void for_each_tile(const Half& lower, const Half& upper, const Visit& visit) {
 }
 
 // Under the model of later legs no condition of the kernels is exact.
-Census scan_one_by_one(const Half& lower, const Half& upper, const Judge& judge, Ranking& ranking,
-                       Progress& progress) {
+Census scan_one_by_one(const Board& board, const Half& lower, const Half& upper, const Judge& judge,
+                       Ranking& ranking, Progress& progress) {
   Census census;
   for_each_tile(lower, upper, [&](int i, long from, long to) {
     for (int j = static_cast<int>(from); j < static_cast<int>(to); ++j) {
@@ -49,28 +49,19 @@ Census scan_one_by_one(const Half& lower, const Half& upper, const Judge& judge,
       judge.offer(i, j, ranking.threshold(), ranking);
     }
     census.combinations += to - from;
-    return progress.account(to - from, ranking);
+    progress.spend(static_cast<double>(to - from) * board.judging_work());
+    return progress.account(to - from, ranking.size());
   });
   return census;
 }
 
 }  // namespace
 
-bool Progress::account(std::int64_t combinations, const Ranking& ranking) {
-  done_ += static_cast<double>(combinations);
-  if (stopped_ || !on_progress_) return !stopped_;
-  // A call costs next to nothing beside what was done since the last one.
-  if (++calls_ % 64 != 0 && done_ < last_report_ + 0.01 * total_) return true;
-  last_report_ = done_;
-  stopped_ = !on_progress_(
-      {.share = total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0, .found = ranking.size()});
-  return !stopped_;
-}
-
 Census scan(const Board& board, std::size_t index, const Half& lower, const Half& upper,
             Conditions& conditions, Ranking& ranking, Progress& progress) {
   const Judge judge(board, index, lower, upper);
-  if (board.task().several_expiries) return scan_one_by_one(lower, upper, judge, ranking, progress);
+  if (board.task().several_expiries)
+    return scan_one_by_one(board, lower, upper, judge, ranking, progress);
   const auto passing = passing_pairs();
   const auto& constraints = board.task().request.constraints;
   // Beyond the kernels: each that gets so far is judged by itself.
@@ -107,11 +98,12 @@ Census scan(const Board& board, std::size_t index, const Half& lower, const Half
       conditions.set_threshold(threshold);
       until_next_threshold = upper.size() / 4;
     }
+    if (judged && !progress.spend(static_cast<double>(count) * board.judging_work())) return false;
     if (until_report < 5'000'000) return true;
     const std::int64_t done = std::exchange(until_report, 0);
-    return progress.account(done, ranking);
+    return progress.account(done, ranking.size());
   });
-  progress.account(until_report, ranking);
+  progress.account(until_report, ranking.size());
 
   // What fell between two groups fell for the later one's reason.
   long long before = census.combinations;
@@ -133,7 +125,6 @@ std::int64_t count_better(const Board& board, std::size_t index, const Half& low
                           Progress& progress) {
   const auto passing = passing_pairs();
   const Judge judge(board, index, lower, upper);
-  const Ranking none(1);
   const auto& task = board.task();
   conditions.set_threshold(than.score);
   // Most are better for certain, and need not be looked at.
@@ -146,7 +137,7 @@ std::int64_t count_better(const Board& board, std::size_t index, const Half& low
   std::vector<int> found(static_cast<std::size_t>(upper.size()));
   std::int64_t better = 0;
   std::int64_t until_report = 0;
-  std::int64_t work = 0;  // judging one costs as much as a hundred tests
+  std::int64_t work = 0;  // tests
   for_each_tile(lower, upper, [&](int i, long from, long to) {
     const auto test = conditions.test(i);
     const long sure = certain ? passing(certain->test(i), from, to, nullptr, nullptr) : 0;
@@ -161,10 +152,11 @@ std::int64_t count_better(const Board& board, std::size_t index, const Half& low
       }
     }
     until_report += to - from;
-    work += to - from + 100 * judged;
+    work += to - from;
+    if (!progress.spend(static_cast<double>(judged) * board.judging_work())) return false;
     if (work < 5'000'000) return true;
     work = 0;
-    return progress.account(std::exchange(until_report, 0), none);
+    return progress.account(std::exchange(until_report, 0), 0);
   });
   return better;
 }

@@ -2,29 +2,11 @@
 #pragma once
 
 #include "finder_conditions.hpp"
+#include "finder_progress.hpp"
 #include "finder_ranking.hpp"
 
 // Two ways through the combinations of one board that agree on what is best.
 namespace bifrost::analysis::finder {
-
-/// Counts what is accounted for over all boards and asks now and then whether to go on.
-class Progress {
- public:
-  Progress(const OnProgress& on_progress, double total)
-      : on_progress_(on_progress), total_(total) {}
-
-  /// False: stop.
-  bool account(std::int64_t combinations, const Ranking& ranking);
-  bool stopped() const { return stopped_; }
-
- private:
-  const OnProgress& on_progress_;
-  double total_;
-  double done_ = 0.0;
-  int calls_ = 0;
-  double last_report_ = 0.0;
-  bool stopped_ = false;
-};
 
 struct Counts {
   std::int64_t visited = 0;
@@ -32,9 +14,9 @@ struct Counts {
 };
 
 /// A score that the best `keep` combinations of the board reach, found in a hurry: offers some to
-/// `seeds`.
+/// `seeds`. Fewer when stopped.
 void sow(const Board& board, std::size_t index, const Half& lower, const Half& upper,
-         Conditions& conditions, Ranking& seeds);
+         Conditions& conditions, Ranking& seeds, Progress& progress);
 
 /// Branch and bound over the trees of both halves: what is not below `floor` and the ranking's
 /// threshold is looked at. Settled classes are appended to `classes` unless that is null.

@@ -39,8 +39,10 @@ class PopProfiles {
   static constexpr int cells = 96;
   using Profile = std::array<float, cells>;
 
-  PopProfiles(const Board& board, const Half& lower, const Half& upper)
-      : board_(board), sides_{Side{lower, 0, {}}, Side{upper, board.task().lower_rungs, {}}} {
+  PopProfiles(const Board& board, const Half& lower, const Half& upper, Progress& progress)
+      : board_(board),
+        progress_(progress),
+        sides_{Side{lower, 0, {}}, Side{upper, board.task().lower_rungs, {}}} {
     for (auto& side : sides_) side.profiles.resize(side.half.nodes.size());
     edges_ = pop_cell_edges(board.density());
     if (edges_.size() != cells) core::panic("cells of pop of another number");
@@ -83,7 +85,11 @@ class PopProfiles {
       }
       return *kept;
     }
-    for (int i = node.begin; i < node.end; ++i) add(side, i, *kept);
+    // What is left out when stopped is of no use to anybody.
+    for (int i = node.begin; i < node.end; ++i) {
+      if (!progress_.spend(500.0 + 10.0 * board_.profile_work())) break;
+      add(side, i, *kept);
+    }
     return *kept;
   }
 
@@ -152,6 +158,7 @@ class PopProfiles {
   }
 
   const Board& board_;
+  Progress& progress_;
   std::array<Side, 2> sides_;
   std::vector<double> edges_;  // the lower ones of the cells, price units
   std::array<float, cells> mass_{};
@@ -174,7 +181,8 @@ class BranchAndBound {
         judge_(board, index, lower, upper),
         passing_(passing_pairs()) {
     const auto& task = board.task();
-    if (task.request.constraints.min_pop > 0.0 || task.uses_pop) pops_.emplace(board, lower, upper);
+    if (task.request.constraints.min_pop > 0.0 || task.uses_pop)
+      pops_.emplace(board, lower, upper, progress);
   }
 
   Counts run() {
@@ -204,6 +212,7 @@ class BranchAndBound {
   void refresh_threshold() {
     threshold_ = threshold();
     conditions_.set_threshold(threshold_);
+    progress_.spend(conditions_.filling_work());
     visited_at_threshold_ = counts_.visited;
   }
 
@@ -212,6 +221,7 @@ class BranchAndBound {
     const auto u = static_cast<std::size_t>(b);
     const Node& x = lower_.nodes[l];
     const Node& y = upper_.nodes[u];
+    progress_.spend(100.0);
     if (!feasible(x, y)) return;
     if (const auto failure = conditions_.failure(l, u)) {
       close(x, y, failure->why, failure->bound);
@@ -246,10 +256,11 @@ class BranchAndBound {
 
   void close(const Node& x, const Node& y, std::optional<Unfit> why, double bound) {
     const std::int64_t pairs = count_pairs(lower_, x, upper_, y);
+    progress_.spend(3.0 * (x.size() + y.size()));
     counts_.pruned += pairs;
     record(x, y, pairs, why ? CertificateClass::End::unfit : CertificateClass::End::bounded, why,
            bound);
-    progress_.account(pairs, ranking_);
+    progress_.account(pairs, ranking_.size());
   }
 
   void visit(const Node& x, const Node& y) {
@@ -268,12 +279,13 @@ class BranchAndBound {
         const int j = found[static_cast<std::size_t>(k)];
         if (!ordered && upper_.first[static_cast<std::size_t>(j)] <= last) continue;
         judge_.offer(i, j, threshold(), ranking_);
+        if (!progress_.spend(board_.judging_work())) return;
       }
     }
     if (ordered) pairs = std::int64_t{x.size()} * y.size();
     counts_.visited += pairs;
     record(x, y, pairs, CertificateClass::End::visited, std::nullopt, 0.0);
-    progress_.account(pairs, ranking_);
+    progress_.account(pairs, ranking_.size());
     // A higher threshold prunes more, but costs a pass over the members.
     if (threshold() != threshold_ && counts_.visited - visited_at_threshold_ >
                                          4 * (std::int64_t{lower_.size()} + upper_.size())) {
@@ -323,7 +335,7 @@ class BranchAndBound {
 }  // namespace
 
 void sow(const Board& board, std::size_t index, const Half& lower, const Half& upper,
-         Conditions& conditions, Ranking& seeds) {
+         Conditions& conditions, Ranking& seeds, Progress& progress) {
   constexpr std::size_t few = 96;  // of either half
   constexpr int rounds = 4;
   const Judge judge(board, index, lower, upper);
@@ -372,6 +384,7 @@ void sow(const Board& board, std::size_t index, const Half& lower, const Half& u
           continue;
         }
         judge.offer(i, j, found.threshold(), found);
+        if (!progress.spend(board.judging_work())) return;
       }
     }
     const auto reached = found.threshold();
@@ -384,6 +397,7 @@ void sow(const Board& board, std::size_t index, const Half& lower, const Half& u
     const auto best = seeds.threshold();
     if (!best || !board.task().plain) break;
     conditions.set_threshold(best);
+    progress.spend(conditions.filling_work());
     some_lower = promising(lower, true);
     some_upper = promising(upper, false);
   }

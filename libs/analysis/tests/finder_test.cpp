@@ -735,6 +735,77 @@ TEST(Finder, TellsHowFarItIsAndStopsWhenTold) {
   }
 }
 
+// From the profiles of the first expiries on, wherever a search of two expiries spends its time.
+TEST(Finder, StopsAStrategyOfTwoExpiriesAtAnyCall) {
+  std::mt19937 random(41);
+  const auto markets = term_structure(random, 3, 70, 130, 1);
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  for (const bool exhaustive : {false, true}) {
+    auto request = ask(strategies::double_diagonal, Objective::expected_profit_on_max_loss);
+    request.exhaustive = exhaustive;
+    request.constraints.sell_out_of_the_money = true;
+    request.constraints.min_pop = 0.3;
+    // A scan looks at all: of fewer.
+    if (exhaustive) request.constraints.short_delta = {0.2, 0.4};
+    if (exhaustive) request.constraints.long_delta = {0.1, 0.3};
+    double last = 0.0;
+    int calls = 0;
+    int before_the_count = 0;
+    const auto all = find_best(request, expiries, [&](const SearchProgress& progress) {
+      EXPECT_GE(progress.share, last);
+      EXPECT_LE(progress.share, 1.0);
+      last = progress.share;
+      if (progress.share == 0.0) ++before_the_count;
+      ++calls;
+      return true;
+    });
+    ASSERT_TRUE(all);
+    EXPECT_GT(calls, 20) << exhaustive;
+    EXPECT_GT(before_the_count, 3) << exhaustive;
+    for (int stop = 1; stop <= calls; stop += std::max(calls / 12, 1)) {
+      int asked = 0;
+      const auto stopped =
+          find_best(request, expiries, [&](const SearchProgress&) { return ++asked < stop; });
+      ASSERT_FALSE(stopped) << stop << " of " << calls;
+      EXPECT_EQ(stopped.error().code, core::Errc::cancelled);
+      EXPECT_EQ(asked, stop) << "asked again when told to stop";
+    }
+  }
+}
+
+TEST(Finder, TellsHowFarWhyNotIsAndStopsAtAnyCall) {
+  std::mt19937 random(43);
+  const auto markets = term_structure(random, 3, 80, 120, 2);
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  const auto request = ask(strategies::double_diagonal, Objective::expected_profit_on_max_loss);
+  const auto found = find_best(request, expiries);
+  ASSERT_TRUE(found);
+  ASSERT_FALSE(found->candidates.empty());
+  const auto& best = found->candidates.front();
+  const NamedCombination named{best.expiries, strikes_of(request.strategy, best)};
+  double last = 0.0;
+  int calls = 0;
+  const auto all = why_not(request, expiries, named, [&](const SearchProgress& progress) {
+    EXPECT_GE(progress.share, last);
+    EXPECT_LE(progress.share, 1.0);
+    last = progress.share;
+    ++calls;
+    return true;
+  });
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->rank, 1);
+  EXPECT_GT(calls, 10);
+  for (int stop = 1; stop <= calls; stop += std::max(calls / 12, 1)) {
+    int asked = 0;
+    const auto stopped =
+        why_not(request, expiries, named, [&](const SearchProgress&) { return ++asked < stop; });
+    ASSERT_FALSE(stopped) << stop << " of " << calls;
+    EXPECT_EQ(stopped.error().code, core::Errc::cancelled);
+  }
+}
+
 TEST(Finder, NamesTheWingsOfAStrategy) {
   EXPECT_EQ(wing_gaps(iron_condor), (std::vector{0, 2}));
   EXPECT_EQ(wing_gaps(strategies::long_call_butterfly), (std::vector{0, 1}));
