@@ -1163,7 +1163,7 @@ export interface components {
             forward: number;
             /** Format: double */
             discount_factor: number;
-            /** @description given, fitted to put-call parity, or assumed_zero */
+            /** @description given, fitted to put-call parity, carry (of shares, for American options), or assumed_zero */
             discount_source: string;
             /** Format: double */
             atm_implied_vol: number | null;
@@ -1223,7 +1223,7 @@ export interface components {
             candidate: components["schemas"]["StrategyCandidate"] | null;
             /**
              * Format: int64
-             * @description 1 is the best of all that fulfil the constraints
+             * @description among all that fulfil the constraints, 1 is the best; of one that breaks a constraint, where it would stand
              */
             rank: number | null;
             /**
@@ -1263,7 +1263,7 @@ export interface components {
             max_profit: number | null;
             /**
              * Format: double
-             * @description positive amount; null: unlimited
+             * @description positive amount; null: unlimited. Model-dependent ones are judged up to twice the highest strike or likely price
              */
             max_loss: number | null;
             breakevens: number[];
@@ -1292,7 +1292,7 @@ export interface components {
             return_on_risk: number | null;
             /**
              * Format: double
-             * @description worst loss at expiry before premium; null: it has no bound
+             * @description what a defined-risk position ties up: worst loss at expiry before premium, plus what is paid for it; the rules' margin is in /api/analyze; null: the loss has no bound
              */
             margin: number | null;
             /**
@@ -1786,7 +1786,7 @@ export interface operations {
                 strategy: string;
                 /** @description of the first leg to expire; default: every expiry */
                 expiry?: string;
-                /** @description of that expiry, where one date lists two classes */
+                /** @description of the first leg to expire; of all legs where no date is named */
                 trading_class?: string;
                 /** @description of the later legs of calendars and diagonals; default: every one */
                 later_expiry?: string;
