@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "bifrost/analysis/american_chain.hpp"
-#include "bifrost/analysis/chain_pricing.hpp"
 #include "bifrost/analysis/chain.hpp"
+#include "bifrost/analysis/chain_pricing.hpp"
 
 // Each of our numbers stands beside a plain scalar baseline of the same run, with the largest error
 // beside the speed: `each` is seconds per option, `max_error` in units of what the line computes
