@@ -162,6 +162,8 @@ tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInpu
   const double now = intrinsic_value(right, in.spot, in.strike);
   const double european = black_scholes_price(right, in);
   const double deviation = in.vol * std::sqrt(in.years_to_expiry);
+  // A million years of growth are no number.
+  if (!std::isfinite(european)) return tl::unexpected{NoAmericanPrice::not_finite};
   if (*exercise == Exercise::never_early || deviation < 1e-8) return std::max(european, now);
   const ExerciseBoundary boundary(in.years_to_expiry, put.rate, put.yield, in.vol);
   if (!boundary.solved()) return tl::unexpected{NoAmericanPrice::not_solved};
@@ -169,7 +171,9 @@ tl::expected<double, NoAmericanPrice> american_price(Right right, const SpotInpu
   const double unit = is_put ? in.strike : in.spot;
   const double spot = (is_put ? in.spot : in.strike) / unit;
   if (spot <= boundary.at_start()) return now;
-  return std::max(european + unit * boundary.premium(spot), now);
+  const double premium = boundary.premium(spot);
+  if (!std::isfinite(premium)) return tl::unexpected{NoAmericanPrice::not_solved};
+  return std::max(european + unit * premium, now);
 }
 
 tl::expected<double, NoAmericanPrice> american_rho(Right right, const SpotInputs& in) {

@@ -242,6 +242,8 @@ TEST(American, IsAPriceOrARefusalForAnyInput) {
     EXPECT_LE(*price, (right == Right::call ? in.spot : in.strike) + 1e-7);
   }
   EXPECT_LT(refused, trials / 100);
+  EXPECT_EQ(american_price(Right::call, {125, 100, 7.7e5, 0.0016, 1e-4, 0.0}).error(),
+            NoAmericanPrice::not_finite);
 }
 
 // Hull, "Options, Futures, and Other Derivatives", the example of a put with one dividend: stock
