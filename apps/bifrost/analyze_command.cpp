@@ -29,10 +29,6 @@ ways that are never mixed: worst loss, Reg T, IBKR's rules, a stress of prices; 
 is `bifrost broker what-if`. The table is profit by the model over dates and prices; volatilities
 stay with their strikes, moved by --vol-shift (0.01 is a point).)";
 
-std::string money(std::optional<double> amount) {
-  return amount ? fmt::format("{:.2f}", *amount) : "unlimited";
-}
-
 void print_position(const api::Position& position) {
   fmt::print("{} as of {}, underlying {}, {}\n", position.symbol, core::to_iso(position.as_of),
              position.underlying_price.to_string(),
@@ -114,10 +110,6 @@ Result<void> analyze(const std::string& env_file, const AnalyzeOptions& options,
     BF_TRY(auto leg, parse_position_leg(text));
     if (!options.trading_class.empty() && leg.expiry) leg.trading_class = options.trading_class;
     request.legs.push_back(std::move(leg));
-  }
-  if (!options.style.empty()) {
-    request.style =
-        options.style == "european" ? api::ExerciseStyle::european : api::ExerciseStyle::american;
   }
   if (!options.days.empty() || !options.spots.empty() || options.vol_shift != 0.0) {
     request.table = api::TableSpec{options.days, options.spots, options.vol_shift};
@@ -208,8 +200,7 @@ void add_analyze_command(CLI::App& app, const std::string& env_file, AnalyzeOpti
       ->check(CLI::PositiveNumber);
   verb->add_option("--stop", options.request.loss_limit, "loss limit, currency, positive")
       ->check(CLI::PositiveNumber);
-  verb->add_option("--style", options.style, "exercise; else by the underlying")
-      ->check(CLI::IsMember({"european", "american"}));
+  add_style_option(*verb, options.request.style);
   verb->add_option("--days", options.days, "dates of the table, calendar days from the snapshot");
   verb->add_option("--spots", options.spots, "prices of the table");
   verb->add_option("--vol-shift", options.vol_shift, "added to every volatility of the table");

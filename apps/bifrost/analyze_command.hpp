@@ -17,7 +17,6 @@ struct AnalyzeOptions {
   ChainSource source;
   std::vector<std::string> legs;
   std::string trading_class;
-  std::string style;
   api::PositionRequest request;
   std::vector<double> days;
   std::vector<double> spots;

@@ -104,6 +104,21 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
 
 }  // namespace
 
+void add_style_option(CLI::App& verb, std::optional<api::ExerciseStyle>& style) {
+  verb.add_option_function<std::string>(
+          "--style",
+          [&style](const std::string& text) {
+            style =
+                text == "european" ? api::ExerciseStyle::european : api::ExerciseStyle::american;
+          },
+          "exercise; else by the underlying")
+      ->check(CLI::IsMember({"european", "american"}));
+}
+
+std::string money(std::optional<double> amount) {
+  return amount ? fmt::format("{:.2f}", *amount) : "unlimited";
+}
+
 void add_chain_options(CLI::App& verb, ChainSource& source) {
   verb.add_option("--chain", source.file,
                   "option file (CSV or CSV.GZ, any layout that import reads)");

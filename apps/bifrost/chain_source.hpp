@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "bifrost/api/fits.hpp"
 #include "bifrost/core/quote.hpp"
 #include "bifrost/core/result.hpp"
 #include "bifrost/core/stop_signal.hpp"
@@ -23,6 +25,12 @@ struct ChainSource {
 
 /// --chain, --symbol and --at.
 void add_chain_options(CLI::App& verb, ChainSource& source);
+
+/// --style: when the options may be exercised; not given: by the underlying.
+void add_style_option(CLI::App& verb, std::optional<api::ExerciseStyle>& style);
+
+/// "1234.50", or "unlimited".
+std::string money(std::optional<double> amount);
 
 /// The newest snapshot that is not newer than `at`, all expiries. What a reader of it must know
 /// (lines not taken, prices without a side) is told on stderr. invalid_input for a source that

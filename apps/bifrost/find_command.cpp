@@ -120,10 +120,6 @@ std::string legs_text(const api::StrategyCandidate& candidate, bool expiries) {
   return text;
 }
 
-std::string money(std::optional<double> amount) {
-  return amount ? fmt::format("{:.2f}", *amount) : "unlimited";
-}
-
 void print_candidate(const api::StrategyCandidate& candidate, bool expiries) {
   fmt::print("{:>4} {:>12.6g} {:>9.2f} {:>11} {:>11} {:>6.1f} {:>10.2f}  {}{}\n", candidate.rank,
              candidate.score, candidate.credit, money(candidate.max_profit),
@@ -297,8 +293,7 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
       ->check(CLI::Range(0.0, 100.0));
   verb->add_option("--density", options.density, "market_implied (default) or lognormal")
       ->check(CLI::IsMember({"market_implied", "lognormal"}));
-  verb->add_option("--style", options.style, "exercise; else by the underlying")
-      ->check(CLI::IsMember({"european", "american"}));
+  add_style_option(*verb, options.query.style);
   verb->add_flag("--any-short-strikes", options.any_short_strikes,
                  "options may be sold in the money, too");
   verb->add_option("--why-not", query.why_not,
@@ -327,10 +322,6 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
     if (!options.density.empty()) {
       options.query.density = options.density == "lognormal" ? api::DensityKind::lognormal
                                                              : api::DensityKind::market_implied;
-    }
-    if (!options.style.empty()) {
-      options.query.style =
-          options.style == "european" ? api::ExerciseStyle::european : api::ExerciseStyle::american;
     }
     if (options.any_short_strikes) options.query.short_strikes = api::ShortStrikes::any;
     work = [&] { return find(env_file, options, stop); };

@@ -19,7 +19,6 @@ struct FindOptions {
   std::string expiry;
   std::string later_expiry;
   std::string density;
-  std::string style;
   std::vector<std::string> where;
   bool any_short_strikes = false;
   bool prove = false;

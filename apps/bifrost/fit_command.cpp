@@ -54,11 +54,7 @@ void print_table(const api::Fit& fit) {
 Result<void> fit(const std::string& env_file, const FitOptions& options,
                  const core::StopSignal& stop) {
   BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
-  api::FitTerms terms{.style = std::nullopt, .rate = options.rate};
-  if (!options.style.empty()) {
-    terms.style =
-        options.style == "european" ? api::ExerciseStyle::european : api::ExerciseStyle::american;
-  }
+  const api::FitTerms terms{.style = options.style, .rate = options.rate};
   const auto fitted = api::fit_chain(snapshot, terms);
   if (options.json) {
     fmt::print("{}\n", net::to_json(fitted));
@@ -79,8 +75,7 @@ void add_fit_command(CLI::App& app, const std::string& env_file, FitOptions& opt
       "fit", "forward, smile, its quality and the implied density of every expiry of a chain");
   verb->footer(help_text);
   add_chain_options(*verb, options.source);
-  verb->add_option("--style", options.style, "exercise; else by the underlying")
-      ->check(CLI::IsMember({"european", "american"}));
+  add_style_option(*verb, options.style);
   verb->add_option("--rate", options.rate,
                    "interest, continuously compounded, decimal; else from put-call parity");
   verb->add_flag("--json", options.json, "one JSON document on stdout");

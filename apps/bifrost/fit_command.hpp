@@ -14,7 +14,7 @@ namespace bifrost {
 /// `bifrost fit`: forward, smile, quality and quantiles of every expiry of a chain.
 struct FitOptions {
   ChainSource source;
-  std::string style;  // empty: by the underlying
+  std::optional<api::ExerciseStyle> style;  // none: by the underlying
   std::optional<double> rate;
   bool json = false;
 };
