@@ -5,8 +5,9 @@ import { decimal, exchange_date_after, percent, signed } from '../../lib/format'
 import { heat } from '../../lib/profit_table';
 
 /** "+1,342"; in thousands, "+13.4k", where seven dates of that size would not fit side by side. */
-function amount(v: number, thousands: boolean): string {
-  const text = thousands ? `${signed(v / 1000, 1)}k` : signed(v, 0);
+/** At most six characters wide, whatever the largest amount of the table. */
+function amount(v: number, most: number): string {
+  const text = most < 10_000 ? signed(v, 0) : `${signed(v / 1000, most < 100_000 ? 1 : 0)}k`;
   return /[1-9]/.test(text) ? text : '0';
 }
 
@@ -23,7 +24,6 @@ export function ProfitMap(props: {
   const { table, as_of, spot, across } = props;
   const id = useId();
   const most = Math.max(...table.profit.flat().map(Math.abs));
-  const thousands = most >= (across === 'dates' ? 10_000 : 1_000_000);
   const digits = table.spots.every((s) => s === spot || Number.isInteger(s)) ? 0 : 2;
   const price_head = (s: number) => (
     <>
@@ -57,7 +57,7 @@ export function ProfitMap(props: {
         data-spot={table.spots[at] === spot || undefined}
         style={{ '--heat': Math.abs(level).toFixed(3) } as CSSProperties}
       >
-        {amount(profit, thousands)}
+        {amount(profit, most)}
       </td>
     );
   };
