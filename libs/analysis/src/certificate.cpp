@@ -214,11 +214,42 @@ class BoardCheck {
 
   // ---- one combination, through the payoff engine ----
 
+  struct Outcome {
+    std::optional<double> gain;  // nothing: unlimited; currency
+    std::optional<double> loss;
+    std::vector<double> breakevens;
+    double pop = 0.0;
+    double expected = 0.0;
+  };
+
   struct Judged {
     std::optional<Unfit> unfit;
     double score;
     double pop;
+    // Of what fits alone.
+    Outcome outcome{};
+    std::vector<Leg> legs{};
+    Price credit{};
+    Money fees{};
   };
+
+  /// Whether all that a candidate says of itself is so.
+  static bool tells_the_truth(const Candidate& candidate, const Judged& judged) {
+    // The model's extremes are rounded to money.
+    const auto agree = [](const std::optional<Money>& said, const std::optional<double>& found) {
+      return said.has_value() == found.has_value() &&
+             (!said || std::abs(said->value() - *found) <= smallest + 1e-9 * std::abs(*found));
+    };
+    const auto& outcome = judged.outcome;
+    return candidate.credit == judged.credit && candidate.fees == judged.fees &&
+           close_to(candidate.pop, judged.pop) &&
+           close_to(candidate.expected_profit, outcome.expected) &&
+           agree(candidate.max_profit, outcome.gain) && agree(candidate.max_loss, outcome.loss) &&
+           std::ranges::equal(candidate.breakevens, outcome.breakevens, close_to) &&
+           std::ranges::equal(
+               candidate.legs, judged.legs,
+               [](const CandidateLeg& said, const Leg& found) { return said.leg == found; });
+  }
 
   Judged judge(const std::array<const Strike*, 4>& at) const {
     const auto& constraints = request_.constraints;
@@ -308,7 +339,7 @@ class BoardCheck {
       }
       score += weight * value;
     }
-    return {std::nullopt, score, outcome.pop};
+    return {std::nullopt, score, outcome.pop, std::move(outcome), std::move(legs), received, fees};
   }
 
   Fitting fitting(const std::array<const Strike*, 4>& at, const Judged& judged) const {
@@ -578,14 +609,6 @@ class BoardCheck {
   std::vector<Weighing> gains() const {
     return several() ? std::vector{only(best)} : std::vector{only(gain_1), only(gain_2)};
   }
-
-  struct Outcome {
-    std::optional<double> gain;  // nothing: unlimited; currency
-    std::optional<double> loss;
-    std::vector<double> breakevens;
-    double pop;
-    double expected;
-  };
 
   Outcome at_expiry(std::span<const Leg> legs, Money fees) const {
     const auto payoff = payoff_at_expiry(legs, fees);
@@ -1137,8 +1160,11 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
       return refuse(CertificateFlaw::candidate_unfit, c,
                     "breaks a constraint: " + std::string{to_string(*judged.unfit)});
     }
-    if (!close_to(judged.score, candidate.score) || !close_to(judged.pop, candidate.pop)) {
-      return refuse(CertificateFlaw::candidate_numbers, c, "another score or pop than its own");
+    if (!close_to(judged.score, candidate.score)) {
+      return refuse(CertificateFlaw::candidate_numbers, c, "another score than its own");
+    }
+    if (!BoardCheck::tells_the_truth(candidate, judged)) {
+      return refuse(CertificateFlaw::candidate_numbers, c, "other numbers than its own");
     }
     auto fitting = on.fitting(*at, judged);
     // As ranked, so that the last bit of a score does not decide here.

@@ -322,6 +322,24 @@ TEST_F(TamperedCertificate, FlattersACandidate) {
             CertificateFlaw::candidate_numbers);
   EXPECT_EQ(after([](FinderResult& r) { r.candidates[3].pop += 0.01; }),
             CertificateFlaw::candidate_numbers);
+  const auto after_one = [&](auto change) {
+    return after([&](FinderResult& r) { change(r.candidates[2]); });
+  };
+  const Money cent = at(0.01);
+  for (const auto verdict : {
+           after_one([&](Candidate& c) { c.credit = c.credit + cent; }),
+           after_one([&](Candidate& c) { c.fees = c.fees + cent; }),
+           after_one([&](Candidate& c) { c.max_loss = *c.max_loss - cent; }),
+           after_one([&](Candidate& c) { c.max_profit.reset(); }),
+           after_one([&](Candidate& c) { c.expected_profit += 0.01; }),
+           after_one([&](Candidate& c) { c.breakevens.pop_back(); }),
+           after_one([&](Candidate& c) { c.breakevens[0] -= 0.01; }),
+           after_one([&](Candidate& c) { c.legs[1].leg.quantity *= 2; }),
+           after_one(
+               [&](Candidate& c) { c.legs[3].leg.entry_price = c.legs[3].leg.entry_price - cent; }),
+       }) {
+    EXPECT_EQ(verdict, CertificateFlaw::candidate_numbers);
+  }
 }
 
 TEST_F(TamperedCertificate, MovesTheThreshold) {
