@@ -74,6 +74,22 @@ double approximate_boundary(double time, double rate, double yield, double vol, 
   return 0.5 * (low + high);
 }
 
+/// How much of a wanted move is made: less where the moves do not shrink, for the map throws too
+/// far.
+struct DampedStep {
+  double slowest;  // share of a move that the next may have
+  double share = 1.0;
+  double moved_before = std::numeric_limits<double>::infinity();
+
+  /// After a round whose largest wanted move was `moved`.
+  bool settled(double moved) {
+    if (moved < 1e-8) return true;
+    if (moved > 1e-6 && moved > slowest * moved_before) share = std::max(0.5 * share, 0.1);
+    moved_before = moved;
+    return false;
+  }
+};
+
 bool all_finite(std::span<const double> values) {
   return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
 }
@@ -188,8 +204,7 @@ bool ExerciseBoundary::fix_by_slope() {
                       measure * std::exp(yield_ * u)};
     }
   }
-  double share = 1.0;
-  double moved_before = std::numeric_limits<double>::infinity();
+  DampedStep step{.slowest = 0.7};
   for (int round = 0; round < 200; ++round) {
     double moved = 0.0;
     std::array<double, nodes + 1> next = values_;
@@ -210,16 +225,14 @@ bool ExerciseBoundary::fix_by_slope() {
           yield_ * plus_integral + normal_density(d.plus) / (vol_ * root) + normal_cdf(d.plus);
       const double fixed = std::exp(-carry * root * root) * numerator / denominator;
       const double wanted = std::log(std::clamp(fixed, 1e-12 * limit_, limit_) / limit_);
-      const double log_ratio = before + share * (wanted - before);
+      const double log_ratio = before + step.share * (wanted - before);
       moved = std::max(moved, std::abs(wanted - before));
       next[i] = log_ratio * log_ratio;
     }
     if (!all_finite(next)) return false;
     values_ = next;
     interpolate();
-    if (moved < 1e-8) return true;
-    if (moved > 1e-6 && moved > 0.7 * moved_before) share = std::max(0.5 * share, 0.1);
-    moved_before = moved;
+    if (step.settled(moved)) return true;
   }
   return false;
 }
@@ -229,8 +242,7 @@ bool ExerciseBoundary::fix_by_value() {
   const auto& rule = gauss_legendre_32();
   const double carry = rate_ - yield_;
   const double log_limit = std::log(limit_);
-  double share = 1.0;
-  double moved_before = std::numeric_limits<double>::infinity();
+  DampedStep step{.slowest = 0.95};
   for (int round = 0; round < 400; ++round) {
     double moved = 0.0;
     auto next = values_;
@@ -253,16 +265,14 @@ bool ExerciseBoundary::fix_by_value() {
       if (strike_side > 0.0 && spot_side > 0.0) {
         wanted = std::log(std::clamp(strike_side / spot_side, 1e-12 * limit_, limit_) / limit_);
       }
-      const double log_ratio = before + share * (wanted - before);
+      const double log_ratio = before + step.share * (wanted - before);
       moved = std::max(moved, std::abs(wanted - before));
       next[i] = log_ratio * log_ratio;
     }
     if (!all_finite(next)) return false;
     values_ = next;
     interpolate();
-    if (moved < 1e-8) return true;
-    if (moved > 1e-6 && moved > 0.95 * moved_before) share = std::max(0.5 * share, 0.1);
-    moved_before = moved;
+    if (step.settled(moved)) return true;
   }
   return false;
 }
