@@ -366,11 +366,15 @@ TEST_F(InterruptedRename, LosesNeitherDatabaseWhereTheNameCannotBeGivenBack) {
   const auto restored = restore_in_use([&] {
     // The old database is held too, and the new one let go while its name is being asked for back:
     // whoever then took it for useless could remove it.
-    while (databases("before").empty()) std::this_thread::sleep_for(1ms);
+    for (const auto until = soon(); databases("before").empty();) {
+      ASSERT_LT(std::chrono::steady_clock::now(), until) << "the old database was never renamed";
+    }
     hold("before");
     const auto watch = ok(admin_.pool().lease(soon()));
     const auto asked = "ALTER DATABASE \"" + name_ + "_before_";
+    const auto until = soon();
     for (bool back = false; !back;) {
+      ASSERT_LT(std::chrono::steady_clock::now(), until) << "its name was never asked for back";
       const auto rows =
           ok(watch->query("SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
                           " AND starts_with(query, $1)",
