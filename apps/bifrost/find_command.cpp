@@ -28,7 +28,8 @@ return_on_risk, pop, theta_on_max_loss, or a weighted sum: --objective return_on
 Without one: return_on_risk among pop>=0.6; expected_profit_on_max_loss where profit has no bound,
 expected_profit where loss has none.
 Expected profit under the market's own density (the default) is minus what entering costs, so it
-ranks by cost; --density lognormal ignores the smile. Structures of two expiries are judged when the
+ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
+smile. Structures of two expiries are judged when the
 first expires, later legs by Black's formula at the vol of their own quotes, European, up to twice
 the highest strike or likely price; they are marked "model".
 

@@ -1282,7 +1282,7 @@ export interface components {
             pop: number;
             /**
              * Format: double
-             * @description under the same density, in today's money; under the market's own it is what entering costs
+             * @description under the same density, in today's money; of one expiry, under the market's own, it is minus what entering costs
              */
             expected_profit: number;
             /**

@@ -244,8 +244,9 @@ BF_DESCRIBE(
     (breakevens), (delta), (gamma), (theta), (vega),
     (pop, .doc = "probability of profit at the first expiry, under its density"),
     (expected_profit,
-     .doc = "under the same density, in today's money; under the market's own it is what "
-            "entering costs"),
+     .doc =
+         "under the same density, in today's money; of one expiry, under the market's own, it is "
+         "minus what entering costs"),
     (return_on_risk, .doc = "max_profit / max_loss; null: one of them has no bound"),
     (margin, .doc = "what a defined-risk position ties up: worst loss at expiry before premium, "
                     "plus what is paid "
