@@ -86,8 +86,7 @@ void check_length(std::size_t n, std::string_view unit, const Field& rules, cons
 
 // The readers below are shared by bodies and parameters.
 
-void read_text(std::string_view text, const Field& rules, const Place& place, Collector& to,
-               void* into) {
+void check_text(std::string_view text, const Field& rules, const Place& place, Collector& to) {
   if (!simdjson::validate_utf8(text.data(), text.size())) {
     to.add(place, "bad_text", "must be UTF-8");
     return;
@@ -100,6 +99,11 @@ void read_text(std::string_view text, const Field& rules, const Place& place, Co
   if (!rules.pattern.empty() && (text.size() > max_pattern_text || !matches(rules.pattern, text))) {
     to.add(place, "pattern", fmt::format("must match {}", rules.pattern));
   }
+}
+
+void read_text(std::string_view text, const Field& rules, const Place& place, Collector& to,
+               void* into) {
+  check_text(text, rules, place, to);
   static_cast<std::string*>(into)->assign(text);
 }
 
@@ -373,6 +377,66 @@ Problems read_json(std::string_view text, std::string_view root, const TypeInfo&
   } else {
     to.add(place, "bad_json", fmt::format("is not JSON: {}", simdjson::error_message(error)));
   }
+  return std::move(to).take();
+}
+
+namespace {
+
+void check_value_at(const void* value, const TypeInfo& type, const Field& rules, const Place& place,
+                    Collector& to) {
+  switch (type.kind) {
+    case Kind::optional:
+      if (const void* held = type.peek(value)) check_value_at(held, *type.item, rules, place, to);
+      return;
+    case Kind::integer:
+      return check_number(static_cast<double>(type.load(value)), rules, place, to);
+    case Kind::number:
+      if (const double v = *static_cast<const double*>(value); std::isfinite(v)) {
+        check_number(v, rules, place, to);
+      } else {
+        to.add(place, "wrong_type", "must be a number");
+      }
+      return;
+    case Kind::price:
+      return check_number(static_cast<const core::Price*>(value)->value(), rules, place, to);
+    case Kind::text:
+      return check_text(*static_cast<const std::string*>(value), rules, place, to);
+    case Kind::list:
+      for (std::size_t i = 0; i < type.size(value); ++i) {
+        check_value_at(type.at(value, i), *type.item, {}, Place{&place, {}, i, true}, to);
+      }
+      return check_length(type.size(value), "items", rules, place, to);
+    case Kind::map: {
+      struct Context {
+        const TypeInfo& item;
+        const Place& place;
+        Collector& to;
+      } context{*type.item, place, to};
+      type.each(value, &context, [](void* at, std::string_view key, const void* item) {
+        const auto& [type_of_item, parent, collector] = *static_cast<Context*>(at);
+        check_value_at(item, type_of_item, {}, Place{&parent, key}, collector);
+      });
+      return check_length(type.size(value), "items", rules, place, to);
+    }
+    case Kind::object:
+      for (const Member& member : type.members) {
+        check_value_at(static_cast<const std::byte*>(value) + member.offset, *member.type,
+                       member.field, Place{&place, member.name}, to);
+      }
+      return;
+    case Kind::boolean:
+    case Kind::date:
+    case Kind::instant:
+    case Kind::enumeration:
+      return;
+  }
+}
+
+}  // namespace
+
+Problems check_value(std::string_view root, const TypeInfo& type, const void* value) {
+  Collector to;
+  check_value_at(value, type, {}, Place{nullptr, root}, to);
   return std::move(to).take();
 }
 

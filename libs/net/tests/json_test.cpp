@@ -211,6 +211,26 @@ TEST(JsonReader, ReportsAllProblemsAtOnceWithTheirPaths) {
                      "body/legs/2/quantity missing", "body/expiry missing"}));
 }
 
+TEST(Check, RefusesOfAValueWhatAReaderRefuses) {
+  Order order{};
+  order.symbol = "SPX";
+  order.limit = 100;
+  order.legs = {{price("10"), 1}, {price("0.0001"), -1}};
+  EXPECT_TRUE(check(order).empty());
+  order.symbol = "";
+  order.limit = 900;
+  order.legs.push_back({price("-1"), 1});
+  Strings found;
+  for (const auto& p : check(order)) found.push_back(p.path + " " + p.code);
+  EXPECT_EQ(found, (Strings{"body/symbol too_short", "body/symbol pattern", "body/limit too_large",
+                            "body/legs/2/strike too_small"}));
+  for (const double none : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    EXPECT_EQ(check(Inner{1, none}).size(), 1u) << none;
+    EXPECT_EQ(check(std::map<std::string, Inner>{{"a", {1, 0.5}}, {"b", {1, none}}}).size(), 1u);
+    EXPECT_EQ(check(std::vector{1.0, none}).at(0).path, "body/1");
+  }
+}
+
 TEST(JsonReader, NullIsAbsenceForOptionalsOnly) {
   const auto ok = parse_json<Inner>(R"({"n": 1, "v": null})");
   ASSERT_TRUE(ok.has_value());

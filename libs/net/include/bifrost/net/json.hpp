@@ -28,6 +28,7 @@ using Parsed = tl::expected<T, Problems>;
 
 std::string write_json(const TypeInfo& type, const void* value);
 Problems read_json(std::string_view text, std::string_view root, const TypeInfo& type, void* into);
+Problems check_value(std::string_view root, const TypeInfo& type, const void* value);
 
 /// Compact JSON. Numbers are the shortest that read back as the same double, NaN and infinities are
 /// null, a Price is its exact decimal, Instant and Date are ISO texts, enums are their names, an
@@ -48,6 +49,13 @@ Parsed<T> parse_json(std::string_view text, std::string_view root = "body") {
     return tl::unexpected{std::move(problems)};
   }
   return value;
+}
+
+/// Everything that the readers would refuse of a value made otherwise, on a command line for one:
+/// what lies outside its declared limits, and numbers that are none.
+template <class T>
+Problems check(const T& value, std::string_view root = "body") {
+  return check_value(root, type_of<T>(), &value);
 }
 
 /// A name and its text, percent-decoded, as it stood in a path or a query string.
