@@ -334,16 +334,17 @@ Catalogue catalogue() {
   return all;
 }
 
-Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& query,
-                      const OnSearch& on_search) {
+Result<void> check(const FindQuery& query, std::string_view underlying) {
   const auto shape = analysis::find_strategy(query.strategy);
   if (!shape) {
     return core::fail(Errc::not_found, fmt::format("no strategy is called '{}'; /api/catalogue and "
                                                    "`bifrost find --list` have all names",
                                                    query.strategy));
   }
-  const bool two_expiries = analysis::expiry_count(*shape) > 1;
-  if (query.later_expiry && !two_expiries) {
+  const bool stock = std::ranges::any_of(
+      shape->legs, [](const auto& leg) { return leg.kind == analysis::LegKind::stock; });
+  if (stock) BF_CHECK(refuse_shares_of_index(underlying));
+  if (query.later_expiry && analysis::expiry_count(*shape) == 1) {
     return core::fail(Errc::invalid_input, fmt::format("{} has no later expiry", query.strategy));
   }
   if (query.later_expiry && query.expiry && *query.later_expiry <= *query.expiry) {
@@ -352,6 +353,16 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   if (query.why_not && !query.expiry) {
     return core::fail(Errc::invalid_input, "why_not needs the expiry of the structure");
   }
+  if (query.why_not) BF_CHECK(parse_strikes(*query.why_not));
+  BF_CHECK(to_request(query, *shape));
+  return {};
+}
+
+Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& query,
+                      const OnSearch& on_search) {
+  BF_CHECK(check(query, snapshot.underlying));
+  const auto shape = analysis::find_strategy(query.strategy);
+  const bool two_expiries = analysis::expiry_count(*shape) > 1;
   Found reply{};
   reply.symbol = snapshot.underlying;
   reply.strategy = query.strategy;

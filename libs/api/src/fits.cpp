@@ -30,11 +30,14 @@ void describe(ExpiryFit& out, const analysis::Smile& smile) {
 
 }  // namespace
 
+bool is_index(std::string_view underlying) {
+  return core::hours_of(underlying) == core::index_hours;
+}
+
 ExerciseStyle exercise_style_of(std::string_view underlying) {
   // The one index whose options may be exercised early.
   if (underlying == "OEX") return ExerciseStyle::american;
-  return core::hours_of(underlying) == core::index_hours ? ExerciseStyle::european
-                                                         : ExerciseStyle::american;
+  return is_index(underlying) ? ExerciseStyle::european : ExerciseStyle::american;
 }
 
 analysis::ExerciseStyle to_analysis(ExerciseStyle style) {

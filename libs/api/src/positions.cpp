@@ -10,7 +10,6 @@
 #include "bifrost/analysis/margin.hpp"
 #include "bifrost/analysis/metrics.hpp"
 #include "bifrost/analysis/path.hpp"
-#include "bifrost/core/session_hours.hpp"
 #include "structures.hpp"
 
 namespace bifrost::api {
@@ -144,8 +143,7 @@ MarginClass margin_class_of(std::string_view underlying) {
   constexpr std::array high_cap{std::string_view{"SPX"}, std::string_view{"XSP"},
                                 std::string_view{"OEX"}, std::string_view{"XEO"},
                                 std::string_view{"DJX"}};
-  if (core::hours_of(underlying) != core::index_hours)
-    return {UnderlyingKind::equity, false, "equity"};
+  if (!is_index(underlying)) return {UnderlyingKind::equity, false, "equity"};
   if (std::ranges::find(volatility, underlying) != volatility.end())
     return {UnderlyingKind::equity, true, ""};
   const bool high = std::ranges::find(high_cap, underlying) != high_cap.end();
@@ -235,6 +233,11 @@ Result<ProfitTable> table_of(const Placed& placed, const std::optional<TableSpec
   }
   if (table.days_forward.empty()) table.days_forward = default_days(days_to_front);
   if (table.spots.empty()) table.spots = default_spots(density, spot);
+  if (std::ranges::max(table.days_forward) > days_to_front) {
+    return core::fail(
+        Errc::invalid_input,
+        fmt::format("days_forward goes beyond the first expiry, {:.2f} days on", days_to_front));
+  }
   BF_TRY(const auto cells, analysis::value_table(placed.book, placed.markets, spot,
                                                  table.days_forward, table.spots, table.vol_shift));
   for (std::size_t day = 0; day < table.days_forward.size(); ++day) {
@@ -246,7 +249,9 @@ Result<ProfitTable> table_of(const Placed& placed, const std::optional<TableSpec
   return table;
 }
 
-void describe(Position& out, const analysis::Metrics& metrics) {
+/// `rules`: whose margin the metrics were given.
+void describe(Position& out, const analysis::Metrics& metrics,
+              const std::optional<std::string>& rules) {
   if (metrics.recognised) {
     out.strategy = std::string{metrics.recognised->shape.name};
     out.units = metrics.recognised->placement.units;
@@ -280,9 +285,11 @@ void describe(Position& out, const analysis::Metrics& metrics) {
         metrics.liquidity->units_at_touch, metrics.liquidity->least_open_interest};
   }
   for (const auto& each : metrics.returns) {
-    out.returns.push_back({std::string{analysis::to_string(each.denominator)}, each.amount,
-                           each.at_best.simple, each.at_best.annualised_simple,
-                           each.if_unchanged.simple, each.if_unchanged.annualised_simple});
+    const bool on_margin = each.denominator == analysis::Denominator::margin;
+    out.returns.push_back({std::string{analysis::to_string(each.denominator)},
+                           on_margin ? rules : std::nullopt, each.amount, each.at_best.simple,
+                           each.at_best.annualised_simple, each.if_unchanged.simple,
+                           each.if_unchanged.annualised_simple});
   }
 }
 
@@ -293,6 +300,9 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   if (!snapshot.underlying_price) {
     return core::fail(Errc::unavailable, "the chain has no price of the underlying");
   }
+  const bool holds_stock = std::ranges::any_of(
+      request.legs, [](const PositionLeg& leg) { return leg.kind == LegKind::stock; });
+  if (holds_stock) BF_CHECK(refuse_shares_of_index(snapshot.underlying));
   BF_TRY(const auto fee, fee_of(request.fee_per_contract));
   Position out{};
   out.symbol = snapshot.underlying;
@@ -332,8 +342,10 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   asked.quotes = placed.quotes;
   asked.densities = densities;
   asked.fees.per_contract = fee;
+  std::optional<std::string> rules;
   if (!out.margin.rules.empty() && out.margin.rules.back().initial > 0.0) {
     asked.margin = out.margin.rules.back().initial;
+    rules = out.margin.rules.back().rules;
   }
   if (*days_to_front > 0.0) asked.days_to_expiry = *days_to_front;
   asked.fills = {analysis::Fill::mid, analysis::Fill::natural};
@@ -342,7 +354,7 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
     asked.fills.push_back({position});
   }
   BF_TRY(const auto metrics, analysis::analyse(asked));
-  describe(out, metrics);
+  describe(out, metrics, rules);
   for (std::size_t i = 0; i < metrics.densities.size(); ++i) {
     const auto& verdict = metrics.densities[i];
     out.densities.push_back({describe(*densities[i]), verdict.pop, verdict.expected_profit,

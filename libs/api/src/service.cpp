@@ -441,7 +441,8 @@ Result<Underlyings> Service::underlyings() {
   Underlyings reply;
   for (const auto& summary : summaries) {
     reply.underlyings.push_back({summary.symbol, summary.last.underlying_price, summary.last.as_of,
-                                 summary.last.source.value_or(Source::imported)});
+                                 summary.last.source.value_or(Source::imported),
+                                 is_index(summary.symbol)});
   }
   return reply;
 }

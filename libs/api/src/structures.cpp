@@ -125,6 +125,14 @@ core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract) {
   return *money;
 }
 
+core::Result<void> refuse_shares_of_index(std::string_view underlying) {
+  if (!is_index(underlying)) return {};
+  return core::fail(core::Errc::invalid_input,
+                    fmt::format("{} is a cash-settled index, and nobody can hold shares of it; "
+                                "hint: leave the stock out, or take a fund on the index",
+                                underlying));
+}
+
 std::vector<ListedMarket> markets_of(
     const core::ChainSnapshot& snapshot, ExerciseStyle style, DensityKind kind,
     const std::function<bool(const analysis::ListedExpiry&)>& take) {

@@ -45,6 +45,9 @@ analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analy
 /// invalid_input for what is no amount of money.
 core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract);
 
+/// invalid_input for the indices of is_index.
+core::Result<void> refuse_shares_of_index(std::string_view underlying);
+
 /// Calendar days in New York from a moment to a date.
 int days_between(Instant from, Date to);
 

@@ -342,6 +342,7 @@ TEST_F(Api, ListsUnderlyingsAndExpirations) {
   const auto spx = std::ranges::find(underlyings.underlyings, "SPX", &UnderlyingItem::symbol);
   ASSERT_NE(spx, underlyings.underlyings.end());
   EXPECT_EQ(spx->as_of, second);
+  EXPECT_TRUE(spx->is_index);
   const auto expirations = get_as<Expirations>("/api/expirations/SPX");
   ASSERT_EQ(expirations.expirations.size(), 3u);
   EXPECT_EQ(expirations.expirations[0].days_to_expiry, 31);
@@ -491,14 +492,14 @@ TEST_F(Api, FindsWhatLookingAtEverySpreadOfTheChainFinds) {
 
 TEST_F(Api, MidNeverCostsMoreThanNatural) {
   const std::string query =
-      "/api/find/XSP?expiry=2026-04-02&strategy=covered_call&objective=pop&limit=50";
+      "/api/find/XSP?expiry=2026-04-02&strategy=short_put&objective=pop&limit=50";
   const auto natural = get_as<Found>(query);
   const auto mid = get_as<Found>(query + "&fill_position=0");
   ASSERT_FALSE(natural.candidates.empty());
   std::size_t compared = 0;
   for (const auto& a : natural.candidates) {
     for (const auto& b : mid.candidates) {
-      if (a.legs[1].strike != b.legs[1].strike) continue;
+      if (a.legs[0].strike != b.legs[0].strike) continue;
       EXPECT_GT(b.credit, a.credit);
       EXPECT_GT(b.expected_profit, a.expected_profit);
       ++compared;
@@ -621,6 +622,29 @@ TEST_F(Api, RefusesWhatTheFinderCannotRank) {
   EXPECT_EQ(get(april_of_xsp + "iron_condor&breakeven_percent=1&breakeven_sigmas=1").status, 400);
   EXPECT_EQ(get(april_of_xsp + "long_call&objective=pop&min_width=1").status, 400);
   EXPECT_EQ(get("/api/find/SPX?expiry=2026-06-19&strategy=iron_condor").status, 400);
+}
+
+TEST(FindIn, KnowsNoSharesOfAnIndex) {
+  auto chain = dense_chain(second);
+  FindQuery query{};
+  query.expiry = april;
+  for (const std::string strategy :
+       {"covered_call", "protective_put", "collar", "covered_put", "conversion"}) {
+    query.strategy = strategy;
+    chain.underlying = "XSP";
+    const auto of_index = find_in(chain, query);
+    ASSERT_FALSE(of_index.has_value()) << strategy;
+    EXPECT_EQ(of_index.error().code, core::Errc::invalid_input) << strategy;
+    EXPECT_FALSE(check(query, "SPX").has_value()) << strategy;
+  }
+  // The same chain of something that there are shares of.
+  query.strategy = "covered_call";
+  chain.underlying = "ABC";
+  const auto of_shares = find_in(chain, query);
+  ASSERT_TRUE(of_shares.has_value()) << of_shares.error().message;
+  EXPECT_FALSE(of_shares->candidates.empty());
+  EXPECT_TRUE(check(query, "ABC").has_value());
+  EXPECT_TRUE(check(query, "").has_value());
 }
 
 TEST_F(Api, ListsEveryWrongFieldAtOnce) {
@@ -762,8 +786,9 @@ TEST_F(Api, TheTableAtExpiryIsThePayoff) {
 }
 
 TEST_F(Api, AsksForAMarginOfTheWiderWingOfACondor) {
-  const auto margin =
-      post_as<Position>("/api/analyze/XSP", fmt::format(R"({{"legs":{}}})", condor_legs)).margin;
+  const auto whole =
+      post_as<Position>("/api/analyze/XSP", fmt::format(R"({{"legs":{}}})", condor_legs));
+  const auto& margin = whole.margin;
   EXPECT_NEAR(*margin.worst_loss, 400, 1e-9);
   EXPECT_TRUE(margin.defined_risk);
   EXPECT_FALSE(margin.unlimited_up);
@@ -775,12 +800,40 @@ TEST_F(Api, AsksForAMarginOfTheWiderWingOfACondor) {
   }
   ASSERT_TRUE(margin.stress);
   EXPECT_LE(*margin.stress, 400.0);
+  for (const auto& each : whole.returns) {
+    if (each.denominator != "margin") {
+      EXPECT_EQ(each.rules, std::nullopt) << each.denominator;
+      continue;
+    }
+    const auto of = std::ranges::find(margin.rules, each.rules.value_or(""), &RuleMargin::rules);
+    ASSERT_NE(of, margin.rules.end()) << "a margin of nobody's";
+    EXPECT_EQ(each.amount, of->initial);
+  }
   const auto naked = post_as<Position>(
       "/api/analyze/XSP",
       R"({"legs":[{"kind":"call","quantity":-1,"expiry":"2026-04-02","strike":106}]})");
   EXPECT_EQ(naked.max_loss, std::nullopt);
   EXPECT_EQ(naked.margin.worst_loss, std::nullopt);
   EXPECT_TRUE(naked.margin.unlimited_up);
+}
+
+TEST(AnalysePosition, TakesSharesBesideOptionsWhereThereAreShares) {
+  auto chain = dense_chain(second);
+  const auto code_of = [&](std::vector<PositionLeg> legs) -> std::optional<core::Errc> {
+    PositionRequest request{};
+    request.legs = std::move(legs);
+    const auto position = analyse_position(chain, request);
+    return position ? std::nullopt : std::optional{position.error().code};
+  };
+  const PositionLeg shares{LegKind::stock, 100, {}, {}, {}, {}};
+  const PositionLeg call{LegKind::call, -1, april, {}, Price::from_units(1'060'000), {}};
+  auto struck = shares;
+  struck.strike = call.strike;
+  EXPECT_EQ(code_of({shares, call}), core::Errc::invalid_input) << "shares of XSP";
+  chain.underlying = "ABC";
+  EXPECT_EQ(code_of({shares, call}), std::nullopt);
+  EXPECT_EQ(code_of({struck, call}), core::Errc::invalid_input) << "a strike of shares";
+  EXPECT_EQ(code_of({shares}), core::Errc::invalid_input) << "no expiry";
 }
 
 TEST_F(Api, TellsWhichExitComesFirst) {
@@ -808,8 +861,12 @@ TEST_F(Api, RefusesAPositionThatIsNone) {
   EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-04-02","strike":90})"), 200);
   EXPECT_EQ(refused(R"({"kind":"put","quantity":0,"expiry":"2026-04-02","strike":90})"), 400);
   EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"strike":90})"), 400);
-  EXPECT_EQ(refused(R"({"kind":"stock","quantity":100,"strike":90})"), 400);
-  EXPECT_EQ(refused(R"({"kind":"stock","quantity":100})"), 400);
+  EXPECT_EQ(refused(R"({"kind":"call","quantity":2000000000,"expiry":"2026-04-02","strike":106})"),
+            422);
+  // An index has no shares, whatever else is held.
+  EXPECT_EQ(refused(R"({"kind":"stock","quantity":100},
+                       {"kind":"call","quantity":-1,"expiry":"2026-04-02","strike":106})"),
+            400);
   EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-05-15","strike":90})"), 404);
   EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-04-02","strike":91})"), 404);
   // Not listed, but held at a price: it is valued by the smile.

@@ -543,7 +543,7 @@ export interface components {
             pop: number;
             /**
              * Format: double
-             * @description currency, fees included, in today's money
+             * @description currency, fees included, in today's money; American options are held to expiry
              */
             expected_profit: number;
             /**
@@ -1100,6 +1100,8 @@ export interface components {
         PositionReturn: {
             /** @description max_loss, margin or cash */
             denominator: string;
+            /** @description margin: the rule set whose initial figure the amount is */
+            rules: string | null;
             /**
              * Format: double
              * @description currency
@@ -1282,7 +1284,7 @@ export interface components {
             pop: number;
             /**
              * Format: double
-             * @description under the same density, in today's money; of one expiry, under the market's own, it is minus what entering costs
+             * @description under the same density, in today's money; of one expiry, under the market's own, it is minus what entering costs; American options are held to expiry
              */
             expected_profit: number;
             /**
@@ -1369,6 +1371,8 @@ export interface components {
             as_of: string;
             /** @description where its quotes came from */
             source: components["schemas"]["Source"];
+            /** @description its options settle in cash, and nobody can hold shares of it: strategies with stock are refused */
+            is_index: boolean;
         };
         /** @description Every underlying with history, by symbol. */
         Underlyings: {

@@ -246,7 +246,7 @@ BF_DESCRIBE(
     (expected_profit,
      .doc =
          "under the same density, in today's money; of one expiry, under the market's own, it is "
-         "minus what entering costs"),
+         "minus what entering costs; American options are held to expiry"),
     (return_on_risk, .doc = "max_profit / max_loss; null: one of them has no bound"),
     (margin, .doc = "what a defined-risk position ties up: worst loss at expiry before premium, "
                     "plus what is paid "
@@ -341,9 +341,14 @@ using OnSearch = std::function<bool(double share)>;
 
 Catalogue catalogue();
 
+/// What can be said of a query before its chain is there, as find_in says it; `underlying` is empty
+/// where that is not known yet. not_found: no such strategy; invalid_input.
+core::Result<void> check(const FindQuery& query, std::string_view underlying);
+
 /// query.symbol and query.at are not looked at: the chain is the snapshot. Exact over what the
 /// reply says it searched. not_found: no such strategy or expiry; invalid_input: an objective that
-/// the strategy has no value for, or a query that contradicts itself; unavailable: no expiry could
+/// the strategy has no value for, a strategy with stock on an index, or a query that contradicts
+/// itself; unavailable: no expiry could
 /// take part; cancelled.
 core::Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& query,
                             const OnSearch& on_search = {});

@@ -117,8 +117,9 @@ struct FitTerms {
   std::optional<double> rate = std::nullopt;
 };
 
-/// When options on an underlying may be exercised: at expiry alone for the cash-settled indices of
-/// core/session_hours.cpp.
+/// An index of core/session_hours.cpp, whose options settle in cash: nobody holds shares of it.
+bool is_index(std::string_view underlying);
+/// When options on an underlying may be exercised: at expiry alone for these indices.
 ExerciseStyle exercise_style_of(std::string_view underlying);
 analysis::ExerciseStyle to_analysis(ExerciseStyle style);
 

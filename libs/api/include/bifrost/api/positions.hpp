@@ -17,7 +17,8 @@ struct PositionLeg {
 };
 BF_DESCRIBE(
     PositionLeg, "One leg that is held, or would be.", (kind),
-    (quantity, .doc = "negative is sold; options in contracts, stock in shares; not 0"),
+    (quantity, .doc = "negative is sold; options in contracts, stock in shares; not 0", .min = -1e9,
+     .max = 1e9),
     (expiry, .doc = "of options"),
     (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1,
      .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
@@ -92,7 +93,9 @@ struct DensityVerdict {
 };
 BF_DESCRIBE(DensityVerdict, "What one density says of the position at its first expiry.", (density),
             (pop, .doc = "probability of profit"),
-            (expected_profit, .doc = "currency, fees included, in today's money"),
+            (expected_profit,
+             .doc = "currency, fees included, in today's money; American options are held to "
+                    "expiry"),
             (low_spot, .doc = "not undercut with 99.5 %"),
             (high_spot, .doc = "not exceeded with 99.5 %"),
             (worst_likely_profit, .doc = "the lowest profit between these two"))
@@ -111,6 +114,7 @@ BF_DESCRIBE(PositionLiquidity, "How the position can be entered.",
 
 struct PositionReturn {
   std::string denominator;
+  std::optional<std::string> rules;
   double amount;
   std::optional<double> at_best;
   std::optional<double> at_best_annualised;
@@ -119,8 +123,10 @@ struct PositionReturn {
 };
 BF_DESCRIBE(PositionReturn,
             "Profit over what is named, decimal; annual ones simple, times 365 / days.",
-            (denominator, .doc = "max_loss, margin or cash"), (amount, .doc = "currency"),
-            (at_best, .doc = "of the highest profit"), (at_best_annualised),
+            (denominator, .doc = "max_loss, margin or cash"),
+            (rules, .doc = "margin: the rule set whose initial figure the amount is"),
+            (amount, .doc = "currency"), (at_best, .doc = "of the highest profit"),
+            (at_best_annualised),
             (if_unchanged, .doc = "of the profit at today's price on the first expiry"),
             (if_unchanged_annualised))
 
@@ -235,7 +241,8 @@ BF_DESCRIBE(Position, "One position, analysed. Money and greeks are of all of it
             (exit, .doc = "null: neither profit_target nor loss_limit was asked for"), (table))
 
 /// not_found: the snapshot lists no such contract; invalid_input: a leg that is none, or without a
-/// price (named by its place); unavailable: an expiry without a smile, or no underlying price.
+/// price (named by its place), or shares of an index; unavailable: an expiry without a smile, or no
+/// underlying price.
 core::Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
                                         const PositionRequest& request);
 

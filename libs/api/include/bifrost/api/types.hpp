@@ -65,9 +65,12 @@ struct UnderlyingItem {
   std::optional<Price> underlying_price;
   Instant as_of;
   Source source;
+  bool is_index;
 };
 BF_DESCRIBE(UnderlyingItem, "An underlying with history.", (symbol), (underlying_price),
-            (as_of, .doc = "the last snapshot"), (source, .doc = "where its quotes came from"))
+            (as_of, .doc = "the last snapshot"), (source, .doc = "where its quotes came from"),
+            (is_index, .doc = "its options settle in cash, and nobody can hold shares of it: "
+                              "strategies with stock are refused"))
 
 struct Underlyings {
   std::vector<UnderlyingItem> underlyings;
