@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 
 #include "bifrost/net/json.hpp"
+#include "usage.hpp"
 
 namespace bifrost {
 namespace {
@@ -26,7 +28,9 @@ was traded; without one it is priced from the chain at --fill. Stock counts in s
 Money is in currency and of the whole position, fees included: greeks delta in shares, theta per
 calendar day, vega per 1.00 of volatility. Every probability names its density. Margin is told four
 ways that are never mixed: worst loss, Reg T, IBKR's rules, a stress of prices; what the broker asks
-is `bifrost broker what-if`. The table is profit by the model over dates and prices; volatilities
+is `bifrost broker what-if`. American options are judged as held to expiry: payoff, probabilities and
+expected profit know no early exercise. Nobody holds shares of a cash-settled index such as SPX, so a
+leg of stock is refused there. The table is profit by the model over dates and prices; volatilities
 stay with their strikes, moved by --vol-shift (0.01 is a point).)";
 
 void print_position(const api::Position& position) {
@@ -83,10 +87,11 @@ void print_position(const api::Position& position) {
   fmt::print("\n");
   for (const auto& each : position.returns) {
     if (!each.at_best) continue;
-    fmt::print("{:<22}{:.2f} % at best{}\n", "return on " + each.denominator, 100 * *each.at_best,
+    fmt::print("{:<22}{:.2f} % at best{}{}\n", "return on " + each.denominator, 100 * *each.at_best,
                each.at_best_annualised
                    ? fmt::format(", {:.1f} % a year (simple)", 100 * *each.at_best_annualised)
-                   : "");
+                   : "",
+               each.rules ? fmt::format(", of {} initial", *each.rules) : "");
   }
   if (position.liquidity && position.liquidity->spread_cost) {
     fmt::print("{:<22}{:.2f} from middle to market\n", "spread cost",
@@ -103,19 +108,46 @@ void print_position(const api::Position& position) {
   }
 }
 
-Result<void> analyze(const std::string& env_file, const AnalyzeOptions& options,
-                     const core::StopSignal& stop) {
+constexpr OptionName names[]{{"symbol", "--symbol", symbol_form}, {"legs", "--legs"},
+                             {"trading_class", "--class"},        {"entry_price", "@PRICE"},
+                             {"fill_position", "--fill"},         {"fee_per_contract", "--fee"},
+                             {"profit_target", "--target"},       {"loss_limit", "--stop"},
+                             {"days_forward", "--days"},          {"spots", "--spots"},
+                             {"vol_shift", "--vol-shift"}};
+constexpr OptionName leg_names[]{{"quantity", "the count"},
+                                 {"strike", "the strike"},
+                                 {"entry_price", "the price after @"},
+                                 {"trading_class", "--class", symbol_form}};
+
+/// The request that was typed; wrong usage where it is none.
+api::PositionRequest to_request(const AnalyzeOptions& options) {
+  check_chain_options(options.source);
   auto request = options.request;
   for (const auto& text : options.legs) {
-    BF_TRY(auto leg, parse_position_leg(text));
-    if (!options.trading_class.empty() && leg.expiry) leg.trading_class = options.trading_class;
-    request.legs.push_back(std::move(leg));
+    auto leg = parse_position_leg(text);
+    if (!leg) refuse("--legs", leg.error().message);
+    if (!options.trading_class.empty() && leg->expiry) leg->trading_class = options.trading_class;
+    check_limits(net::check(*leg), leg_names, "--legs " + text);
+    request.legs.push_back(*std::move(leg));
   }
   if (!options.days.empty() || !options.spots.empty() || options.vol_shift != 0.0) {
     request.table = api::TableSpec{options.days, options.spots, options.vol_shift};
   }
+  check_limits(net::check(request), names);
+  const bool symbol = !options.source.symbol.empty();
+  check_limits(net::check(api::PositionQuery{symbol ? options.source.symbol : any_symbol, {}}),
+               names);
+  // The description has no limits for the items of a list.
+  const auto negative = [](double value) { return value < 0.0; };
+  if (std::ranges::any_of(options.days, negative)) refuse("--days", "must be zero or more");
+  if (std::ranges::any_of(options.spots, negative)) refuse("--spots", "must be zero or more");
+  return request;
+}
+
+Result<void> analyze(const std::string& env_file, const AnalyzeOptions& options,
+                     const api::PositionRequest& request, const core::StopSignal& stop) {
   BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
-  BF_TRY(const auto position, api::analyse_position(snapshot, request));
+  BF_TRY(const auto position, answer_of(api::analyse_position(snapshot, request), names));
   if (options.json) {
     fmt::print("{}\n", net::to_json(position));
   } else {
@@ -127,10 +159,10 @@ Result<void> analyze(const std::string& env_file, const AnalyzeOptions& options,
 }  // namespace
 
 Result<api::PositionLeg> parse_position_leg(const std::string& text) {
-  const auto refuse = [&](std::string_view why) {
+  const auto bad = [&](std::string_view why) {
     return core::fail(
         Errc::invalid_input,
-        fmt::format("leg \"{}\": {}; hint: buy:2026-01-16:600C, sell:2:2026-01-16:610P@1.25 "
+        fmt::format("'{}': {}; hint: buy:2026-01-16:600C, sell:2:2026-01-16:610P@1.25 "
                     "or buy:100:stock@590",
                     text, why));
   };
@@ -138,7 +170,7 @@ Result<api::PositionLeg> parse_position_leg(const std::string& text) {
   std::string_view rest = text;
   if (const auto at = rest.find('@'); at != rest.npos) {
     const auto price = core::Price::parse(rest.substr(at + 1));
-    if (!price) return refuse("what follows @ is no price");
+    if (!price) return bad("what follows @ is no price");
     leg.entry_price = *price;
     rest = rest.substr(0, at);
   }
@@ -149,7 +181,7 @@ Result<api::PositionLeg> parse_position_leg(const std::string& text) {
     if (colon == rest.npos) break;
     rest.remove_prefix(colon + 1);
   }
-  if (parts[0] != "buy" && parts[0] != "sell") return refuse("it begins with neither buy nor sell");
+  if (parts[0] != "buy" && parts[0] != "sell") return bad("it begins with neither buy nor sell");
   leg.quantity = parts[0] == "buy" ? 1 : -1;
   parts.erase(parts.begin());
   const bool stock = !parts.empty() && parts.back() == "stock";
@@ -158,22 +190,21 @@ Result<api::PositionLeg> parse_position_leg(const std::string& text) {
     const auto [end, error] =
         std::from_chars(parts[0].data(), parts[0].data() + parts[0].size(), count);
     if (error != std::errc{} || end != parts[0].data() + parts[0].size() || count <= 0) {
-      return refuse("the count is no positive whole number");
+      return bad("the count is no positive whole number");
     }
     leg.quantity *= count;
     parts.erase(parts.begin());
   }
   if (stock) {
-    if (parts.size() != 1) return refuse("stock has neither expiry nor strike");
+    if (parts.size() != 1) return bad("stock has neither expiry nor strike");
     leg.kind = api::LegKind::stock;
     return leg;
   }
-  if (parts.size() != 2 || parts[1].size() < 2) return refuse("it has no expiry and strike");
+  if (parts.size() != 2 || parts[1].size() < 2) return bad("it has no expiry and strike");
   const auto date = core::parse_date(parts[0]);
   const auto strike = core::Price::parse(parts[1].substr(0, parts[1].size() - 1));
   const char right = parts[1].back();
-  if (!date || !strike || (right != 'C' && right != 'P'))
-    return refuse("it has no expiry and strike");
+  if (!date || !strike || (right != 'C' && right != 'P')) return bad("it has no expiry and strike");
   leg.kind = right == 'C' ? api::LegKind::call : api::LegKind::put;
   leg.expiry = *date;
   leg.strike = *strike;
@@ -190,22 +221,20 @@ void add_analyze_command(CLI::App& app, const std::string& env_file, AnalyzeOpti
       ->required();
   verb->add_option("--class", options.trading_class, "trading class of the options");
   verb->add_option("--fill", options.request.fill_position,
-                   "0 in the middle of each spread, 1 (default) across it")
-      ->check(CLI::Range(-1.0, 1.0));
+                   "0 in the middle of each spread, 1 (default) across it");
   verb->add_option("--fee", options.request.fee_per_contract,
-                   "currency per contract, on entry; else 0")
-      ->check(CLI::Range(0.0, 100.0));
+                   "currency per contract, on entry; else 0");
   verb->add_option("--target", options.request.profit_target,
-                   "how likely this profit comes before --stop, currency")
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--stop", options.request.loss_limit, "loss limit, currency, positive")
-      ->check(CLI::PositiveNumber);
+                   "how likely this profit comes before --stop, currency");
+  verb->add_option("--stop", options.request.loss_limit, "loss limit, currency, positive");
   add_style_option(*verb, options.request.style);
   verb->add_option("--days", options.days, "dates of the table, calendar days from the snapshot");
   verb->add_option("--spots", options.spots, "prices of the table");
   verb->add_option("--vol-shift", options.vol_shift, "added to every volatility of the table");
   verb->add_flag("--json", options.json, "one JSON document on stdout");
-  verb->callback([&] { work = [&] { return analyze(env_file, options, stop); }; });
+  verb->callback([&] {
+    work = [&, request = to_request(options)] { return analyze(env_file, options, request, stop); };
+  });
 }
 
 }  // namespace bifrost

@@ -11,9 +11,12 @@
 #include <set>
 
 #include "bifrost/core/chain_file.hpp"
+#include "bifrost/core/config.hpp"
+#include "bifrost/core/data_folder.hpp"
 #include "bifrost/store/history.hpp"
 #include "history_commands.hpp"
 #include "progress.hpp"
+#include "usage.hpp"
 #include "workplace.hpp"
 
 namespace bifrost {
@@ -74,9 +77,8 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
     found->quotes.push_back(std::move(option));
   }
   if (source.symbol.empty() && symbols.size() > 1) {
-    return core::fail(Errc::invalid_input,
-                      fmt::format("{} holds {}; name one with --symbol", source.file.string(),
-                                  fmt::join(symbols, ", ")));
+    refuse("--symbol", fmt::format("must name one of the underlyings in {}: {}",
+                                   source.file.string(), fmt::join(symbols, ", ")));
   }
   if (!found) {
     return core::fail(Errc::not_found,
@@ -100,6 +102,18 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
     fmt::print(stderr, "  {} contracts have one price only, taken as both bid and ask\n", locked);
   }
   return *std::move(found);
+}
+
+constexpr std::string_view ways_to_history =
+    "hint: `bifrost import FILE` puts option files into the history, DATABASE_URL names the "
+    "database of a collector, --chain FILE takes an option file as it is";
+
+/// Whether the database that open_workplace would use is there already.
+Result<bool> has_history(const std::string& env_file) {
+  BF_TRY(const auto config, core::Config::load(env_file, env_file != ".env"));
+  if (!config.database_url.empty()) return true;
+  std::error_code unreadable;
+  return std::filesystem::exists(core::data_folder() / "db" / "data", unreadable) || unreadable;
 }
 
 }  // namespace
@@ -128,6 +142,16 @@ void add_chain_options(CLI::App& verb, ChainSource& source) {
                   "the chain as it stood on this day (New York) or instant (UTC); else the newest");
 }
 
+void check_chain_options(const ChainSource& source) {
+  if (source.file.empty() && source.symbol.empty()) {
+    throw CLI::RequiredError("--chain FILE or --symbol S");
+  }
+  if (source.at.empty()) return;
+  if (const auto until = parse_moment(source.at, true); !until) {
+    refuse("--at", until.error().message);
+  }
+}
+
 Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainSource& source,
                                        const core::StopSignal& stop) {
   std::optional<core::Instant> until;
@@ -135,14 +159,21 @@ Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainS
     BF_TRY(until, parse_moment(source.at, true));
   }
   if (!source.file.empty()) return read_file(source, until, stop);
-  if (source.symbol.empty()) {
-    return core::fail(Errc::invalid_input, "say which chain: --chain FILE or --symbol S");
+  BF_TRY(const bool history_here, has_history(env_file));
+  if (!history_here) {
+    return core::fail(Errc::not_found,
+                      fmt::format("there is no history on this machine ({}); {}",
+                                  (core::data_folder() / "db").string(), ways_to_history));
   }
   BF_TRY(auto place, open_workplace(env_file));
   BF_CHECK(place.database->check_schema(core::after(30s)));
   store::History history{*place.database};
-  BF_TRY(auto stored,
-         history.chain(source.symbol, {until, std::nullopt, std::nullopt}, core::after(30s)));
+  auto found = history.chain(source.symbol, {until, std::nullopt, std::nullopt}, core::after(30s));
+  if (!found && found.error().code == Errc::not_found) {
+    return core::fail(Errc::not_found,
+                      fmt::format("{}; {}", found.error().message, ways_to_history));
+  }
+  BF_TRY(auto stored, std::move(found));
   if (stored.run.status != store::RunStatus::complete) {
     fmt::print(stderr, "  the snapshot of {} is {}: {}\n", core::to_iso(stored.snapshot.as_of),
                store::to_string(stored.run.status), stored.run.reason);

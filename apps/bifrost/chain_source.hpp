@@ -32,10 +32,13 @@ void add_style_option(CLI::App& verb, std::optional<api::ExerciseStyle>& style);
 /// "1234.50", or "unlimited".
 std::string money(std::optional<double> amount);
 
+/// Refuses a source that names neither a file nor a symbol, and an --at that is no moment.
+void check_chain_options(const ChainSource& source);
+
 /// The newest snapshot that is not newer than `at`, all expiries. What a reader of it must know
-/// (lines not taken, prices without a side) is told on stderr. invalid_input for a source that
-/// names neither or a file of several underlyings without saying which; not_found where there is no
-/// such snapshot.
+/// (lines not taken, prices without a side) is told on stderr. A file of several underlyings
+/// without saying which is wrong usage; not_found where there is no such snapshot, or no history on
+/// this machine, which is not made.
 core::Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainSource& source,
                                              const core::StopSignal& stop);
 

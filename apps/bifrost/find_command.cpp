@@ -11,6 +11,7 @@
 
 #include "bifrost/net/json.hpp"
 #include "progress.hpp"
+#include "usage.hpp"
 
 namespace bifrost {
 namespace {
@@ -31,7 +32,10 @@ Expected profit under the market's own density (the default) is minus what enter
 ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
 smile. Structures of two expiries are judged when the
 first expires, later legs by Black's formula at the vol of their own quotes, European, up to twice
-the highest strike or likely price; they are marked "model".
+the highest strike or likely price; they are marked "model". American options are judged as held to
+expiry: probabilities and expected profit know no early exercise.
+
+Nobody holds shares of a cash-settled index such as SPX, so strategies with stock are refused there.
 
 Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
   pop                probability of profit (>=)
@@ -47,7 +51,7 @@ Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
   days               calendar days to every expiry
 
   bifrost find --chain spx.csv.gz --strategy iron_condor --expiry 2019-06-21 --class SPXW --where 'pop>=0.7' --prove
-  bifrost find --symbol SPX --strategy covered_call --objective return_on_risk --top 5 --json)";
+  bifrost find --symbol AAPL --strategy covered_call --objective return_on_risk --top 5 --json)";
 
 struct Bound {
   std::optional<double> FindQuery::* low;
@@ -72,6 +76,35 @@ constexpr std::array integers{
     std::pair{"days", IntegerBound{&FindQuery::min_days, &FindQuery::max_days}},
 };
 
+constexpr OptionName names[]{
+    {"symbol", "--symbol", symbol_form},
+    {"strategy", "--strategy", "a name that `bifrost find --list` shows"},
+    {"expiry", "--expiry"},
+    {"trading_class", "--class", symbol_form},
+    {"later_expiry", "--later-expiry"},
+    {"objective", "--objective", "names of --help, as pop or return_on_risk:0.5,pop:2"},
+    {"fill_position", "--fill"},
+    {"fee_per_contract", "--fee"},
+    {"short_strikes", "--any-short-strikes"},
+    {"min_pop", "--where 'pop>='"},
+    {"max_loss", "--where 'max_loss<='"},
+    {"min_credit", "--where 'credit>='"},
+    {"min_short_delta", "--where 'short_delta>='"},
+    {"max_short_delta", "--where 'short_delta<='"},
+    {"min_long_delta", "--where 'long_delta>='"},
+    {"max_long_delta", "--where 'long_delta<='"},
+    {"min_width", "--where 'width>='"},
+    {"max_width", "--where 'width<='"},
+    {"max_spread_share", "--where 'spread<='"},
+    {"min_open_interest", "--where 'open_interest>='"},
+    {"min_size", "--where 'size>='"},
+    {"breakeven_percent", "--where 'breakeven>=...%'"},
+    {"breakeven_sigmas", "--where 'breakeven>=...s'"},
+    {"min_days", "--where 'days>='"},
+    {"max_days", "--where 'days<='"},
+    {"limit", "--top"},
+    {"why_not", "--why-not", "strikes, ascending, such as 4790,4840"}};
+
 template <class T>
 std::optional<T> to_number(std::string_view text) {
   T value{};
@@ -85,14 +118,16 @@ Result<void> set_bound(FindQuery& query, const std::string& text, const Places& 
                        std::string_view value) {
   const auto place = low ? places.low : places.high;
   if (place == nullptr) {
-    return core::fail(
-        Errc::invalid_input,
-        fmt::format("--where '{}' has only the other direction, {}", text, low ? "<=" : ">="));
+    return core::fail(Errc::invalid_input, fmt::format("'{}' has only the other direction, {}",
+                                                       text, low ? "<=" : ">="));
   }
   const auto number = to_number<T>(value);
   if (!number) {
+    return core::fail(Errc::invalid_input, fmt::format("'{}': '{}' is not a number", text, value));
+  }
+  if (query.*place) {
     return core::fail(Errc::invalid_input,
-                      fmt::format("--where '{}': '{}' is not a number", text, value));
+                      fmt::format("'{}' limits what has a limit already", text));
   }
   query.*place = *number;
   return {};
@@ -179,10 +214,11 @@ void print_table(const api::Found& found) {
 Result<api::Found> search(const core::ChainSnapshot& snapshot, const FindQuery& query,
                           std::string_view title, const core::StopSignal& stop) {
   Progress step{title};
-  BF_TRY(auto found, api::find_in(snapshot, query, [&](double share) {
-           step.update(share, "");
-           return !stop.token().stop_requested();
-         }));
+  auto answer = api::find_in(snapshot, query, [&](double share) {
+    step.update(share, "");
+    return !stop.token().stop_requested();
+  });
+  BF_TRY(auto found, answer_of(std::move(answer), names));
   step.done(
       fmt::format("{} combinations, {} looked at one by one", found.combinations, found.visited));
   return found;
@@ -192,6 +228,28 @@ bool same_candidates(const api::Found& a, const api::Found& b) {
   return std::ranges::equal(a.candidates, b.candidates, [](const auto& x, const auto& y) {
     return x.score == y.score && net::to_json(x) == net::to_json(y);
   });
+}
+
+/// Refuses what is wrong whatever the chain, before it is read.
+void check_query(const FindOptions& options) {
+  auto query = options.query;
+  const auto& symbol = options.source.symbol;
+  query.symbol = symbol.empty() ? any_symbol : symbol;
+  check_limits(net::check(query), names);
+  const auto strategies = api::catalogue().strategies;
+  const auto strategy = std::ranges::find(strategies, query.strategy, &api::CatalogueEntry::name);
+  if (strategy == strategies.end()) {
+    refuse("--strategy", fmt::format("there is no '{}'; hint: `bifrost find --list` has all names",
+                                     query.strategy));
+  }
+  if (query.why_not && !query.expiry) refuse("--why-not", "needs the structure's --expiry");
+  if (query.why_not && std::ranges::count(*query.why_not, ',') + 1 != strategy->strikes) {
+    refuse("--why-not", fmt::format("must have as many strikes as {}, ascending: {}",
+                                    query.strategy, strategy->strikes));
+  }
+  if (const auto known = api::check(query, symbol); !known) {
+    refuse({}, in_options(known.error().message, names));
+  }
 }
 
 Result<void> find(const std::string& env_file, const FindOptions& options,
@@ -240,7 +298,7 @@ Result<void> add_condition(FindQuery& query, const std::string& text) {
   const auto at = text.find_first_of("<>");
   if (at == std::string::npos || at + 2 > text.size() || text[at + 1] != '=') {
     return core::fail(Errc::invalid_input,
-                      fmt::format("--where '{}' is not NAME>=VALUE or NAME<=VALUE", text));
+                      fmt::format("'{}' is not NAME>=VALUE or NAME<=VALUE", text));
   }
   const std::string_view name = std::string_view{text}.substr(0, at);
   std::string_view value = std::string_view{text}.substr(at + 2);
@@ -262,12 +320,10 @@ Result<void> add_condition(FindQuery& query, const std::string& text) {
       return set_bound<double>(query, text, Bound{&FindQuery::breakeven_sigmas, nullptr}, low,
                                value);
     }
-    return core::fail(Errc::invalid_input,
-                      fmt::format("--where '{}': the distance ends in % or s", text));
+    return core::fail(Errc::invalid_input, fmt::format("'{}': the distance ends in % or s", text));
   }
-  return core::fail(
-      Errc::invalid_input,
-      fmt::format("--where '{}': there is no condition '{}' (see --help)", text, name));
+  return core::fail(Errc::invalid_input,
+                    fmt::format("'{}': there is no condition '{}' (see --help)", text, name));
 }
 
 void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& options,
@@ -281,17 +337,15 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
   verb->add_flag("--list", options.list, "list every strategy");
   verb->add_option("--objective", query.objective,
                    "what to rank by; else return_on_risk among pop>=0.6, where it exists");
-  verb->add_option("--top", query.limit, "how many; else 20")->check(CLI::Range(1, 500));
+  verb->add_option("--top", query.limit, "how many; else 20");
   verb->add_option("--expiry", options.expiry, "of the first leg to expire; else every expiry");
   verb->add_option("--class", query.trading_class, "trading class, where one date lists two");
   verb->add_option("--later-expiry", options.later_expiry,
                    "of the later legs of calendars, diagonals");
   verb->add_option("--where", options.where, "a condition, NAME>=VALUE or NAME<=VALUE; repeatable");
   verb->add_option("--fill", query.fill_position,
-                   "0 in the middle of each spread, 1 (default) across it")
-      ->check(CLI::Range(-1.0, 1.0));
-  verb->add_option("--fee", query.fee_per_contract, "currency per contract, on entry; else 0")
-      ->check(CLI::Range(0.0, 100.0));
+                   "0 in the middle of each spread, 1 (default) across it");
+  verb->add_option("--fee", query.fee_per_contract, "currency per contract, on entry; else 0");
   verb->add_option("--density", options.density, "market_implied (default) or lognormal")
       ->check(CLI::IsMember({"market_implied", "lognormal"}));
   add_style_option(*verb, options.query.style);
@@ -305,9 +359,12 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
                  "check the certificate, search exhaustively too, and compare");
   verb->add_flag("--json", options.json, "one JSON document on stdout");
   verb->callback([&] {
-    if (!options.list && options.query.strategy.empty()) {
+    work = [&] { return find(env_file, options, stop); };
+    if (options.list) return;
+    if (options.query.strategy.empty()) {
       throw CLI::RequiredError("--strategy (all names: bifrost find --list)");
     }
+    check_chain_options(options.source);
     const auto date = [](const char* option, const std::string& text) -> std::optional<core::Date> {
       if (text.empty()) return std::nullopt;
       const auto parsed = core::parse_date(text);
@@ -325,7 +382,7 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
                                                              : api::DensityKind::market_implied;
     }
     if (options.any_short_strikes) options.query.short_strikes = api::ShortStrikes::any;
-    work = [&] { return find(env_file, options, stop); };
+    check_query(options);
   });
 }
 

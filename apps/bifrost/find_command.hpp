@@ -27,7 +27,7 @@ struct FindOptions {
 };
 
 /// A condition such as "pop>=0.7" or "short_delta<=0.2" put into the query. invalid_input names
-/// what is wrong, and every condition there is.
+/// what is wrong.
 core::Result<void> add_condition(api::FindQuery& query, const std::string& text);
 
 /// Adds the verb to `app`; when it is parsed it becomes `work`.

@@ -9,6 +9,7 @@
 
 #include "bifrost/api/fits.hpp"
 #include "bifrost/net/json.hpp"
+#include "usage.hpp"
 
 namespace bifrost {
 namespace {
@@ -51,6 +52,8 @@ void print_table(const api::Fit& fit) {
   }
 }
 
+constexpr OptionName names[]{{"symbol", "--symbol", symbol_form}, {"rate", "--rate"}};
+
 Result<void> fit(const std::string& env_file, const FitOptions& options,
                  const core::StopSignal& stop) {
   BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
@@ -79,7 +82,14 @@ void add_fit_command(CLI::App& app, const std::string& env_file, FitOptions& opt
   verb->add_option("--rate", options.rate,
                    "interest, continuously compounded, decimal; else from put-call parity");
   verb->add_flag("--json", options.json, "one JSON document on stdout");
-  verb->callback([&] { work = [&] { return fit(env_file, options, stop); }; });
+  verb->callback([&] {
+    check_chain_options(options.source);
+    api::FitQuery query{};
+    query.symbol = options.source.symbol.empty() ? any_symbol : options.source.symbol;
+    query.rate = options.rate;
+    check_limits(net::check(query), names);
+    work = [&] { return fit(env_file, options, stop); };
+  });
 }
 
 }  // namespace bifrost

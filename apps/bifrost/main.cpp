@@ -101,6 +101,21 @@ int report(const core::Result<void>& result) {
   return result.error().code == core::Errc::cancelled ? interrupted : failed;
 }
 
+/// Wrong usage in one line, and where the right one is told: the whole help would hide it.
+std::string usage_message(const CLI::App* app, const CLI::Error& error) {
+  std::string verb = "bifrost";
+  for (auto parsed = app->get_subcommands(); !parsed.empty();
+       parsed = parsed.front()->get_subcommands()) {
+    verb += ' ' + parsed.front()->get_name();
+  }
+  // CLI11 misses the verb where there is one that it does not know.
+  const auto unknown = app->remaining(true);
+  const bool of_verb = error.get_name() == "RequiredError" && !unknown.empty();
+  return fmt::format("{}: {}\n  hint: {} --help\n", verb,
+                     of_verb ? fmt::format("there is no '{}' here", unknown.front()) : error.what(),
+                     verb);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -110,7 +125,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Bifrost Trader: the operator's tool."};
   app.require_subcommand(1);
   app.footer("Exit: 0 done, 1 failed, 2 usage, 130 interrupted.");
-  app.failure_message(CLI::FailureMessage::help);
+  app.failure_message(usage_message);
   std::string env_file = ".env";
   app.add_option("--env", env_file, "settings file; the environment wins over it")
       ->capture_default_str();
@@ -264,8 +279,8 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+    return report(run_checked(work));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? ok : usage;
   }
-  return report(run_checked(work));
 }

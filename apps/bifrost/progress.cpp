@@ -9,8 +9,11 @@
 
 namespace bifrost {
 namespace {
-constexpr std::chrono::milliseconds redraw_every{200};
-}
+using namespace std::chrono_literals;
+constexpr auto redraw_every = 200ms;
+constexpr auto line_every = 5s;
+constexpr auto worth_a_line = 2s;
+}  // namespace
 
 Progress::Progress(std::string_view title)
     : title_(title),
@@ -24,7 +27,7 @@ Progress::Progress(std::string_view title)
 }
 
 Progress::~Progress() {
-  if (finished_) return;
+  if (finished_ || !leaves_a_line()) return;
   clear_line();
   fmt::print(stderr, "  ✗ {}\n", title_);
 }
@@ -43,14 +46,16 @@ void Progress::update(double fraction, std::string_view detail) {
     fmt::print(stderr, "  … {} {} {:3.0f} % {}", title_, bar, fraction * 100, detail);
     std::fflush(stderr);
     on_line_ = true;
-  } else if (const int tenths = static_cast<int>(fraction * 10); tenths > tenths_ && tenths < 10) {
-    tenths_ = tenths;
-    fmt::print(stderr, "  … {} {} % {}\n", title_, tenths * 10, detail);
+  } else if (now - drawn_ >= line_every) {
+    drawn_ = now;
+    const auto share = fraction > 0.0 ? fmt::format(" {:.0f} %", fraction * 100) : std::string{};
+    fmt::print(stderr, "  … {}{}{}{}\n", title_, share, detail.empty() ? "" : " ", detail);
   }
 }
 
 void Progress::done(std::string_view detail) {
   finished_ = true;
+  if (!leaves_a_line()) return;
   clear_line();
   fmt::print(stderr, "  ✓ {}{}{}{}\n", title_, detail.empty() ? "" : ": ", detail, elapsed());
 }
@@ -58,6 +63,10 @@ void Progress::done(std::string_view detail) {
 void Progress::clear_line() {
   if (terminal_ && on_line_) fmt::print(stderr, "\r\033[K");
   on_line_ = false;
+}
+
+bool Progress::leaves_a_line() const {
+  return terminal_ || std::chrono::steady_clock::now() - started_ >= worth_a_line;
 }
 
 std::string Progress::elapsed() const {

@@ -7,9 +7,8 @@
 
 namespace bifrost {
 
-/// A step of work as a person sees it on stderr: a line that redraws itself on a terminal, a line
-/// every tenth elsewhere. Steps that end within two tenths of a second leave one line and no
-/// flicker.
+/// A step of work as a person sees it on stderr: a line that redraws itself on a terminal.
+/// Elsewhere plain lines, at most one every five seconds, and none of a step that ends within two.
 class Progress {
  public:
   explicit Progress(std::string_view title);
@@ -23,12 +22,12 @@ class Progress {
 
  private:
   void clear_line();
+  bool leaves_a_line() const;
   std::string elapsed() const;
 
   std::string title_;
   std::chrono::steady_clock::time_point started_;
   std::chrono::steady_clock::time_point drawn_;
-  int tenths_ = 0;
   bool terminal_;
   bool on_line_ = false;
   bool finished_ = false;

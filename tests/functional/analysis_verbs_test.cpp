@@ -2,10 +2,12 @@
 // `bifrost price`, `fit`, `analyze` and `find` by hand: text in, text out, no server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <regex>
 #include <sstream>
 
@@ -19,6 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 namespace fs = std::filesystem;
 
 struct Answer {
@@ -27,7 +30,8 @@ struct Answer {
   std::string err;
 };
 
-Answer bifrost_says(std::vector<std::string> arguments, const std::string& input = {}) {
+Answer bifrost_says(std::vector<std::string> arguments, const std::string& input = {},
+                    std::map<std::string, std::string> environment = {}) {
   const auto errors = scratch() / "verb.err";
   fs::remove(errors);
   if (!input.empty()) {
@@ -35,9 +39,10 @@ Answer bifrost_says(std::vector<std::string> arguments, const std::string& input
     arguments.push_back((scratch() / "verb.in").string());
   }
   arguments.insert(arguments.begin(), {"--env", "/dev/null"});
-  auto process = core::Process::start(
-      fs::path{BIFROST_BIN} / "bifrost",
-      {.arguments = std::move(arguments), .environment = {}, .error_log = errors});
+  auto process = core::Process::start(fs::path{BIFROST_BIN} / "bifrost",
+                                      {.arguments = std::move(arguments),
+                                       .environment = std::move(environment),
+                                       .error_log = errors});
   if (!process) throw std::runtime_error(process.error().message);
   Answer answer;
   while (const auto line = process->read_line(core::after(60s))) answer.out.push_back(*line);
@@ -111,6 +116,16 @@ TEST(PriceVerb, RefusesOneRowAndGoesOnWithTheRest) {
   EXPECT_THAT(answer.err, HasSubstr("line 4"));
 }
 
+TEST(PriceVerb, FailsWhereAnOptionHasNoAnswer) {
+  const auto answer = bifrost_says({"price", "--json"},
+                                   "european,C,100,110,0.5,0.04,0,0.2\n"
+                                   "american,P,100,110,0.5,0.04,0,,9\n");
+  EXPECT_EQ(answer.status, 1);
+  ASSERT_EQ(answer.out.size(), 2u) << "every line has its answer or its refusal";
+  EXPECT_THAT(answer.out[1], HasSubstr("below_intrinsic"));
+  EXPECT_THAT(answer.err, HasSubstr("1 of 2"));
+}
+
 TEST(PriceVerb, SaysWhatIsWrongWithAFileThatHoldsNoOptions) {
   const auto answer = bifrost_says({"price"}, "symbol,when\nAAPL,today\n");
   EXPECT_EQ(answer.status, 1);
@@ -166,7 +181,7 @@ TEST(FitVerb, SaysWhyWhereThereIsNothingToFit) {
   const auto none = bifrost_says({"fit", "--chain", (scratch() / "absent.csv").string()});
   EXPECT_EQ(none.status, 1);
   EXPECT_THAT(none.err, HasSubstr("absent.csv"));
-  EXPECT_EQ(bifrost_says({"fit"}).status, 1);
+  EXPECT_EQ(bifrost_says({"fit"}).status, 2);
   const auto early =
       bifrost_says({"fit", "--chain", flat_market().string(), "--at", "2020-01-01", "--json"});
   EXPECT_EQ(early.status, 1);
@@ -205,8 +220,10 @@ TEST(FindVerb, RefusesWhatItDoesNotUnderstandAndSaysSo) {
   EXPECT_EQ(with({"--strategy", "iron_condor", "--where", "luck>=1"}).status, 2);
   EXPECT_EQ(with({"--strategy", "iron_condor", "--where", "pop<=0.5"}).status, 2);
   EXPECT_EQ(with({"--strategy", "iron_condor", "--expiry", "soon"}).status, 2);
-  EXPECT_EQ(with({"--strategy", "martingale"}).status, 1);
-  EXPECT_EQ(with({"--strategy", "iron_condor", "--objective", "luck"}).status, 1);
+  EXPECT_EQ(with({"--strategy", "martingale"}).status, 2);
+  EXPECT_EQ(with({"--strategy", "iron_condor", "--objective", "luck"}).status, 2);
+  EXPECT_EQ(
+      with({"--strategy", "iron_condor", "--where", "pop>=0.5", "--where", "pop>=0.9"}).status, 2);
   EXPECT_EQ(with({"--strategy", "iron_condor", "--expiry", "2026-04-02"}).status, 1);
   EXPECT_EQ(with({}).status, 2);
   const auto list = bifrost_says({"find", "--list"});
@@ -267,8 +284,20 @@ TEST(FindVerb, KeepsToTheDatesThatWereNamed) {
   EXPECT_GT(spx, 10);
   EXPECT_EQ(spx, spxw);
   EXPECT_EQ(find({"--expiry", "2026-04-17", "--later-expiry", "2026-06-20"}).status, 1);
-  EXPECT_EQ(find({"--expiry", "2026-05-15", "--later-expiry", "2026-04-17"}).status, 1);
-  EXPECT_EQ(find({"--expiry", "2026-04-17", "--why-not", "100"}).status, 1);
+  EXPECT_EQ(find({"--expiry", "2026-05-15", "--later-expiry", "2026-04-17"}).status, 2);
+  EXPECT_EQ(find({"--expiry", "2026-04-17", "--why-not", "100"}).status, 2);
+
+  // Which class is meant can only be said with --class, and that is what is asked for.
+  const auto leg = bifrost_says(
+      {"analyze", "--chain", file.string(), "--legs", "buy:2026-04-17:100P", "--json"});
+  EXPECT_EQ(leg.status, 2);
+  EXPECT_THAT(leg.out, IsEmpty());
+  EXPECT_THAT(leg.err, HasSubstr("--class"));
+  EXPECT_THAT(leg.err, Not(HasSubstr("trading_class")));
+  EXPECT_EQ(bifrost_says({"analyze", "--chain", file.string(), "--class", "SPX", "--legs",
+                          "buy:2026-04-17:100P", "--json"})
+                .status,
+            0);
 }
 
 TEST(FindVerb, FailsWhenItsAnswerGoesNowhere) {
@@ -282,7 +311,7 @@ TEST(FindVerb, FailsWhenItsAnswerGoesNowhere) {
   EXPECT_EQ(bifrost_says({"find", "--chain", flat_market().string(), "--strategy", "iron_condor",
                           "--fee", "nan"})
                 .status,
-            1);
+            2);
 }
 
 // At the middle of fair quotes nothing is to be expected; crossing the spreads is what it costs.
@@ -306,12 +335,210 @@ TEST(AnalyzeVerb, TellsTheWholePosition) {
   const auto natural = position("1");
   EXPECT_LT(number_after(natural.out[0], "expected_profit"),
             number_after(mid.out[0], "expected_profit"));
-  EXPECT_EQ(bifrost_says({"analyze", "--chain", market, "--legs", "hold:2026-04-01:94P"}).status,
-            1);
   const auto unlisted =
       bifrost_says({"analyze", "--chain", market, "--legs", "buy:2026-04-01:94.5P"});
   EXPECT_EQ(unlisted.status, 1);
   EXPECT_THAT(unlisted.err, HasSubstr("first leg"));
+  EXPECT_THAT(unlisted.err, Not(HasSubstr("entry_price")));
+  EXPECT_EQ(
+      bifrost_says({"analyze", "--chain", market, "--legs", "buy:2026-04-01:94.5P@0.4"}).status, 0);
+}
+
+// A return on margin is one on somebody's margin.
+TEST(AnalyzeVerb, NamesTheRulesBehindAReturnOnMargin) {
+  const std::vector<std::string> spread{
+      "analyze",           "--chain", flat_market().string(), "--legs", "sell:2026-04-01:94P",
+      "buy:2026-04-01:90P"};
+  auto with_json = spread;
+  with_json.push_back("--json");
+  const auto json = bifrost_says(with_json);
+  ASSERT_EQ(json.status, 0) << json.err;
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(
+      json.out[0], found,
+      std::regex{R"re("denominator":"margin","rules":"([a-z_]+)","amount":([0-9.]+))re"}));
+  const auto rules = found[1].str();
+  EXPECT_THAT(json.out[0], HasSubstr("{\"rules\":\"" + rules + "\""));
+  EXPECT_EQ(std::stod(found[2]),
+            number_after(json.out[0].substr(json.out[0].find("{\"rules\":\"" + rules + "\"")),
+                         "initial"));
+  const auto table = bifrost_says(spread);
+  const auto line = std::ranges::find_if(
+      table.out, [](const auto& each) { return each.starts_with("return on margin"); });
+  ASSERT_NE(line, table.out.end());
+  EXPECT_THAT(*line, HasSubstr(rules));
+}
+
+// Wrong usage is told as 2 with the option that was typed, before anything is printed or read: the
+// limits are those of the API's description.
+TEST(Verbs, RefuseWhatTheApiRefusesAndNameTheOption) {
+  const auto market = flat_market().string();
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* option;
+  };
+  const std::vector<std::string> find{"find", "--strategy", "iron_condor"};
+  const std::vector<std::string> analyze{"analyze", "--legs", "buy:2026-04-01:94P"};
+  const auto more = [](std::vector<std::string> all, std::vector<std::string> rest) {
+    all.insert(all.end(), rest.begin(), rest.end());
+    return all;
+  };
+  std::vector<std::string> sixty{"analyze", "--legs"};
+  for (int i = 0; i < 60; ++i) sixty.push_back("buy:2026-04-01:94P");
+  const std::vector<Case> cases{
+      {{"fit", "--rate", "1.5"}, "--rate"},
+      {{"fit", "--rate", "nan"}, "--rate"},
+      {{"fit", "--rate", "much"}, "--rate"},
+      {{"fit", "--symbol", "spx"}, "--symbol"},
+      {{"fit", "--at", "yesterday"}, "--at"},
+      {{"fit", "--style", "bermudan"}, "--style"},
+      {more(find, {"--fill", "1.5"}), "--fill"},
+      {more(find, {"--fill", "nan"}), "--fill"},
+      {more(find, {"--fee", "-1"}), "--fee"},
+      {more(find, {"--fee", "inf"}), "--fee"},
+      {more(find, {"--top", "0"}), "--top"},
+      {more(find, {"--top", "501"}), "--top"},
+      {more(find, {"--class", "xsp"}), "--class"},
+      {more(find, {"--at", "2026-13-01"}), "--at"},
+      {more(find, {"--where", "pop>=2"}), "pop>="},
+      {more(find, {"--where", "pop>=nan"}), "pop>="},
+      {more(find, {"--where", "max_loss<=0"}), "max_loss<="},
+      {more(find, {"--where", "short_delta<=inf"}), "short_delta<="},
+      {more(find, {"--where", "credit>=1e300"}), "credit>="},
+      {more(find, {"--objective", "pop:x"}), "--objective"},
+      {more(find, {"--why-not", "90,94,106,110"}), "--why-not"},
+      {more(find, {"--why-not", "a,b", "--expiry", "2026-04-01"}), "--why-not"},
+      {more(find, {"--why-not", "90,94,106", "--expiry", "2026-04-01"}), "--why-not"},
+      {more(find, {"--later-expiry", "2026-05-01"}), "later"},
+      {more(find, {"--where", "breakeven>=1%", "--where", "breakeven>=1s"}), "breakeven>="},
+      {{"find", "--strategy", "Iron Condor"}, "--strategy"},
+      {{"find", "--strategy", "martingale"}, "--strategy"},
+      {sixty, "--legs"},
+      {{"analyze", "--legs", "hold:2026-04-01:94P"}, "--legs"},
+      {{"analyze", "--legs", "buy:94P"}, "--legs"},
+      {{"analyze", "--legs", "buy:0:2026-04-01:94P"}, "--legs"},
+      {{"analyze", "--legs", "buy:2026-04-01:94P@nan"}, "--legs"},
+      {{"analyze", "--legs", "buy:2026-04-01:94P@-1"}, "buy:2026-04-01:94P@-1"},
+      {{"analyze", "--legs", "buy:2026-04-01:0P"}, "buy:2026-04-01:0P"},
+      {{"analyze", "--legs", "buy:5000000000:2026-04-01:94P"}, "buy:5000000000:2026-04-01:94P"},
+      {{"analyze", "--legs", "buy:99999999999999999999:2026-04-01:94P"}, "--legs"},
+      {more(analyze, {"--vol-shift", "1e10"}), "--vol-shift"},
+      {more(analyze, {"--vol-shift", "nan"}), "--vol-shift"},
+      {more(analyze, {"--fill", "-2"}), "--fill"},
+      {more(analyze, {"--fee", "101"}), "--fee"},
+      {more(analyze, {"--target", "0"}), "--target"},
+      {more(analyze, {"--stop", "inf"}), "--stop"},
+      {more(analyze, {"--days", "-1"}), "--days"},
+      {more(analyze, {"--days", "1000"}), "--days"},
+      {more(analyze, {"--days", "nan"}), "--days"},
+      {more(analyze, {"--spots", "-5"}), "--spots"},
+      {more(analyze, {"--spots", "inf"}), "--spots"},
+      {more(analyze, {"--class", "lower"}), "--class"},
+  };
+  for (const auto& [arguments, option] : cases) {
+    const auto answer = bifrost_says(more(arguments, {"--chain", market, "--json"}));
+    std::string typed;
+    for (const auto& each : arguments) typed += each + ' ';
+    EXPECT_EQ(answer.status, 2) << typed << answer.err;
+    EXPECT_THAT(answer.out, IsEmpty()) << typed;
+    EXPECT_THAT(answer.err, HasSubstr(option)) << typed;
+    for (const char* of_the_api :
+         {"trading_class", "entry_price", "why_not", "fill_position", "fee_per_contract", "min_pop",
+          "max_short_delta", "later_expiry", "profit_target", "loss_limit", "vol_shift", "body/"}) {
+      EXPECT_THAT(answer.err, Not(HasSubstr(of_the_api))) << typed;
+    }
+  }
+  EXPECT_EQ(bifrost_says({"fit", "--bogus"}).status, 2);
+  EXPECT_EQ(bifrost_says({"price", "--bogus"}).status, 2);
+  EXPECT_EQ(bifrost_says({"analyze", "--chain", market}).status, 2);
+  EXPECT_EQ(bifrost_says(find).status, 2) << "of no chain";
+}
+
+TEST(Verbs, FailWithOneWhereTheUsageIsRight) {
+  const auto market = flat_market().string();
+  const auto absent = (scratch() / "absent.csv").string();
+  const std::vector<std::vector<std::string>> cases{
+      {"fit", "--chain", absent, "--json"},
+      {"find", "--chain", absent, "--strategy", "iron_condor", "--json"},
+      {"analyze", "--chain", absent, "--legs", "buy:2026-04-01:94P", "--json"},
+      {"price", absent, "--json"},
+      {"fit", "--chain", market, "--at", "2020-01-01", "--json"},
+      {"fit", "--chain", market, "--symbol", "SPY", "--json"},
+      {"find", "--chain", market, "--strategy", "iron_condor", "--expiry", "2026-04-02", "--json"},
+      {"analyze", "--chain", market, "--legs", "buy:2026-04-02:94P", "--json"},
+  };
+  for (const auto& arguments : cases) {
+    const auto answer = bifrost_says(arguments);
+    EXPECT_EQ(answer.status, 1) << arguments[0] << ' ' << answer.err;
+    EXPECT_THAT(answer.out, IsEmpty()) << arguments[0];
+    EXPECT_THAT(answer.err, HasSubstr("bifrost: "));
+  }
+}
+
+// Without a history on this machine there is none to be made by asking for it.
+TEST(Verbs, MakeNoDatabaseToSayThatThereIsNone) {
+  const bool root = ::geteuid() == 0;
+  const auto home = scratch() / "new_home";
+  const fs::path data = root ? fs::path{"/var/lib/bifrost"} : home / "bifrost";
+  if (root && fs::exists(data / "db")) GTEST_SKIP() << "there is a history in " << data;
+  const bool there = fs::exists(data);
+  const std::vector<std::vector<std::string>> cases{
+      {"fit", "--symbol", "SPX"},
+      {"find", "--symbol", "SPX", "--strategy", "iron_condor"},
+      {"analyze", "--symbol", "SPX", "--legs", "buy:2026-04-01:94P"},
+  };
+  for (const auto& arguments : cases) {
+    const auto answer =
+        bifrost_says(arguments, {}, {{"XDG_DATA_HOME", home.string()}, {"DATABASE_URL", ""}});
+    EXPECT_EQ(answer.status, 1) << answer.err;
+    EXPECT_THAT(answer.out, IsEmpty());
+    EXPECT_THAT(answer.err, HasSubstr("bifrost import")) << "how to get one";
+    EXPECT_FALSE(fs::exists(data / "db"));
+    EXPECT_EQ(fs::exists(data), there);
+  }
+}
+
+// Nobody can hold shares of an index: SPX, XSP and their like settle in cash.
+TEST(Verbs, KnowNoSharesOfAnIndex) {
+  const auto offered = [](std::string_view symbol, std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--chain", flat_market(symbol).string(), "--json"});
+    return bifrost_says(std::move(arguments));
+  };
+  for (const std::string strategy :
+       {"covered_call", "protective_put", "collar", "covered_put", "conversion"}) {
+    const auto index = offered("XSP", {"find", "--strategy", strategy});
+    EXPECT_EQ(index.status, 2) << strategy;
+    EXPECT_THAT(index.out, IsEmpty()) << strategy;
+    EXPECT_THAT(index.err, HasSubstr("XSP")) << strategy;
+  }
+  const std::vector<std::string> covered{"analyze", "--legs", "buy:100:stock",
+                                         "sell:2026-04-01:106C"};
+  EXPECT_EQ(offered("SPX", covered).status, 2);
+  const auto shares = offered("ABC", covered);
+  EXPECT_EQ(shares.status, 0) << shares.err;
+  EXPECT_THAT(shares.out.at(0), HasSubstr("\"strategy\":\"covered_call\""));
+  const auto found =
+      offered("ABC", {"find", "--strategy", "covered_call", "--objective", "pop", "--top", "1"});
+  EXPECT_EQ(found.status, 0) << found.err;
+  EXPECT_THAT(found.out.at(0), HasSubstr("\"kind\":\"stock\""));
+}
+
+// What is no terminal gets no redrawn lines, and of quick work none at all.
+TEST(Verbs, AreQuietInAPipe) {
+  const auto market = flat_market().string();
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"fit", "--chain", market, "--json"},
+           {"find", "--chain", market, "--strategy", "bull_put_spread", "--top", "1", "--json"},
+           {"analyze", "--chain", market, "--legs", "buy:2026-04-01:94P", "--json"}}) {
+    const auto begun = std::chrono::steady_clock::now();
+    const auto answer = bifrost_says(arguments);
+    const auto took = std::chrono::steady_clock::now() - begun;
+    EXPECT_EQ(answer.status, 0);
+    EXPECT_THAT(answer.err, Not(HasSubstr("\r"))) << arguments[0];
+    EXPECT_THAT(answer.err, Not(HasSubstr("\033"))) << arguments[0];
+    // Of each of at most two steps: one at its end, and one every five seconds.
+    EXPECT_LE(std::ranges::count(answer.err, '\n'), took / 2s) << arguments[0] << answer.err;
+  }
 }
 
 // Every chain there is can be read, and is fitted or refused by name.
