@@ -96,6 +96,7 @@ const routes = {
       underlying_price: spot_at(symbol, cycle()),
       as_of: iso(cycle()),
       source: options.source,
+      is_index: symbol === 'SPX',
     })),
   }),
   expirations: (symbol) => ({

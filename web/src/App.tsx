@@ -44,6 +44,8 @@ export function App() {
       ? { symbol, expiry: chosen.expiry, trading_class: chosen.trading_class }
       : null;
   const contract = parse_contract(url.contract);
+  const is_index =
+    underlyings.data?.underlyings.find((u) => u.symbol === symbol)?.is_index ?? false;
 
   return (
     <div className="app">
@@ -56,7 +58,7 @@ export function App() {
               key={`${topic.symbol}${topic.expiry}${topic.trading_class}`}
               topic={topic}
             />
-            <StrategyPanel topic={topic} url={url} />
+            <StrategyPanel topic={topic} url={url} is_index={is_index} />
             {contract && <HistoryDrawer topic={topic} contract={contract} />}
           </>
         ) : (

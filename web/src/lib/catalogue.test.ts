@@ -7,6 +7,7 @@ import {
   matches,
   objective_for,
   objective_refusal,
+  offered,
   shape_line,
   strategy_name,
 } from './catalogue';
@@ -51,6 +52,10 @@ describe('the catalogue', () => {
       'Two expiries',
       'Two expiries',
     ]);
+  });
+  it('has nothing with shares for an index', () => {
+    expect(offered(all, false)).toEqual(all);
+    expect(offered(all, true)).toEqual(all.filter((e) => e !== covered));
   });
   it('is found by words of the name, of the group, and by initials', () => {
     const found = (text: string) => all.filter((e) => matches(e, text)).map((e) => e.name);

@@ -49,6 +49,13 @@ const initials = (name: string) =>
     .map((word) => word.charAt(0))
     .join('');
 
+/** What can be built on an underlying: nobody holds shares of an index. The server refuses the same ones. */
+export const offered = (
+  entries: readonly CatalogueEntry[],
+  is_index: boolean,
+): readonly CatalogueEntry[] =>
+  is_index ? entries.filter((entry) => entry.legs.every((leg) => leg.kind !== 'stock')) : entries;
+
 export interface Grouped {
   readonly group: Group;
   readonly entries: readonly CatalogueEntry[];

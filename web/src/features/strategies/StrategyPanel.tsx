@@ -5,7 +5,7 @@ import type { ChainTopic, Found, StrategyCandidate } from '../../api/types';
 import { usePageKey } from '../../components/hooks';
 import { Empty, ProblemLine, ProblemNote } from '../../components/notes';
 import { Skeleton } from '../../components/Skeleton';
-import { objective_for, strategy_name } from '../../lib/catalogue';
+import { objective_for, offered, strategy_name } from '../../lib/catalogue';
 import { count, percent } from '../../lib/format';
 import { position_key } from '../../lib/legs';
 import { change_url, type UrlState } from '../../lib/url_state';
@@ -29,11 +29,13 @@ function useTabs(strategy: string): readonly string[] {
   return next;
 }
 
-export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState }) {
+export function StrategyPanel(props: { topic: ChainTopic; url: UrlState; is_index: boolean }) {
+  const { topic, url, is_index } = props;
   const { strategy } = url;
   const catalogue = useCatalogue();
-  const entries = catalogue.data?.strategies ?? [];
-  const entry = entries.find((e) => e.name === strategy);
+  const all = catalogue.data?.strategies ?? [];
+  const entries = offered(all, is_index);
+  const entry = all.find((e) => e.name === strategy);
   const objective = objective_for(entry, url.objective);
   const query = useFind(
     {
@@ -54,7 +56,11 @@ export function StrategyPanel({ topic, url }: { topic: ChainTopic; url: UrlState
   const named = candidates.find((c) => position_key(c) === url.selected);
   const selected = named ?? candidates[0];
   const gone = url.selected !== null && !named && candidates.length > 0;
-  const tabs = useTabs(strategy);
+  const visited = useTabs(strategy);
+  // A link may name what is not offered: it stays, beside the server's reason.
+  const tabs = visited.filter(
+    (name) => name === strategy || all.length === 0 || entries.some((e) => e.name === name),
+  );
 
   const select = (candidate: StrategyCandidate | undefined) => {
     if (candidate) change_url({ selected: position_key(candidate) }, 'replace');
