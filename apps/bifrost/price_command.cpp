@@ -70,7 +70,7 @@ Writes one line for each line read:
   rho              per share and 1.00 of rate
   refusal          why there is no number: below_intrinsic, no_time_value, above_bound,
                    expired, not_finite, not_solved, two_boundaries, or bad_input (told
-                   on stderr); a line with one makes the exit code 1
+                   on stderr)
 European by Black, Scholes and Merton; American by the exercise boundary (Andersen, Lake and
 Offengenden 2016). Many American options of one spot, expiry and rate in a row are quickest.
 
@@ -363,8 +363,6 @@ class Pricer {
   std::map<Terms, analysis::AmericanSurface> tables_;
 };
 
-constexpr std::string_view refusal_of_bad_input = "bad_input";
-
 class Output {
  public:
   explicit Output(bool json) : json_(json) {
@@ -372,7 +370,6 @@ class Output {
   }
 
   void add(Priced priced) {
-    const bool bad_input = priced.refusal.has_value() && *priced.refusal == refusal_of_bad_input;
     // What is no number is none, and says so.
     for (auto* number : {&priced.price, &priced.implied_vol, &priced.delta, &priced.gamma,
                          &priced.theta, &priced.vega, &priced.rho}) {
@@ -380,7 +377,6 @@ class Output {
       number->reset();
       if (!priced.refusal) priced.refusal = "not_finite";
     }
-    if (priced.refusal && !bad_input) ++unanswered_;
     if (json_) {
       text_ += net::to_json(priced);
       text_ += '\n';
@@ -399,9 +395,6 @@ class Output {
     fmt::format_to(at, ",{}\n", priced.refusal.value_or(""));
   }
 
-  /// Options that have a refusal in place of a price or vol.
-  std::size_t unanswered() const { return unanswered_; }
-
   Result<void> flush() {
     const bool taken = std::fwrite(text_.data(), 1, text_.size(), stdout) == text_.size() &&
                        std::fflush(stdout) == 0;
@@ -413,7 +406,6 @@ class Output {
  private:
   bool json_;
   std::string text_;
-  std::size_t unanswered_ = 0;
 };
 
 Result<void> price_rows(const PriceOptions& options, const core::StopSignal& stop) {
@@ -442,7 +434,7 @@ Result<void> price_rows(const PriceOptions& options, const core::StopSignal& sto
   const auto finish_batch = [&]() -> Result<void> {
     auto priced = pricer.price(rows);
     for (const auto line : bad_lines) {
-      priced.push_back({.line = line, .refusal = std::string{refusal_of_bad_input}});
+      priced.push_back({.line = line, .refusal = "bad_input"});
     }
     std::ranges::sort(priced, {}, &Priced::line);
     for (const auto& each : priced) output.add(each);
@@ -491,16 +483,9 @@ Result<void> price_rows(const PriceOptions& options, const core::StopSignal& sto
   if (in.bad()) return core::fail(Errc::unavailable, "the input cannot be read");
   BF_CHECK(finish_batch());
   step.done(fmt::format("{} options", priced_rows));
-  if (rejected > 0) {
-    return core::fail(Errc::invalid_input, fmt::format("{} of {} lines hold no option", rejected,
-                                                       priced_rows + rejected));
-  }
-  if (output.unanswered() > 0) {
-    return core::fail(Errc::invalid_input,
-                      fmt::format("{} of {} options have no answer; their refusal says why",
-                                  output.unanswered(), priced_rows));
-  }
-  return {};
+  if (rejected == 0) return {};
+  return core::fail(Errc::invalid_input,
+                    fmt::format("{} of {} lines hold no option", rejected, priced_rows + rejected));
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "margin_formula.hpp"
+
 namespace bifrost::analysis {
 namespace {
 
@@ -42,9 +44,11 @@ enum Term : std::uint8_t {
   worst,
   best,
   sample_0,
-  terms = sample_0 + 8,
+  paid = sample_0 + 8,
+  asked_0,
+  terms = asked_0 + MarginFormula::most_sums,
 };
-constexpr std::size_t samples = terms - sample_0;
+constexpr std::size_t samples = paid - sample_0;
 using Sums = std::array<double, terms>;
 
 // A weighing of sums whose largest value over a class is asked for.
@@ -67,6 +71,14 @@ struct Weighing {
 };
 Weighing only(int term) {
   return {{{static_cast<Term>(term), 1.0}}};
+}
+
+// The largest over clauses of the least of a clause.
+using Clauses = std::vector<std::vector<Weighing>>;
+Clauses each_alone(const std::vector<Weighing>& all) {
+  Clauses clauses;
+  for (const auto& w : all) clauses.push_back({w});
+  return clauses;
 }
 
 // One strike of the board, and what its legs of one rung add.
@@ -120,6 +132,8 @@ class BoardCheck {
       }
     }
     if (chain.underlying_price) spot_ = chain.underlying_price->value();
+    formula_ =
+        margin_formula(request.strategy, of_.size() < 2 || chain.expiry < chain_of(1).expiry);
     if (request.constraints.breakevens) {
       const auto& asked = *request.constraints.breakevens;
       distance_ = spot_ * (asked.unit == BreakevenDistance::Unit::percent
@@ -234,7 +248,8 @@ class BoardCheck {
   };
 
   /// Whether all that a candidate says of itself is so.
-  static bool tells_the_truth(const Candidate& candidate, const Judged& judged) {
+  bool tells_the_truth(const Candidate& candidate, const Judged& judged,
+                       const std::array<const Strike*, 4>& at) const {
     // The model's extremes are rounded to money.
     const auto agree = [](const std::optional<Money>& said, const std::optional<double>& found) {
       return said.has_value() == found.has_value() &&
@@ -245,6 +260,7 @@ class BoardCheck {
            close_to(candidate.pop, judged.pop) &&
            close_to(candidate.expected_profit, outcome.expected) &&
            agree(candidate.max_profit, outcome.gain) && agree(candidate.max_loss, outcome.loss) &&
+           candidate.margin == margin_of(at, judged.legs, judged.fees) &&
            std::ranges::equal(candidate.breakevens, outcome.breakevens, close_to) &&
            std::ranges::equal(
                candidate.legs, judged.legs,
@@ -266,7 +282,7 @@ class BoardCheck {
     }
     std::vector<Leg> legs;
     std::int64_t contracts = 0;
-    Money paid;
+    Money entry;
     Price received;
     double decay = 0.0;
     for (const auto& shape : request_.strategy.legs) {
@@ -286,14 +302,14 @@ class BoardCheck {
           decay += greeks->theta * shape.quantity * multiplier_;
         }
       }
-      paid = paid + leg.entry_price * (leg.quantity * leg.multiplier);
+      entry = entry + leg.entry_price * (leg.quantity * leg.multiplier);
       legs.push_back(leg);
     }
     const Money fees = request_.fee_per_contract * contracts;
     auto outcome = several() ? under_the_model(at) : at_expiry(legs, fees);
     outcome.expected =
         in_todays_money(outcome.expected, {.discount_factor = discount(),
-                                           .entry_cost = (paid + fees).value(),
+                                           .entry_cost = (entry + fees).value(),
                                            .shares = static_cast<double>(stock_) * multiplier_,
                                            .dividends_per_share = stock_ == 0 ? 0.0 : dividends()});
     if (outcome.gain && *outcome.gain < smallest) return {Unfit::no_profit, 0, 0};
@@ -310,7 +326,6 @@ class BoardCheck {
     if (outcome.pop < constraints.min_pop - 1e-12) return {Unfit::pop, 0, outcome.pop};
 
     const double loss = outcome.loss.value_or(infinity);
-    const double entry = (paid + fees).value();
     double score = 0.0;
     for (const auto& [objective, weight] : request_.objective) {
       double value = 0.0;
@@ -322,7 +337,7 @@ class BoardCheck {
           value = outcome.expected / loss;
           break;
         case Objective::expected_profit_on_margin:
-          value = outcome.expected / (std::max(loss - entry, 0.0) + std::max(entry, 0.0));
+          value = outcome.expected / margin_of(at, legs, fees).value_or(Money{}).value();
           break;
         case Objective::credit:
           value = received.value();
@@ -441,20 +456,14 @@ class BoardCheck {
   }
 
   double score_bound(std::optional<double> threshold, const Box& box) const {
-    const auto margins_of = [](std::vector<Weighing> of) {
-      const std::size_t count = of.size();
-      for (std::size_t i = 0; i < count; ++i) of.push_back(of[i] + -1.0 * only(cost));
-      of.push_back(only(cost));
-      return of;
-    };
     const auto& objective = request_.objective;
     if (objective.size() == 1 && objective[0].weight == 1.0 &&
         objective[0].objective != Objective::pop) {
       if (!threshold) return infinity;
       const double t = *threshold;
       std::vector<Weighing> numerators;
-      std::vector<Weighing> reaching = losses();
-      std::vector<Weighing> sinking = most_losses();
+      Clauses reaching = each_alone(losses());
+      Clauses sinking = each_alone(most_losses());
       bool or_zero = false;
       switch (objective[0].objective) {
         case Objective::expected_profit:
@@ -472,8 +481,8 @@ class BoardCheck {
           break;
         case Objective::expected_profit_on_margin:
           numerators = {only(expected)};
-          reaching = margins_of(reaching);
-          sinking = margins_of(sinking);
+          reaching = margins(formula_.at_least);
+          sinking = margins(formula_.at_most);
           or_zero = true;
           break;
         case Objective::pop:
@@ -482,14 +491,17 @@ class BoardCheck {
       double excess = -infinity;
       for (const auto& n : numerators) {
         std::vector<double> against;
-        for (const auto& d : t >= 0.0 ? reaching : sinking)
-          against.push_back(most(n + -t * d, box));
+        for (const auto& clause : t >= 0.0 ? reaching : sinking) {
+          std::vector<double> each;
+          for (const auto& d : clause) each.push_back(most(n + -t * d, box));
+          against.push_back(t >= 0.0 ? *std::ranges::max_element(each)
+                                     : *std::ranges::min_element(each));
+        }
         if (or_zero) against.push_back(most(n, box));
         excess = std::max(excess, t >= 0.0 ? *std::ranges::min_element(against)
                                            : *std::ranges::max_element(against));
       }
-      double largest = -infinity;
-      for (const auto& d : sinking) largest = std::max(largest, most(d, box));
+      const double largest = most_of(sinking, box);
       return t + excess / largest;
     }
 
@@ -522,25 +534,29 @@ class BoardCheck {
       }
     }
     double total = most(alone, box);
-    const auto add = [&](double numerator, const std::vector<Weighing>& no_less,
-                         const std::vector<Weighing>& no_more) {
-      double largest = -infinity;
+    const auto add = [&](double numerator, const Clauses& no_less, const Clauses& no_more) {
       double least = 1.0;
-      for (const auto& d : no_more) largest = std::max(largest, most(d, box));
-      for (const auto& d : no_less) least = std::max(least, -most(-1.0 * d, box));
-      total += numerator / (numerator > 0.0 ? least : largest);
+      for (const auto& clause : no_less) {
+        double of_clause = infinity;
+        for (const auto& d : clause) of_clause = std::min(of_clause, -most(-1.0 * d, box));
+        least = std::max(least, of_clause);
+      }
+      total += numerator / (numerator > 0.0 ? least : most_of(no_more, box));
+    };
+    const auto on_losses = [&](double numerator) {
+      add(numerator, each_alone(losses()), each_alone(most_losses()));
     };
     if (on_risk > 0.0) {
       double numerator = -infinity;
       for (const auto& gain : gains()) {
         numerator = std::max(numerator, most(on_loss + on_risk * gain, box));
       }
-      add(numerator, losses(), most_losses());
+      on_losses(numerator);
     } else if (!on_loss.weights.empty()) {
-      add(most(on_loss, box), losses(), most_losses());
+      on_losses(most(on_loss, box));
     }
     if (!on_margin.weights.empty()) {
-      add(most(on_margin, box), margins_of(losses()), margins_of(most_losses()));
+      add(most(on_margin, box), margins(formula_.at_least), margins(formula_.at_most));
     }
     if (on_pop > 0.0) total += on_pop * most_pop(box);
     return total;
@@ -608,6 +624,102 @@ class BoardCheck {
   }
   std::vector<Weighing> gains() const {
     return several() ? std::vector{only(best)} : std::vector{only(gain_1), only(gain_2)};
+  }
+
+  // The requirement, with what the options cost and without, and that cost.
+  Clauses margins(const MarginFormula::Clauses& sums_of) const {
+    Clauses all;
+    if (formula_.worst_loss) {
+      for (const auto& loss : losses()) all.push_back({loss + -1.0 * only(cost)});
+    }
+    for (const auto& clause : sums_of) {
+      auto& sums = all.emplace_back();
+      for (const auto s : clause) sums.push_back(only(asked_0 + static_cast<int>(s)));
+    }
+    for (std::size_t i = all.size(); i-- > 0;) {
+      auto with_cost = all[i];
+      for (auto& sum : with_cost) sum = sum + only(paid);
+      all.push_back(std::move(with_cost));
+    }
+    all.push_back({only(paid)});
+    return all;
+  }
+
+  double most_of(const Clauses& clauses, const Box& box) const {
+    double largest = -infinity;
+    for (const auto& clause : clauses) {
+      double least = infinity;
+      for (const auto& w : clause) least = std::min(least, most(w, box));
+      largest = std::max(largest, least);
+    }
+    return largest;
+  }
+
+  /// Through the engine that pairs whole books.
+  std::optional<Money> margin_of(const std::array<const Strike*, 4>& at, std::span<const Leg> legs,
+                                 Money fees) const {
+    for (const auto* expiry : of_) {
+      if (is_adjusted_class(expiry->priced->chain.trading_class)) return std::nullopt;
+    }
+    const auto& price = chain_of(0).underlying_price;
+    if (!price && formula_.uses_underlying_price) return std::nullopt;
+    std::vector<BookLeg> book;
+    std::vector<std::optional<Price>> marks;
+    Money debit = fees;
+    for (std::size_t l = 0; l < legs.size(); ++l) {
+      const auto& shape = request_.strategy.legs[l];
+      if (shape.kind == LegKind::stock) {
+        book.push_back({legs[l], std::nullopt, {}});
+        marks.push_back(std::nullopt);
+        continue;
+      }
+      const auto& chain = chain_of(shape.expiry_rung);
+      book.push_back({legs[l], chain.expiry, chain.trading_class});
+      marks.push_back(mark_of(shape, row_of(shape, *at[static_cast<std::size_t>(shape.rung)])));
+      debit = debit + legs[l].entry_price * (legs[l].quantity * legs[l].multiplier);
+    }
+    auto rules = margin_rules("reg_t", regulation_t().valid_from);
+    if (request_.strategy.cash_secured) rules = margin_rules("cash", regulation_t().valid_from);
+    const auto asked = rule_requirement(book, marks,
+                                        {.price = price.value_or(chain_of(0).rows.front().strike),
+                                         .kind = request_.underlying_kind,
+                                         .european_cash_settled = true},
+                                        *rules);
+    if (!asked) core::panic("no margin for a listed combination: " + asked.error().message);
+    return asked->initial_required + std::max(debit, Money{});
+  }
+
+  Price mark_of(const LegShape& leg, std::size_t row) const {
+    const auto* side = side_of(leg, row);
+    const auto middle = side->mid();
+    return middle ? *middle : *entry_price(*side, leg.quantity > 0, request_.fill);
+  }
+
+  // One contract's share of a sum, in money units.
+  double asked_by(const MarginFormula::Term& term, std::size_t row) const {
+    const auto& leg = request_.strategy.legs[term.leg];
+    const Price strike = chain_of(leg.expiry_rung).rows[row].strike;
+    const Price price = chain_of(0).underlying_price.value_or(Price{});
+    Price asked;
+    switch (term.what) {
+      case MarginFormula::What::naked:
+        asked = naked_requirement(
+            leg.kind, strike,
+            {.price = price, .kind = request_.underlying_kind, .european_cash_settled = false},
+            regulation_t());
+        break;
+      case MarginFormula::What::mark:
+        asked = mark_of(leg, row);
+        break;
+      case MarginFormula::What::in_the_money:
+        asked = std::max(leg.kind == LegKind::call ? price - strike : strike - price, Price{});
+        break;
+      case MarginFormula::What::strike:
+      case MarginFormula::What::cash:
+        asked = strike;
+        break;
+    }
+    return static_cast<double>(asked.units() * term.weight * multiplier_);
   }
 
   Outcome at_expiry(std::span<const Leg> legs, Money fees) const {
@@ -731,25 +843,32 @@ class BoardCheck {
       const double shares = static_cast<double>(leg.quantity) * multiplier_;
       const double fee =
           std::abs(leg.quantity) * static_cast<double>(request_.fee_per_contract.units());
-      const double paid = shares * entry + fee;
+      const double spent = shares * entry + fee;
       const auto intrinsic = [&](double spot) {
         return std::max(leg.kind == LegKind::call ? spot - strike : strike - spot, 0.0);
       };
-      made.legs[cost] += paid;
+      made.legs[cost] += spent;
+      made.legs[paid] += spent;
+      const auto index = static_cast<std::size_t>(&leg - request_.strategy.legs.data());
+      for (std::size_t s = 0; s < formula_.sums.size(); ++s) {
+        for (const auto& term : formula_.sums[s].terms) {
+          if (term.leg == index) made.legs[asked_0 + s] += asked_by(term, row);
+        }
+      }
       made.legs[credit] -= leg.quantity * entry;
-      made.origin += shares * intrinsic(0.0) - paid;
+      made.origin += shares * intrinsic(0.0) - spent;
       if (leg.kind == LegKind::call) lots_beyond += leg.quantity;
       if (!several()) {
         const double call = density_.call(strike / units_per_one) * units_per_one;
         made.legs[expected] +=
-            discount() * shares * (leg.kind == LegKind::call ? call : call - mean + strike) - paid;
-        made.legs[at_low] += shares * intrinsic(low_) - paid;
-        made.legs[at_high] += shares * intrinsic(high_) - paid;
+            discount() * shares * (leg.kind == LegKind::call ? call : call - mean + strike) - spent;
+        made.legs[at_low] += shares * intrinsic(low_) - spent;
+        made.legs[at_high] += shares * intrinsic(high_) - spent;
       }
       for (std::size_t g = 0; g < spots_.size(); ++g) {
         made.curve[g] += shares * (leg.expiry_rung == 0 ? intrinsic(spots_[g] * units_per_one)
                                                         : later_worth(leg, row, spots_[g])) -
-                         paid;
+                         spent;
       }
       if (const auto* greeks = greeks_of(leg, row)) {
         made.legs[theta] += shares * units_per_one * greeks->theta;
@@ -842,6 +961,10 @@ class BoardCheck {
       const auto price = static_cast<double>(chain_of(0).underlying_price->units());
       s[cost] += shares * price;
       origin -= shares * price;
+      for (std::size_t k = 0; k < formula_.sums.size(); ++k) {
+        s[asked_0 + k] += std::round(regulation_t().stock_initial * price) *
+                          std::abs(formula_.sums[k].stock_lots) * multiplier_;
+      }
       s[expected] +=
           shares * ((discount() * density_.mean() + dividends()) * units_per_one - price);
       s[at_low] += shares * (low_ - price);
@@ -994,6 +1117,7 @@ class BoardCheck {
   const Density& density_;               // of the first expiry
   std::vector<const SearchExpiry*> of_;  // by expiry rung
   int multiplier_ = 0;
+  MarginFormula formula_;
   std::vector<double> spots_;  // of the model of later legs, currency
   std::vector<double> calls_;  // of the density there
   std::vector<double> cdfs_;
@@ -1163,7 +1287,7 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
     if (!close_to(judged.score, candidate.score)) {
       return refuse(CertificateFlaw::candidate_numbers, c, "another score than its own");
     }
-    if (!BoardCheck::tells_the_truth(candidate, judged)) {
+    if (!on.tells_the_truth(candidate, judged, *at)) {
       return refuse(CertificateFlaw::candidate_numbers, c, "other numbers than its own");
     }
     auto fitting = on.fitting(*at, judged);

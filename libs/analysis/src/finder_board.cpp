@@ -51,7 +51,6 @@ core::Result<void> check(const Constraints& constraints, const Task& task) {
 
 bool on_max_loss(Objective objective) {
   return objective == Objective::expected_profit_on_max_loss ||
-         objective == Objective::expected_profit_on_margin ||
          objective == Objective::return_on_risk || objective == Objective::theta_on_max_loss;
 }
 
@@ -103,6 +102,7 @@ core::Result<Task> make_task(const SearchRequest& request) {
             .plain = std::nullopt,
             .uses_theta = false,
             .uses_pop = false,
+            .uses_margin = false,
             .several_expiries = false};
   if (task.rungs == 0) return bad("a strategy without options");
   if (task.rungs > most_rungs) return bad("a strategy of more than four strikes");
@@ -139,6 +139,7 @@ core::Result<Task> make_task(const SearchRequest& request) {
     }
     task.uses_theta = task.uses_theta || objective == Objective::theta_on_max_loss;
     task.uses_pop = task.uses_pop || objective == Objective::pop;
+    task.uses_margin = task.uses_margin || objective == Objective::expected_profit_on_margin;
   }
   const auto& first = request.objective.front();
   if (request.objective.size() == 1 && first.weight == 1.0 && first.objective != Objective::pop) {
@@ -222,6 +223,7 @@ core::Result<void> Board::prepare(Progress& progress) {
       limits_.no_breakevens = {static_cast<std::int64_t>(low), static_cast<std::int64_t>(high)};
     }
   }
+  BF_CHECK(prepare_margin());
   list_rows();
   if ((constraints.min_pop > 0.0 || task_->uses_pop) && !task_->several_expiries) {
     cdf_.emplace(density(), rows_.empty() ? 0 : 2 * rows_.back().strike.units());
@@ -234,6 +236,10 @@ core::Result<void> Board::prepare(Progress& progress) {
     for (const Column c : {loss_1, loss_2, gain_1, gain_2}) used_[c] = true;
   }
   used_[theta] = task_->uses_theta;
+  used_[paid] = task_->uses_margin;
+  for (std::size_t s = 0; margin_ && s < margin_->sums.size(); ++s) {
+    used_[asked_0 + s] = task_->uses_margin;
+  }
   used_[wing_difference] = task_->request.strategy.wings != Wings::any;
   for (const auto& [gap, width] : constraints.widths) {
     used_[static_cast<std::size_t>(gap_0 + gap)] = true;
@@ -257,6 +263,39 @@ core::Result<void> Board::prepare(Progress& progress) {
   progress.spend(3e3 * static_cast<double>(rows_.size()) + (cdf_ ? 5e6 : 0.0));
   if (progress.stopped()) return stopped();
   return {};
+}
+
+core::Result<void> Board::prepare_margin() {
+  const auto unknown = [&](const char* why) -> core::Result<void> {
+    if (!task_->uses_margin) return {};
+    return core::fail(core::Errc::unavailable, why);
+  };
+  if (std::ranges::any_of(of_, [](const SearchExpiry* expiry) {
+        return expiry != nullptr && is_adjusted_class(expiry->priced->chain.trading_class);
+      })) {
+    return unknown("options with adjusted deliverables have no margin here");
+  }
+  const bool later_covers = at_.size() < 2 || chain(0).expiry < chain(1).expiry;
+  auto formula = analysis::margin_formula(task_->request.strategy, later_covers);
+  if (formula.uses_underlying_price && !chain().underlying_price) {
+    return unknown("margins need the underlying's price, and the chain has none");
+  }
+  margin_ = std::move(formula);
+  return {};
+}
+
+std::int64_t Board::asked_of_stock(const MarginFormula::Sum& sum) const {
+  if (sum.stock_lots == 0) return 0;
+  const auto price = static_cast<double>(chain().underlying_price->units());
+  return std::llround(regulation_t().stock_initial * price) * std::abs(sum.stock_lots) *
+         multiplier();
+}
+
+double Board::margin(const Features& of, double paid_for_options,
+                     std::span<const double> asked) const {
+  const double required =
+      margin_->worst_loss ? std::max(of.loss - of.cost, 0.0) : margin_->required(asked);
+  return required + std::max(paid_for_options, 0.0);
 }
 
 void Board::list_rows() {
@@ -432,6 +471,13 @@ LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
   return {std::nullopt, price};
 }
 
+Price Board::mark_of(const LegShape& leg, std::size_t row) const {
+  const auto in_chain =
+      static_cast<std::size_t>(rows_[row].row[static_cast<std::size_t>(leg.expiry_rung)]);
+  const auto mid = side_of(chain(leg.expiry_rung).rows[in_chain], leg.kind)->mid();
+  return mid ? *mid : *leg_place(leg, row).price;
+}
+
 Place Board::place(std::size_t rung, std::size_t row) const {
   const std::int64_t strike = rows_[row].strike.units();
   Place place{.row = static_cast<int>(row),
@@ -442,8 +488,11 @@ Place Board::place(std::size_t rung, std::size_t row) const {
               .at_low = 0.0,
               .at_high = 0.0,
               .expected = 0.0,
-              .theta = 0.0};
+              .theta = 0.0,
+              .asked = {}};
   const double call = density().call(rows_[row].strike.value()) * units_per_one;
+  const MarginUnderlying underlying{.price = chain().underlying_price.value_or(Price{}),
+                                    .kind = task_->request.underlying_kind};
   for (const auto& leg : task_->request.strategy.legs) {
     if (leg.rung != static_cast<int>(rung)) continue;
     const std::int64_t price = leg_place(leg, row).price->units();
@@ -466,6 +515,15 @@ Place Board::place(std::size_t rung, std::size_t row) const {
     place.expected +=
         static_cast<double>(shares) * (discount() * worth - static_cast<double>(price)) -
         static_cast<double>(fee);
+    const auto index = static_cast<std::size_t>(&leg - task_->request.strategy.legs.data());
+    for (std::size_t s = 0; margin_ && s < margin_->sums.size(); ++s) {
+      for (const auto& term : margin_->sums[s].terms) {
+        if (term.leg != index) continue;
+        place.asked[s] += static_cast<double>(
+            margin_term(term.what, leg.kind, rows_[row].strike, mark_of(leg, row), underlying) *
+            term.weight * multiplier());
+      }
+    }
     if (task_->uses_theta) {
       place.theta +=
           static_cast<double>(shares) * units_per_one *
@@ -508,6 +566,8 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
     sum[credit] += static_cast<double>(at.credit);
     sum[expected] += at.expected;
     sum[theta] += at.theta;
+    sum[paid] += static_cast<double>(at.cost);
+    for (std::size_t s = 0; s < at.asked.size(); ++s) sum[asked_0 + s] += at.asked[s];
     sum[at_low] += at.at_low - static_cast<double>(at.cost);
     sum[at_high] += at.at_high - static_cast<double>(at.cost);
     base += at.at_origin - at.cost;
@@ -525,6 +585,9 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
   };
   stand(*first, from);
   if (second != nullptr) stand(*second, from + 1);
+  for (std::size_t s = 0; lower && margin_ && s < margin_->sums.size(); ++s) {
+    sum[asked_0 + s] += static_cast<double>(asked_of_stock(margin_->sums[s]));
+  }
   if (lower && task_->stock_lots != 0) {
     const std::int64_t shares = task_->stock_lots * multiplier();
     sum[cost] += static_cast<double>(shares * stock_price_);
@@ -701,16 +764,27 @@ Features Board::features(const Half& lower, int i, const Half& upper, int j) con
               .expected = sum(expected),
               .theta = used_[theta] ? sum(theta) : 0.0,
               .loss = infinity,
-              .gain = infinity};
+              .gain = infinity,
+              .margin = 0.0};
+  const auto add_margin = [&] {
+    if (!task_->uses_margin) return;
+    std::array<double, MarginFormula::most_sums> asked{};
+    for (std::size_t s = 0; s < margin_->sums.size(); ++s) {
+      asked[s] = sum(static_cast<Column>(asked_0 + s));
+    }
+    of.margin = margin(of, sum(paid), asked);
+  };
   if (profiles_) {
     const auto curve = profile(rows(lower, i, upper, j));
     const auto [least, most] = std::ranges::minmax_element(curve);
     if (!task_->unlimited_loss()) of.loss = -*least;
     if (!task_->unlimited_gain()) of.gain = *most;
+    add_margin();
     return of;
   }
   if (!task_->unlimited_loss()) of.loss = std::max(sum(loss_1), sum(loss_2));
   if (!task_->unlimited_gain()) of.gain = std::max(sum(gain_1), sum(gain_2));
+  add_margin();
   return of;
 }
 
@@ -757,7 +831,7 @@ double Board::score(const Features& of, double pop) const {
       case Objective::expected_profit_on_max_loss:
         return of.expected / of.loss;
       case Objective::expected_profit_on_margin:
-        return of.expected / (std::max(of.loss - of.cost, 0.0) + std::max(of.cost, 0.0));
+        return of.expected / of.margin;
       case Objective::credit:
         return of.credit / units_per_one;
       case Objective::return_on_risk:
@@ -1031,7 +1105,7 @@ Candidate Board::describe(const Rows& rows) const {
                 .pop = 0.0,
                 .expected_profit = 0.0,
                 .return_on_risk = std::nullopt,
-                .simple_margin = std::nullopt,
+                .margin = std::nullopt,
                 .annualised_return_simple = std::nullopt};
   if (profiles_) {
     const auto curve = profile(rows);
@@ -1056,7 +1130,8 @@ Candidate Board::describe(const Rows& rows) const {
     out.expected_profit = in_todays_money(expected_profit(*payoff, density()), carry_of(legs));
     out.payoff = *std::move(payoff);
   }
-  Money paid = out.fees;
+  Money all_paid = out.fees;
+  Money paid_for_options = out.fees;
   for (std::size_t i = 0; i < legs.size(); ++i) {
     const auto& leg_shape = shape.legs[i];
     CandidateLeg leg{.leg = legs[i],
@@ -1065,11 +1140,13 @@ Candidate Board::describe(const Rows& rows) const {
                      .delta = std::nullopt};
     if (leg_shape.kind == LegKind::stock) {
       leg.delta = 1.0;
-      paid = paid + legs[i].entry_price * legs[i].quantity;
+      all_paid = all_paid + legs[i].entry_price * legs[i].quantity;
       if (out.greeks) out.greeks->delta += leg_shape.quantity;
     } else {
       out.credit = out.credit - legs[i].entry_price * leg_shape.quantity;
-      paid = paid + legs[i].entry_price * (legs[i].quantity * legs[i].multiplier);
+      const Money paid = legs[i].entry_price * (legs[i].quantity * legs[i].multiplier);
+      all_paid = all_paid + paid;
+      paid_for_options = paid_for_options + paid;
       const auto& at =
           rows_[static_cast<std::size_t>(rows[static_cast<std::size_t>(leg_shape.rung)])];
       const int in_chain = at.row[static_cast<std::size_t>(leg_shape.expiry_rung)];
@@ -1090,8 +1167,25 @@ Candidate Board::describe(const Rows& rows) const {
     }
     out.legs.push_back(leg);
   }
+  if (margin_) {
+    std::array<double, MarginFormula::most_sums> asked{};
+    for (std::size_t s = 0; s < margin_->sums.size(); ++s) {
+      asked[s] = static_cast<double>(asked_of_stock(margin_->sums[s]));
+      for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
+        asked[s] += place_on(rung, rows[rung]).asked[s];
+      }
+    }
+    const auto units = [](Money money) { return static_cast<double>(money.units()); };
+    const Features of{.cost = units(all_paid),
+                      .credit = 0.0,
+                      .expected = 0.0,
+                      .theta = 0.0,
+                      .loss = out.max_loss ? units(*out.max_loss) : infinity,
+                      .gain = infinity,
+                      .margin = 0.0};
+    out.margin = Money::from_units(std::llround(margin(of, units(paid_for_options), asked)));
+  }
   if (out.max_loss) {
-    out.simple_margin = std::max(*out.max_loss - paid, Money{}) + std::max(paid, Money{});
     if (out.max_profit && *out.max_loss > Money{}) {
       out.return_on_risk =
           static_cast<double>(out.max_profit->units()) / static_cast<double>(out.max_loss->units());

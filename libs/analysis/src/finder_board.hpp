@@ -10,6 +10,7 @@
 
 #include "bifrost/analysis/finder.hpp"
 #include "finder_progress.hpp"
+#include "margin_formula.hpp"
 
 // What the searches of finder.cpp share: a choice of expiries ("board") as columns of numbers.
 //
@@ -47,9 +48,12 @@ enum Column : std::uint8_t {
   worst,     // no loss exceeds it: the legs' worst, each where it is worst for that leg
   best,      // no profit exceeds it
   sample_0,  // profits at some spots, of which none exceeds minus the max loss
-  columns = sample_0 + 8,
+  // For margins:
+  paid = sample_0 + 8,  // for the options, fees included
+  asked_0,              // the sums of the MarginFormula
+  columns = asked_0 + MarginFormula::most_sums,
 };
-inline constexpr std::size_t samples = columns - sample_0;
+inline constexpr std::size_t samples = paid - sample_0;
 
 /// A search as asked for, checked, with what does not depend on the board.
 struct Task {
@@ -61,7 +65,8 @@ struct Task {
   /// One objective of weight 1 that is linear or a ratio; nothing: a weighted sum or pop.
   std::optional<Objective> plain;
   bool uses_theta;
-  bool uses_pop;  // in the objective
+  bool uses_pop;     // in the objective
+  bool uses_margin;  // in the objective
   bool several_expiries;
 
   bool unlimited_gain() const { return slopes[rungs] > 0; }
@@ -80,6 +85,7 @@ struct Place {
   double at_high;
   double expected;  // less the cost
   double theta;
+  std::array<double, MarginFormula::most_sums> asked;  // where margins are known
 };
 
 /// A listed strike, and where the chain of each expiry has it; -1 where it does not.
@@ -155,6 +161,7 @@ struct Features {
   double theta;
   double loss;  // infinite: unlimited
   double gain;
+  double margin;  // if the objective uses it
 };
 
 /// The cumulative probability at the edges of equal cells of spot: bounds for any spot at the price
@@ -190,6 +197,12 @@ class Board {
   }
   const ExpiryChain& chain(int expiry_rung = 0) const { return priced(expiry_rung).chain; }
   const Density& density() const { return *of_[0]->density; }
+  /// What the requirement is a formula of; nothing where margins are not known.
+  const MarginFormula* margin_formula() const { return margin_ ? &*margin_ : nullptr; }
+  /// Sums bound the score and do not give it.
+  bool judges_singly() const {
+    return task_->several_expiries || (task_->uses_margin && !margin_->is_exact());
+  }
   double discount() const { return of_[0]->priced->parity.discount_factor; }
   int days_to_expiry() const { return of_[0]->days_to_expiry; }
   int multiplier() const { return chain().multiplier; }
@@ -255,6 +268,11 @@ class Board {
   core::Result<void> prepare(Progress& progress);
   void list_rows();
   core::Result<void> make_profiles(Progress& progress);
+  core::Result<void> prepare_margin();
+  std::int64_t asked_of_stock(const MarginFormula::Sum& sum) const;
+  /// `asked` are the values of the formula's sums; money units.
+  double margin(const Features& of, double paid_for_options, std::span<const double> asked) const;
+  Price mark_of(const LegShape& leg, std::size_t row) const;
   Place place(std::size_t rung, std::size_t row) const;
   const Place& place_on(std::size_t rung, int row) const {
     return places_[rung][place_index(rung, row)];
@@ -284,7 +302,8 @@ class Board {
   std::array<bool, columns> used_{};
   std::array<std::vector<Place>, most_rungs> places_;
   std::array<std::vector<int>, most_rungs> place_of_row_;  // -1: the row cannot be used
-  std::optional<double> nearest_breakeven_;                // per share
+  std::optional<MarginFormula> margin_;
+  std::optional<double> nearest_breakeven_;  // per share
   std::int64_t stock_price_ = 0;
   double stock_expected_ = 0.0;  // of a share, price units
   std::optional<Profiles> profiles_;

@@ -122,47 +122,76 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     constrain(Unfit::breakevens, {at_least(at_high, 0), at_most(at_low, 0)});
   }
 
-  // Worst loss before what was received, plus what was paid: the largest of all these and 0.
-  const auto margins_of = [&](const std::vector<Form>& of) {
-    auto margins = of;
-    for (auto form : of) {
-      form.terms.emplace_back(cost, -1.0);
-      margins.push_back(std::move(form));
-    }
-    margins.push_back(plain(cost));
-    return margins;
+  // The largest of the least of each clause is the denominator, or bounds it.
+  const auto each_alone = [](const std::vector<Form>& forms) {
+    Clauses clauses;
+    for (const auto& form : forms) clauses.push_back({form});
+    return clauses;
   };
-  const auto add_all = [&](const std::vector<Form>& forms, double weight) {
-    std::vector<std::size_t> indices;
-    for (const auto& form : forms) indices.push_back(add(moved(form, weight, 0.0)));
+  // The requirement, both with what the options cost and without, and that alone; or 0.
+  const auto margins = [&](const MarginFormula::Clauses& sums) {
+    Clauses required;
+    if (board.margin_formula()->worst_loss) {
+      required = each_alone(losses);
+      for (auto& clause : required) clause[0].terms.emplace_back(cost, -1.0);
+    }
+    for (const auto& clause : sums) {
+      auto& forms = required.emplace_back();
+      for (const auto s : clause) forms.push_back(plain(static_cast<Column>(asked_0 + s)));
+    }
+    Clauses all = required;
+    for (auto& clause : required) {
+      for (auto& form : clause) form.terms.emplace_back(paid, 1.0);
+      all.push_back(std::move(clause));
+    }
+    all.push_back({plain(paid)});
+    return all;
+  };
+  Clauses least_margins;
+  Clauses largest_margins;
+  if (task.uses_margin) {
+    least_margins = margins(board.margin_formula()->at_least);
+    largest_margins = margins(board.margin_formula()->at_most);
+  }
+  const auto add_all = [&](const Clauses& clauses, double weight) {
+    Indices indices;
+    for (const auto& clause : clauses) {
+      auto& forms = indices.emplace_back();
+      for (const auto& form : clause) forms.push_back(add(moved(form, weight, 0.0)));
+    }
     return indices;
   };
   // The objective. Forms of a ratio are weighed anew for each threshold.
-  const auto ratio = [&](const std::vector<Form>& numerators,
-                         const std::vector<Form>& at_least_these,
-                         const std::vector<Form>& at_most_these, bool or_zero) {
-    const auto against = [&](const std::vector<Form>& denominators) {
-      std::vector<std::vector<std::size_t>> by_numerator;
+  const auto ratio = [&](const std::vector<Form>& numerators, const Clauses& at_least_these,
+                         const Clauses& at_most_these, bool or_zero) {
+    const auto against = [&](const Clauses& denominators) {
+      std::vector<Indices> by_numerator;
       for (const auto& numerator : numerators) {
-        auto& forms = by_numerator.emplace_back();
+        auto& clauses = by_numerator.emplace_back();
         const auto compare = [&](const std::vector<std::pair<Column, double>>& denominator) {
-          forms.push_back(add({}));
-          ratios_.push_back({forms.back(), numerator.terms, denominator});
+          clauses.back().push_back(add({}));
+          ratios_.push_back({clauses.back().back(), numerator.terms, denominator});
         };
-        for (const auto& denominator : denominators) compare(denominator.terms);
-        if (or_zero) compare({});
+        for (const auto& clause : denominators) {
+          clauses.emplace_back();
+          for (const auto& denominator : clause) compare(denominator.terms);
+        }
+        if (or_zero) {
+          clauses.emplace_back();
+          compare({});
+        }
       }
       return by_numerator;
     };
     reaching_ = against(at_least_these);
-    sinking_ = task.several_expiries ? against(at_most_these) : reaching_;
+    sinking_ = board.judges_singly() ? against(at_most_these) : reaching_;
     denominators_ = add_all(at_most_these, 1.0);
   };
+  const auto least_losses = each_alone(losses);
+  const auto largest_losses = each_alone(most_losses);
   per_unit_ = task.plain == Objective::expected_profit || task.plain == Objective::credit;
   if (task.plain) {
-    const std::vector<Form> nothing{Form{}};
-    const auto margins = margins_of(losses);
-    const auto most_margins = margins_of(most_losses);
+    const Clauses nothing{{Form{}}};
     switch (*task.plain) {
       case Objective::expected_profit:
         ratio({plain(expected)}, nothing, nothing, false);
@@ -171,16 +200,16 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
         ratio({plain(credit)}, nothing, nothing, false);
         break;
       case Objective::expected_profit_on_max_loss:
-        ratio({plain(expected)}, losses, most_losses, false);
+        ratio({plain(expected)}, least_losses, largest_losses, false);
         break;
       case Objective::theta_on_max_loss:
-        ratio({plain(theta)}, losses, most_losses, false);
+        ratio({plain(theta)}, least_losses, largest_losses, false);
         break;
       case Objective::return_on_risk:
-        ratio(gains, losses, most_losses, false);
+        ratio(gains, least_losses, largest_losses, false);
         break;
       case Objective::expected_profit_on_margin:
-        ratio({plain(expected)}, margins, most_margins, true);
+        ratio({plain(expected)}, least_margins, largest_margins, true);
         break;
       case Objective::pop:
         core::panic("pop is no sum");
@@ -220,8 +249,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     if (!on_loss.terms.empty() || on_risk > 0.0) {
       // Return on risk is positive: with a negative weight it adds nothing to a bound.
       Part part{.numerators = {},
-                .denominators = add_all(most_losses, 1.0),
-                .least = add_all(losses, -1.0)};
+                .denominators = add_all(largest_losses, 1.0),
+                .least = add_all(least_losses, -1.0)};
       if (on_risk > 0.0) {
         for (const auto& gain : gains) {
           Form with = on_loss;
@@ -235,8 +264,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     }
     if (!on_margin.terms.empty()) {
       parts_.push_back({.numerators = {add(on_margin)},
-                        .denominators = add_all(margins_of(most_losses), 1.0),
-                        .least = add_all(margins_of(losses), -1.0)});
+                        .denominators = add_all(largest_margins, 1.0),
+                        .least = add_all(least_margins, -1.0)});
     }
   }
   for (std::size_t c = 0; c < columns; ++c) {
@@ -306,33 +335,39 @@ void Conditions::set_threshold(std::optional<double> threshold, Edge edge) {
       largest = std::max(largest, sum);
     }
     tolerance_ = (edge == Edge::generous ? rounding : -rounding) * largest;
-    for (const auto& groups : {at >= 0.0 ? reaching_ : sinking_}) {
-      for (const auto& forms : groups) {
-        for (const std::size_t index : forms) {
+    const auto& by_numerator = at >= 0.0 ? reaching_ : sinking_;
+    for (const auto& clauses : by_numerator) {
+      for (const auto& clause : clauses) {
+        for (const std::size_t index : clause) {
           forms_[index].constant = constant + tolerance_;
           fill(index);
         }
       }
     }
-    if (at >= 0.0) {
-      // Some numerator must reach the threshold against all denominators: as groups, every choice
-      // of a denominator for each numerator.
-      objective_.push_back({});
-      for (const auto& forms : reaching_) {
-        std::vector<Group> longer;
-        for (const auto& group : objective_) {
-          for (const std::size_t form : forms) {
-            longer.push_back(group);
-            longer.back().forms.push_back(form);
-          }
+    // Groups must hold all of them, of each one form: so they are every choice of one of several.
+    const auto choose = [&](const Indices& from) {
+      std::vector<Group> longer;
+      for (const auto& group : objective_) {
+        for (const auto& forms : from) {
+          longer.push_back(group);
+          longer.back().forms.insert(longer.back().forms.end(), forms.begin(), forms.end());
         }
-        objective_ = std::move(longer);
       }
-    } else {
-      // Against a negative threshold the largest denominator helps.
-      objective_.push_back({});
-      for (const auto& forms : sinking_) {
-        objective_.back().forms.insert(objective_.back().forms.end(), forms.begin(), forms.end());
+      objective_ = std::move(longer);
+    };
+    objective_.push_back({});
+    for (const auto& clauses : by_numerator) {
+      if (at >= 0.0) {
+        // Some numerator must reach the threshold against every clause, and against some
+        // denominator of it.
+        choose(clauses);
+        continue;
+      }
+      // Against a negative threshold large denominators help: against all of some clause.
+      for (const auto& clause : clauses) {
+        Indices singly;
+        for (const std::size_t form : clause) singly.push_back({form});
+        choose(singly);
       }
     }
   }
@@ -377,7 +412,7 @@ std::optional<Conditions::Failure> Conditions::failure(std::size_t lower_node,
   for (const auto& group : objective_) {
     // Where nothing can be lost there is no ratio, and a constraint below fails.
     if (best_of(group) < 0.0 &&
-        (per_unit_ || most_of(denominators_, lower_node, upper_node) > 0.0)) {
+        (per_unit_ || largest_of(denominators_, lower_node, upper_node) > 0.0)) {
       return Failure{std::nullopt, most_score(lower_node, upper_node, 1.0)};
     }
   }
@@ -395,6 +430,18 @@ double Conditions::most_of(const std::vector<std::size_t>& forms, std::size_t lo
   return best;
 }
 
+double Conditions::largest_of(const Indices& clauses, std::size_t lower_node,
+                              std::size_t upper_node) const {
+  double largest = -infinity;
+  for (const auto& clause : clauses) {
+    double least = infinity;
+    for (const std::size_t form : clause)
+      least = std::min(least, most(form, lower_node, upper_node));
+    largest = std::max(largest, least);
+  }
+  return largest;
+}
+
 double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
                               double most_pop) const {
   const auto most_of_nodes = [&](const std::vector<std::size_t>& forms) {
@@ -407,7 +454,8 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
     double excess = infinity;
     for (const auto& group : objective_) excess = std::min(excess, most_of_nodes(group.forms));
     excess -= tolerance_;
-    const double denominator = per_unit_ ? units_per_one : most_of_nodes(denominators_);
+    const double denominator =
+        per_unit_ ? units_per_one : largest_of(denominators_, lower_node, upper_node);
     return *threshold_ + excess / denominator;
   }
   double total = pop_weight_ > 0.0 ? pop_weight_ * most_pop : 0.0;
@@ -419,11 +467,16 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
       // The largest of the denominators is at least the least value of each; a loss that counts is
       // at least one unit.
       double least = 1.0;
-      for (const std::size_t form : part.least)
-        least = std::max(least, -most(form, lower_node, upper_node));
+      for (const auto& clause : part.least) {
+        double of_clause = infinity;
+        for (const std::size_t form : clause) {
+          of_clause = std::min(of_clause, -most(form, lower_node, upper_node));
+        }
+        least = std::max(least, of_clause);
+      }
       total += numerator / least;
     } else {
-      total += numerator / most_of_nodes(part.denominators);
+      total += numerator / largest_of(part.denominators, lower_node, upper_node);
     }
   }
   return total;
@@ -432,9 +485,11 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
 std::vector<double> Conditions::promise(bool lower) const {
   const auto& values = lower ? lower_values_ : upper_values_;
   std::vector<double> sum(static_cast<std::size_t>((lower ? lower_ : upper_)->size()), 0.0);
-  for (const auto& forms : threshold_.value_or(0.0) >= 0.0 ? reaching_ : sinking_) {
-    for (const std::size_t form : forms) {
-      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[form][i];
+  for (const auto& clauses : threshold_.value_or(0.0) >= 0.0 ? reaching_ : sinking_) {
+    for (const auto& clause : clauses) {
+      for (const std::size_t form : clause) {
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[form][i];
+      }
     }
   }
   return sum;

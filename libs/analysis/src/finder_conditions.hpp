@@ -51,6 +51,9 @@ class Conditions {
     std::vector<std::pair<Column, double>> terms;
     double constant = 0.0;
   };
+  /// Of denominators: the largest over clauses of the least of a clause. By form, or as indices.
+  using Clauses = std::vector<std::vector<Form>>;
+  using Indices = std::vector<std::vector<std::size_t>>;
   struct Group {
     std::optional<Unfit> why;
     std::vector<std::size_t> forms;
@@ -61,6 +64,7 @@ class Conditions {
   void lay_out();
   double most_of(const std::vector<std::size_t>& forms, std::size_t lower_node,
                  std::size_t upper_node) const;
+  double largest_of(const Indices& clauses, std::size_t lower_node, std::size_t upper_node) const;
   double most(std::size_t form, std::size_t lower_node, std::size_t upper_node) const {
     return lower_most_[form][lower_node] + upper_most_[form][upper_node];
   }
@@ -79,8 +83,8 @@ class Conditions {
   std::vector<Ratio> ratios_;
   // By numerator its forms against each denominator: those that none is less than, for thresholds
   // that are not negative; those of which the largest is not exceeded, for others.
-  std::vector<std::vector<std::size_t>> reaching_;
-  std::vector<std::vector<std::size_t>> sinking_;
+  std::vector<Indices> reaching_;
+  std::vector<Indices> sinking_;
   bool per_unit_ = false;  // the denominator is one unit of currency
   std::optional<double> threshold_;
   double tolerance_ = 0.0;
@@ -97,11 +101,11 @@ class Conditions {
   std::vector<std::optional<Unfit>> names_;
 
   // For bounds on scores; indices of forms.
-  std::vector<std::size_t> denominators_;   // the largest of them is the denominator
-  struct Part {                             // of a weighted sum
-    std::vector<std::size_t> numerators;    // the largest of them
-    std::vector<std::size_t> denominators;  // none: 1
-    std::vector<std::size_t> least;         // the denominators, negated
+  Indices denominators_;
+  struct Part {                           // of a weighted sum
+    std::vector<std::size_t> numerators;  // the largest of them
+    Indices denominators;                 // none: 1
+    Indices least;                        // the denominators, negated
   };
   std::vector<Part> parts_;
   double pop_weight_ = 0.0;

@@ -129,7 +129,7 @@ std::int64_t count_better(const Board& board, std::size_t index, const Half& low
   conditions.set_threshold(than.score);
   // Most are better for certain, and need not be looked at.
   std::optional<Conditions> certain;
-  if (task.plain && !task.several_expiries && !task.request.constraints.breakevens &&
+  if (task.plain && !board.judges_singly() && !task.request.constraints.breakevens &&
       task.request.constraints.min_pop <= 0.0) {
     certain.emplace(board, lower, upper);
     certain->set_threshold(than.score, Conditions::Edge::strict);

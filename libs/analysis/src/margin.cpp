@@ -36,9 +36,7 @@ struct Item {
 };
 
 std::string_view adjusted_class(std::string_view trading_class) {
-  const bool adjusted =
-      !trading_class.empty() && trading_class.back() >= '0' && trading_class.back() <= '9';
-  return adjusted ? trading_class : std::string_view{};
+  return is_adjusted_class(trading_class) ? trading_class : std::string_view{};
 }
 
 bool same_deliverable(const Item& a, const Item& b) {
@@ -180,6 +178,10 @@ class Charges {
   virtual AccountType account() const = 0;
 };
 
+std::int64_t share(double rate, std::int64_t units) {
+  return std::llround(rate * static_cast<double>(units));
+}
+
 /// Charges every offset its own worst loss: what finds out which long covers which short.
 class LossCharges final : public Charges {
  public:
@@ -303,9 +305,6 @@ class RuleCharges final : public Charges {
   }
 
  private:
-  static std::int64_t share(double rate, std::int64_t units) {
-    return std::llround(rate * static_cast<double>(units));
-  }
   std::int64_t spot() const { return underlying_.price.units(); }
   std::int64_t out_of_the_money(const Item& option) const {
     return std::max<std::int64_t>(
@@ -313,14 +312,11 @@ class RuleCharges final : public Charges {
   }
 
   std::int64_t naked(const Item& option) const {
-    const double rate = underlying_.kind == UnderlyingKind::broad_index ? rules_.naked_broad_index
-                                                                        : rules_.naked_equity;
-    const bool of_strike = option.kind == LegKind::put && rules_.put_minimum_of_strike;
-    const std::int64_t minimum =
-        share(rules_.naked_minimum, of_strike ? option.strike : spot()) * option.shares;
-    const std::int64_t usual = (share(rate, spot()) - out_of_the_money(option)) * option.shares;
+    const std::int64_t beyond_its_price =
+        naked_requirement(option.kind, Price::from_units(option.strike), underlying_, rules_)
+            .units();
     return option.mark * option.shares +
-           std::max({usual, minimum, rules_.naked_floor_per_contract.units()});
+           std::max(beyond_its_price * option.shares, rules_.naked_floor_per_contract.units());
   }
 
   // Of one share, at a price that may differ from the market's.
@@ -775,6 +771,22 @@ core::Result<Pairing> pair_off(const Inventory& inventory, const MarginUnderlyin
 }
 
 }  // namespace
+
+bool is_adjusted_class(std::string_view trading_class) {
+  return !trading_class.empty() && trading_class.back() >= '0' && trading_class.back() <= '9';
+}
+
+Price naked_requirement(LegKind kind, Price strike, const MarginUnderlying& underlying,
+                        const MarginRules& rules) {
+  const double rate =
+      underlying.kind == UnderlyingKind::broad_index ? rules.naked_broad_index : rules.naked_equity;
+  const std::int64_t spot = underlying.price.units();
+  const std::int64_t out_of_the_money = std::max<std::int64_t>(
+      kind == LegKind::call ? strike.units() - spot : spot - strike.units(), 0);
+  const bool of_strike = kind == LegKind::put && rules.put_minimum_of_strike;
+  return Price::from_units(std::max(share(rate, spot) - out_of_the_money,
+                                    share(rules.naked_minimum, of_strike ? strike.units() : spot)));
+}
 
 std::string_view to_string(OffsetKind kind) {
   switch (kind) {

@@ -81,6 +81,39 @@ inline bool leg_usable(const SearchRequest& request, const PricedChain& priced, 
   return true;
 }
 
+/// What the engine for whole books asks, and what the options cost; `priced` by expiry rung.
+inline double margin(const SearchRequest& request, std::span<const PricedChain* const> priced,
+                     const std::vector<Price>& strikes) {
+  const auto& shape = request.strategy;
+  std::vector<BookLeg> book;
+  std::vector<std::optional<Price>> marks;
+  Money debit;
+  for (const auto& leg : shape.legs) {
+    const auto& chain = priced[static_cast<std::size_t>(leg.expiry_rung)]->chain;
+    if (leg.kind == LegKind::stock) {
+      book.push_back(
+          {{leg.kind, std::int64_t{leg.quantity} * chain.multiplier, {}, {}, 1}, {}, {}});
+      marks.push_back(std::nullopt);
+      continue;
+    }
+    const Price strike = strikes[static_cast<std::size_t>(leg.rung)];
+    const auto row = std::ranges::find(chain.rows, strike, &StrikeRow::strike);
+    const auto* quote = side(*row, leg.kind);
+    const Price price = *entry_price(*quote, leg.quantity > 0, request.fill);
+    book.push_back({{leg.kind, leg.quantity, strike, price, chain.multiplier},
+                    chain.expiry,
+                    chain.trading_class});
+    marks.push_back(quote->mid() ? quote->mid() : price);
+    debit = debit + price * (std::int64_t{leg.quantity} * chain.multiplier) +
+            request.fee_per_contract * std::abs(leg.quantity);
+  }
+  const auto asked = rule_requirement(
+      book, marks, {*priced[0]->chain.underlying_price, request.underlying_kind, true},
+      *margin_rules(shape.cash_secured ? "cash" : "reg_t",
+                    std::chrono::year{2020} / std::chrono::January / 1));
+  return (asked.value().initial_required + std::max(debit, Money{})).value();
+}
+
 inline void examine(const SearchRequest& request, const SearchExpiry& expiry, std::size_t index,
                     const std::vector<std::size_t>& rows, Result& result) {
   const auto& priced = *expiry.priced;
@@ -90,13 +123,11 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
   std::vector<Leg> legs;
   Price credit;
   double decay = 0.0;
-  Money paid;
   std::int64_t contracts = 0;
   for (const auto& shape : request.strategy.legs) {
     if (shape.kind == LegKind::stock) {
       legs.push_back({LegKind::stock, std::int64_t{shape.quantity} * priced.chain.multiplier,
                       Price{}, *priced.chain.underlying_price, 1});
-      paid = paid + legs.back().entry_price * legs.back().quantity;
       continue;
     }
     const auto row = rows[static_cast<std::size_t>(shape.rung)];
@@ -106,7 +137,6 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
     legs.push_back({shape.kind, shape.quantity, priced.chain.rows[row].strike, price,
                     priced.chain.multiplier});
     credit = credit - price * shape.quantity;
-    paid = paid + price * (std::int64_t{shape.quantity} * priced.chain.multiplier);
     decay +=
         theta(priced, row, shape.kind).value_or(0.0) * shape.quantity * priced.chain.multiplier;
     contracts += std::abs(shape.quantity);
@@ -141,7 +171,6 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
   if (pop < limits.min_pop) return against(Unfit::pop);
 
   const double loss = payoff.max_loss ? payoff.max_loss->value() : 0.0;
-  const double entry = (paid + fees).value();
   // Leg by leg: what it pays at expiry, discounted, less its price. A share keeps its worth.
   const double discount = priced.parity.discount_factor;
   double expected = -fees.value();
@@ -166,7 +195,7 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
         score += weight * expected / loss;
         break;
       case Objective::expected_profit_on_margin:
-        score += weight * expected / (std::max(loss - entry, 0.0) + std::max(entry, 0.0));
+        score += weight * expected / margin(request, std::array{&priced}, strikes);
         break;
       case Objective::credit:
         score += weight * credit.value();
@@ -292,7 +321,7 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
         score += weight * expected / loss;
         break;
       case Objective::expected_profit_on_margin:
-        score += weight * expected / (std::max(loss - cost, 0.0) + std::max(cost, 0.0));
+        score += weight * expected / margin(request, priced, strikes);
         break;
       case Objective::credit:
         score += weight * credit;

@@ -554,14 +554,14 @@ TEST(Finder, RefusesObjectivesThatAStrategyHasNoValueFor) {
     const auto found = find(ask(shape, objective), in);
     return !found && found.error().code == core::Errc::invalid_input;
   };
-  for (const auto objective :
-       {Objective::return_on_risk, Objective::expected_profit_on_max_loss,
-        Objective::expected_profit_on_margin, Objective::theta_on_max_loss}) {
+  for (const auto objective : {Objective::return_on_risk, Objective::expected_profit_on_max_loss,
+                               Objective::theta_on_max_loss}) {
     EXPECT_TRUE(refused(strategies::short_strangle, objective)) << to_string(objective);
   }
   EXPECT_TRUE(refused(strategies::long_strangle, Objective::return_on_risk));
   EXPECT_FALSE(refused(strategies::long_strangle, Objective::expected_profit_on_max_loss));
   EXPECT_FALSE(refused(strategies::short_strangle, Objective::credit));
+  EXPECT_FALSE(refused(strategies::short_strangle, Objective::expected_profit_on_margin));
   auto request = ask(strategies::short_strangle, Objective::credit);
   request.constraints.max_loss = 500.0;
   EXPECT_EQ(find(request, in).error().code, core::Errc::invalid_input);
@@ -607,7 +607,8 @@ TEST(Finder, DescribesACoveredCallCompletely) {
   EXPECT_EQ(best.fees, at(0.65));
   EXPECT_EQ(best.max_profit, (at(110) - at(100) + bid) * 100 - at(0.65));
   EXPECT_EQ(best.max_loss, (at(100) - bid) * 100 + at(0.65));
-  EXPECT_EQ(best.simple_margin, best.max_loss);
+  // Half of the shares; the call is not in the money, and its credit is no debit.
+  EXPECT_EQ(best.margin, at(5'000));
   EXPECT_EQ(best.breakevens, std::vector<double>{(at(100) - bid + at(0.0065)).value()});
   EXPECT_DOUBLE_EQ(best.score, *best.return_on_risk);
   EXPECT_DOUBLE_EQ(*best.annualised_return_simple, *best.return_on_risk * 365 / 60);
@@ -625,18 +626,57 @@ TEST(Finder, TiesUpTheWiderWingOfACondorAndTheDebitOfASpread) {
   ASSERT_TRUE(condors);
   for (const auto& candidate : condors->candidates) {
     const auto strikes = strikes_of(iron_condor, candidate);
-    EXPECT_EQ(candidate.simple_margin,
-              std::max(strikes[1] - strikes[0], strikes[3] - strikes[2]) * 100);
-    EXPECT_NEAR(candidate.score, candidate.expected_profit / candidate.simple_margin->value(),
-                1e-12);
+    EXPECT_EQ(candidate.margin, std::max(strikes[1] - strikes[0], strikes[3] - strikes[2]) * 100);
+    EXPECT_NEAR(candidate.score, candidate.expected_profit / candidate.margin->value(), 1e-12);
   }
   const auto spreads =
       find(ask(strategies::bull_call_spread, Objective::expected_profit_on_margin, 60), in);
   ASSERT_TRUE(spreads);
   for (const auto& candidate : spreads->candidates) {
-    EXPECT_EQ(candidate.simple_margin, -candidate.credit * 100);
-    EXPECT_EQ(candidate.simple_margin, candidate.max_loss);
+    EXPECT_EQ(candidate.margin, -candidate.credit * 100);
+    EXPECT_EQ(candidate.margin, candidate.max_loss);
   }
+}
+
+TEST(Finder, RanksStranglesOnWhatRegulationTAsks) {
+  const auto in = market(80, 120, 2);
+  for (const auto kind : {UnderlyingKind::equity, UnderlyingKind::broad_index}) {
+    auto request = ask(strategies::short_strangle, Objective::expected_profit_on_margin, 400);
+    request.underlying_kind = kind;
+    const auto found = find(request, in);
+    ASSERT_TRUE(found);
+    ASSERT_GT(found->candidates.size(), 50u);
+    for (const auto& candidate : found->candidates) {
+      const auto strikes = strikes_of(strategies::short_strangle, candidate);
+      const double share = kind == UnderlyingKind::equity ? 20.0 : 15.0;  // of a spot of 100
+      const double put =
+          std::max(share - std::max(100.0 - strikes[0].value(), 0.0), 0.1 * strikes[0].value());
+      const double call = std::max(share - std::max(strikes[1].value() - 100.0, 0.0), 10.0);
+      double put_mark = 0.0;
+      double call_mark = 0.0;
+      for (const auto& row : in.priced.chain.rows) {
+        if (row.strike == strikes[0]) put_mark = row.put->mid()->value();
+        if (row.strike == strikes[1]) call_mark = row.call->mid()->value();
+      }
+      // The dearer side, and the price of the other.
+      const double dearer = put + put_mark > call + call_mark + 1e-9 ? put : call;
+      ASSERT_TRUE(candidate.margin);
+      EXPECT_NEAR(candidate.margin->value(), 100.0 * (dearer + put_mark + call_mark), 1e-6);
+      EXPECT_NEAR(candidate.score, candidate.expected_profit / candidate.margin->value(), 1e-12);
+    }
+  }
+}
+
+TEST(Finder, KnowsNoMarginOfAdjustedContracts) {
+  auto in = market(90, 110, 2);
+  in.priced.chain.trading_class = "XYZ1";
+  const auto by_margin =
+      find(ask(strategies::short_strangle, Objective::expected_profit_on_margin), in);
+  ASSERT_FALSE(by_margin);
+  EXPECT_EQ(by_margin.error().code, core::Errc::unavailable);
+  const auto by_credit = find(ask(strategies::short_strangle, Objective::credit, 1), in);
+  ASSERT_TRUE(by_credit);
+  EXPECT_FALSE(by_credit->candidates.at(0).margin);
 }
 
 TEST(Finder, HasNoAnnualReturnOnTheLastDay) {

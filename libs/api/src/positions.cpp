@@ -129,27 +129,6 @@ Result<Placed> place(const PositionRequest& request, const std::vector<ListedMar
   return placed;
 }
 
-/// Who the rules take an underlying for. Volatility indices have the rate of shares, and no stress
-/// range here.
-struct MarginClass {
-  analysis::UnderlyingKind kind;
-  bool cash_settled;
-  std::string_view stress;  // empty: none
-};
-MarginClass margin_class_of(std::string_view underlying) {
-  using analysis::UnderlyingKind;
-  constexpr std::array volatility{std::string_view{"VIX"}, std::string_view{"RVX"},
-                                  std::string_view{"VXN"}};
-  constexpr std::array high_cap{std::string_view{"SPX"}, std::string_view{"XSP"},
-                                std::string_view{"OEX"}, std::string_view{"XEO"},
-                                std::string_view{"DJX"}};
-  if (!is_index(underlying)) return {UnderlyingKind::equity, false, "equity"};
-  if (std::ranges::find(volatility, underlying) != volatility.end())
-    return {UnderlyingKind::equity, true, ""};
-  const bool high = std::ranges::find(high_cap, underlying) != high_cap.end();
-  return {UnderlyingKind::broad_index, true, high ? "high_cap_broad_index" : "broad_index"};
-}
-
 Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price,
                                  std::string_view symbol, ExerciseStyle style, Date on) {
   PositionMargin margin{};

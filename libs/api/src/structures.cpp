@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "bifrost/analysis/american_chain.hpp"
@@ -150,6 +151,20 @@ int days_between(Instant from, Date to) {
   return static_cast<int>((to - core::exchange_time(from).date).count());
 }
 
+MarginClass margin_class_of(std::string_view underlying) {
+  using analysis::UnderlyingKind;
+  constexpr std::array volatility{std::string_view{"VIX"}, std::string_view{"RVX"},
+                                  std::string_view{"VXN"}};
+  constexpr std::array high_cap{std::string_view{"SPX"}, std::string_view{"XSP"},
+                                std::string_view{"OEX"}, std::string_view{"XEO"},
+                                std::string_view{"DJX"}};
+  if (!is_index(underlying)) return {UnderlyingKind::equity, false, "equity"};
+  if (std::ranges::find(volatility, underlying) != volatility.end())
+    return {UnderlyingKind::equity, true, ""};
+  const bool high = std::ranges::find(high_cap, underlying) != high_cap.end();
+  return {UnderlyingKind::broad_index, true, high ? "high_cap_broad_index" : "broad_index"};
+}
+
 LegKind to_leg_kind(analysis::LegKind kind) {
   switch (kind) {
     case analysis::LegKind::call:
@@ -218,7 +233,7 @@ StrategyCandidate to_candidate(const analysis::Candidate& found, int rank,
   candidate.pop = found.pop;
   candidate.expected_profit = found.expected_profit;
   candidate.return_on_risk = found.return_on_risk;
-  if (found.simple_margin) candidate.margin = found.simple_margin->value();
+  if (found.margin) candidate.margin = found.margin->value();
   candidate.annualised_return = found.annualised_return_simple;
   if (found.payoff) {
     for (const auto& point : analysis::drawing_points(*found.payoff))

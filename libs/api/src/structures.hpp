@@ -11,6 +11,7 @@
 #include "bifrost/analysis/book.hpp"
 #include "bifrost/analysis/density.hpp"
 #include "bifrost/analysis/finder.hpp"
+#include "bifrost/analysis/margin.hpp"
 #include "bifrost/analysis/smile.hpp"
 #include "bifrost/api/finds.hpp"
 
@@ -41,6 +42,15 @@ std::vector<ListedMarket> markets_of(
 
 /// What values an option of that strike.
 analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind);
+
+/// Who the margin rules take an underlying for. Volatility indices have the rate of shares, and no
+/// stress range here.
+struct MarginClass {
+  analysis::UnderlyingKind kind;
+  bool cash_settled;
+  std::string_view stress;  // empty: none
+};
+MarginClass margin_class_of(std::string_view underlying);
 
 /// invalid_input for what is no amount of money.
 core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract);

@@ -91,6 +91,7 @@ describe('an objective', () => {
     expect(objective_refusal(strangle, 'expected_profit_on_max_loss')).toMatch(/loss/);
     expect(objective_refusal(strangle, 'return_on_risk')).toMatch(/loss/);
     expect(objective_refusal(strangle, 'expected_profit')).toBeNull();
+    expect(objective_refusal(strangle, 'expected_profit_on_margin')).toBeNull();
     expect(objective_refusal({ ...condor, profit_is_bounded: false }, 'return_on_risk')).toMatch(
       /profit/,
     );

@@ -98,7 +98,7 @@ export function objective_refusal(
   objective: Objective,
 ): string | null {
   if (!entry) return null;
-  const needs_loss = objective.endsWith('_on_max_loss') || objective.endsWith('_on_margin');
+  const needs_loss = objective.endsWith('_on_max_loss');
   if ((needs_loss || objective === 'return_on_risk') && !entry.loss_is_bounded) {
     return 'its loss has no bound';
   }

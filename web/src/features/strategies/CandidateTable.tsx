@@ -142,8 +142,8 @@ const columns_of = (found: Found): readonly Column[] => [
     id: 'margin',
     label: 'Margin',
     title:
-      'What one unit ties up: the worst loss at expiry before what was received; margin rules are told below',
-    text: (c) => (c.margin === null ? 'unlimited' : money(c.margin, 0)),
+      'What one unit ties up: Regulation T\u2019s initial requirement, plus a debit paid; other rules are told below',
+    text: (c) => (c.margin === null ? '\u2013' : money(c.margin, 0)),
   },
   {
     id: 'breakevens',

@@ -14,6 +14,7 @@
 #include "bifrost/analysis/chain.hpp"
 #include "bifrost/analysis/density.hpp"
 #include "bifrost/analysis/fill.hpp"
+#include "bifrost/analysis/margin.hpp"
 #include "bifrost/analysis/payoff.hpp"
 #include "bifrost/analysis/strategy.hpp"
 
@@ -30,11 +31,11 @@ inline constexpr std::string_view atm_density_method = "lognormal_atm_forward";
 std::optional<LognormalDensity> atm_density(const PricedChain& priced);
 
 /// What to rank by; more is better. Ratios on max loss need a loss that has a bound, and return on
-/// risk a profit that has one: invalid_input otherwise.
+/// risk a profit that has one: invalid_input otherwise. Those on margin need none.
 enum class Objective : std::uint8_t {
   expected_profit,              // under the density of the front expiry, in today's money; currency
   expected_profit_on_max_loss,  // the same / max loss
-  expected_profit_on_margin,    // the same / simple_margin
+  expected_profit_on_margin,    // the same / margin, as in Candidate
   credit,                       // per share, options only; a debit is negative
   return_on_risk,               // max profit / max loss
   pop,                          // probability of profit: monotone in tail risk, so constrain it
@@ -104,6 +105,7 @@ struct SearchRequest {
   /// Of every option leg. Stock trades at the underlying price, since a chain holds no quote of it.
   Fill fill = Fill::natural;
   Money fee_per_contract = {};  // currency, on entry, of every option contract; not negative
+  UnderlyingKind underlying_kind = UnderlyingKind::equity;  // for margins
   std::size_t keep = 20;
   /// Looks at every combination instead of passing over classes that cannot hold a better one. The
   /// same candidates, and a census.
@@ -174,9 +176,11 @@ struct Candidate {
   double pop;
   double expected_profit;                // in_todays_money() of the chain's discount and dividends
   std::optional<double> return_on_risk;  // nothing where profit or loss has no bound
-  /// Worst loss at expiry before what was received, plus what was paid: what a defined-risk
-  /// position ties up. Nothing where the loss has no bound.
-  std::optional<Money> simple_margin;
+  /// What the position ties up: the initial requirement of Regulation T (margin.hpp; since
+  /// 2012-10-26, whatever the day of the chain; for cash-secured puts the cash), plus what the
+  /// options cost, if that is a debit, fees included. Nothing for adjusted deliverables, and where
+  /// it takes the underlying's price and the chain has none.
+  std::optional<Money> margin;
   /// return_on_risk * 365 / days to expiry, not compounded; nothing on the last day.
   std::optional<double> annualised_return_simple;
 };
@@ -267,7 +271,8 @@ struct FinderResult {
 /// not returned comes before one that is. invalid_input for values out of range, an objective that
 /// the strategy has no value for, more than four strikes, expiries not ascending, a chain without a
 /// multiplier or with prices beyond exact money (9e11 in currency, all legs together); unavailable
-/// when strategies with stock or a constraint on breakevens lack an underlying price; cancelled.
+/// when strategies with stock, a constraint on breakevens or a margin lack an underlying price, and
+/// for the margin of adjusted deliverables; cancelled.
 core::Result<FinderResult> find_best(const SearchRequest& request,
                                      std::span<const SearchExpiry> expiries,
                                      const OnProgress& on_progress = {});

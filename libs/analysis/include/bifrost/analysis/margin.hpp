@@ -118,6 +118,14 @@ enum class OffsetKind : std::uint8_t {
 };
 std::string_view to_string(OffsetKind kind);
 
+/// Classes that end in a digit: what their options deliver was adjusted.
+bool is_adjusted_class(std::string_view trading_class);
+
+/// What the rules ask of a short option that nothing covers, per share, beyond its own price. The
+/// floor per contract is left out.
+Price naked_requirement(LegKind kind, Price strike, const MarginUnderlying& underlying,
+                        const MarginRules& rules);
+
 /// One kind of position that the pairing found, `count` times.
 struct Offset {
   OffsetKind kind;

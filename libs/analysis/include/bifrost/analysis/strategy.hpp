@@ -41,6 +41,8 @@ struct StrategyShape {
   /// Another strategy of the very same legs, under whose name recognise() returns them: what is
   /// different, such as cash held, is not in the legs. Empty: this one's own.
   std::string_view recognised_as = {};
+  /// Its short puts are backed by their strikes in cash.
+  bool cash_secured = false;
 };
 
 /// How many different strikes the strategy has.
@@ -96,7 +98,7 @@ inline constexpr StrategyShape short_call{"short_call", of<call(-1, 0)>};
 inline constexpr StrategyShape long_put{"long_put", of<put(+1, 0)>};
 inline constexpr StrategyShape short_put{"short_put", of<put(-1, 0)>};
 // The cash is not a leg.
-inline constexpr StrategyShape cash_secured_put{"cash_secured_put", of<put(-1, 0)>, Wings::any, "short_put"};
+inline constexpr StrategyShape cash_secured_put{"cash_secured_put", of<put(-1, 0)>, Wings::any, "short_put", true};
 
 // With stock.
 inline constexpr StrategyShape covered_call{"covered_call", of<stock(+1), call(-1, 0)>};

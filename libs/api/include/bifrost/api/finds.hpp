@@ -248,9 +248,10 @@ BF_DESCRIBE(
          "under the same density, in today's money; of one expiry, under the market's own, it is "
          "minus what entering costs; American options are held to expiry"),
     (return_on_risk, .doc = "max_profit / max_loss; null: one of them has no bound"),
-    (margin, .doc = "what a defined-risk position ties up: worst loss at expiry before premium, "
-                    "plus what is paid "
-                    "for it; the rules' margin is in /api/analyze; null: the loss has no bound"),
+    (margin,
+     .doc = "what it ties up: Regulation T's initial requirement (for cash-secured puts the cash), "
+            "plus what the options cost if that is a debit; more rule sets are in /api/analyze; "
+            "null: adjusted contracts, or no price of the underlying where it takes one"),
     (annualised_return,
      .doc = "return_on_risk * 365 / days_to_expiry, not compounded; null on the last day"),
     (payoff, .doc = "at the first expiry; straight lines between the points"))
