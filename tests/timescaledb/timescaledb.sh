@@ -121,6 +121,54 @@ check "db status names the version" grep -q '"timescaledb_version":"2\.' <<<"${s
 check "db status knows hypertables" grep -q '"name":"option_snapshots"[^}]*"layout":"hypertable"' <<<"${shown}"
 check "db status warns of a version with known faults" grep -q '"warnings":\["TimescaleDB 2\.' <<<"${shown}"
 
+some_quotes() {
+  echo 'quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,delta,gamma,theta,vega,bid_size,ask_size,root,mid'
+  local minute strike
+  for minute in 35 40 45; do
+    for strike in 90 95 100 105 110; do
+      echo "2026-03-02T14:${minute}:00Z,UPG,100.25,2026-03-20,${strike},C,1.05,1.10,1.07,${minute},500,0.25,0.5,0.02,-0.03,0.11,10,12,UPG,"
+      echo "2026-03-02T14:${minute}:00Z,UPG,100.25,2026-03-20,${strike},P,0.95,1.00,,0,400,,,,,,5,,UPG,"
+    done
+  done
+}
+
+# A history in hypertables comes back in another cluster of the tier, proved there, takes in more, and gives way to the backup again.
+# This machine's PostgreSQL clients are older than the server: those of the root run, at the paths that they have here.
+return_of_hypertables() {
+  local program came before="${DATABASE_URL}" after="host=${work}/srv/again user=bifrost dbname=bifrost"
+  mkdir -p "${work}/srv/again" "${work}/clients" "${work}$(dirname "${work}")"
+  ln -s / "${work}${work}"
+  for program in pg_dump pg_restore; do
+    printf '#!/bin/sh\nexec %s %s %s/%s "$@"\n' "$(command -v chroot)" "${work}" "${bin}" "${program}" >"${work}/clients/${program}"
+    chmod 755 "${work}/clients/${program}"
+  done
+  local -x PATH="${work}/clients:${PATH}"
+  chroot "${work}" chown postgres:postgres /srv/again
+  inside "${bin}/initdb" -D /srv/again/data -A trust -U bifrost --no-sync -E UTF8 >"${log}" 2>&1 || return 1
+  chroot --userspec=postgres:postgres "${work}" /usr/bin/env -i LANG=C.UTF-8 PATH=/usr/bin:/bin "${bin}/postgres" -D /srv/again/data \
+    -c shared_preload_libraries=timescaledb -c timescaledb.telemetry_level=off -c listen_addresses= \
+    -c unix_socket_directories=/srv/again -c fsync=off >"${work}/again.log" 2>&1 &
+  servers+=("$!")
+  for _ in $(seq 150); do
+    inside "${bin}/createdb" -h /srv/again -U bifrost bifrost 2>/dev/null && break
+    sleep 0.2
+  done
+  some_quotes >"${work}/quotes.csv"
+  sed 's/2026-03-02T/2026-03-03T/' "${work}/quotes.csv" >"${work}/more.csv"
+  "${build}/bin/bifrost" import "${work}/quotes.csv" && "${build}/bin/bifrost" db maintain --json &&
+    "${build}/bin/bifrost" db backup "${work}/hypertables.bifrost" || return 1
+  local -x DATABASE_URL="${after}"
+  "${build}/bin/bifrost" db restore "${work}/hypertables.bifrost" && "${build}/bin/bifrost" db verify &&
+    diff <(DATABASE_URL="${before}" "${build}/bin/bifrost" export --symbol UPG) <("${build}/bin/bifrost" export --symbol UPG) || return 1
+  came="$("${build}/bin/bifrost" db status --json)"
+  grep -q '"name":"option_snapshots"[^}]*"layout":"hypertable","parts":1,' <<<"${came}" || { echo "${came}"; return 1; }
+  "${build}/bin/bifrost" import "${work}/more.csv" && "${build}/bin/bifrost" db maintain --json &&
+    grep -q '"name":"option_snapshots"[^}]*"layout":"hypertable","parts":2,' <<<"$("${build}/bin/bifrost" db status --json)" &&
+    "${build}/bin/bifrost" db restore --replace "${work}/hypertables.bifrost" &&
+    diff <(DATABASE_URL="${before}" "${build}/bin/bifrost" export --symbol UPG) <("${build}/bin/bifrost" export --symbol UPG)
+}
+check "backup and restore of hypertables, equal by hash and by export" return_of_hypertables
+
 # Fault F8, the upgrade of the server: what a history on Debian 12's PostgreSQL holds is brought to Debian 13's by backup and restore, and
 # proved equal there by the hashes that the backup carries.
 upgrade() {
@@ -145,16 +193,7 @@ upgrade() {
     inside "${bin}/createdb" -h /srv/plain -U bifrost bifrost 2>/dev/null && break
     sleep 0.2
   done
-  {
-    echo 'quote_ts,underlying,und_price,expiry,strike,right,bid,ask,last,volume,open_interest,iv,delta,gamma,theta,vega,bid_size,ask_size,root,mid'
-    local minute strike
-    for minute in 35 40 45; do
-      for strike in 90 95 100 105 110; do
-        echo "2026-03-02T14:${minute}:00Z,UPG,100.25,2026-03-20,${strike},C,1.05,1.10,1.07,${minute},500,0.25,0.5,0.02,-0.03,0.11,10,12,UPG,"
-        echo "2026-03-02T14:${minute}:00Z,UPG,100.25,2026-03-20,${strike},P,0.95,1.00,,0,400,,,,,,5,,UPG,"
-      done
-    done
-  } >"${work}/upgrade.csv"
+  some_quotes >"${work}/upgrade.csv"
   local before="host=${from} user=bifrost dbname=bifrost" after="host=${work}/srv/plain user=bifrost dbname=bifrost"
   DATABASE_URL="${before}" "${build}/bin/bifrost" import "${work}/upgrade.csv" &&
     DATABASE_URL="${before}" "${build}/bin/bifrost" db maintain --json &&

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <random>
 
 #include "bifrost/store/export.hpp"
@@ -17,6 +18,7 @@
 #include "bifrost/store/queries.hpp"
 #include "partitions.hpp"
 #include "pool.hpp"
+#include "rollups.hpp"
 #include "units.hpp"
 
 // Against a private cluster in BIFROST_BENCH_FOLDER, or in a new folder of the temporary directory
@@ -310,6 +312,46 @@ void measure_contract_history(benchmark::State& state) {
   });
 }
 
+/// Beside a plain aggregate of the same rows into a table without a key, day by day in turns.
+/// `last_to_first`: of the days' times, the last five to the first five; 1 where a day costs the
+/// same however many there are before it.
+void roll_ups_of_22_days_against_a_plain_aggregate(benchmark::State& state) {
+  auto& w = world();
+  const auto connection = must(w.database->pool().lease(soon()));
+  must(
+      connection->run("CREATE TABLE bare_daily (day date, contract_id int4, high int4, low int4,"
+                      " n int8, bids int8, volume int4, open_interest int4)",
+                      soon()));
+  std::vector<double> rolled;
+  std::vector<double> bare;
+  for (auto _ : state) {
+    for (int i = 0; i < days; ++i) {
+      const auto day = first_day + std::chrono::days{i};
+      const auto [from, before] = bounds_of(day);
+      bare.push_back(seconds([&] {
+        must(connection->query(
+            "INSERT INTO bare_daily SELECT $2, contract_id, max(bid), min(bid), count(*), sum(bid),"
+            " max(volume), max(open_interest) FROM option_snapshots WHERE underlying_id = $1"
+            " AND as_of >= $3 AND as_of < $4 GROUP BY contract_id",
+            pg::Params{}.add(1).add(day).add(from).add(before), soon()));
+      }));
+      rolled.push_back(seconds([&] {
+        if (must(roll_up(*connection, {1, day}, soon())).contracts != contracts) std::abort();
+      }));
+    }
+    state.SetIterationTime(std::accumulate(rolled.begin(), rolled.end(), 0.0));
+  }
+  must(connection->run("DROP TABLE bare_daily", soon()));
+  constexpr double rows = cycles_a_day * contracts;
+  const std::vector first(rolled.begin(), rolled.begin() + 5);
+  const std::vector last(rolled.end() - 5, rolled.end());
+  state.SetItemsProcessed(static_cast<std::int64_t>(rows) * days);
+  state.counters["p50_day_ms"] = median(rolled) * 1e3;
+  state.counters["bare_rows_s"] = rows / median(bare);
+  state.counters["of_bare"] = median(bare) / median(rolled);
+  state.counters["last_to_first"] = median(last) / median(first);
+}
+
 /// All days as cycles are written: no upkeep has been there.
 void contract_history_of_22_open_days(benchmark::State& state) {
   measure_contract_history(state);
@@ -457,6 +499,7 @@ BIFROST_STORE_BENCHMARK(append_a_snapshot_against_a_bare_copy);
 BIFROST_STORE_BENCHMARK(chain_as_of);
 BIFROST_STORE_BENCHMARK(chain_as_of_as_known_then);
 BIFROST_STORE_BENCHMARK(chain_of_one_expiry);
+BIFROST_STORE_BENCHMARK(roll_ups_of_22_days_against_a_plain_aggregate)->Iterations(1);
 BIFROST_STORE_BENCHMARK(contract_history_of_22_open_days);
 BIFROST_STORE_BENCHMARK(contract_history_of_22_days);
 BIFROST_STORE_BENCHMARK(chain_as_of_in_sorted_days);

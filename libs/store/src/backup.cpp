@@ -259,6 +259,40 @@ Result<void> compare(const BackupContents& wanted, const BackupContents& got) {
   return {};
 }
 
+/// TimescaleDB's part before its tables come: the version of the backup, and hands off what is read
+/// in.
+Result<void> before_timescaledb(pg::Connection& connection, const BackupContents& contents,
+                                Deadline deadline) {
+  const auto version = contents.timescaledb_version.value_or("");
+  const auto refuse = [&](std::string_view why) {
+    return fail(Errc::invalid_input,
+                fmt::format("the backup is of a history with TimescaleDB {}, which comes back only "
+                            "where that version is: {}",
+                            version, why));
+  };
+  BF_TRY(
+      const auto server,
+      connection.query("SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),"
+                       " EXISTS (SELECT FROM pg_available_extension_versions"
+                       "  WHERE name = 'timescaledb' AND version = $1)",
+                       pg::Params{}.add(std::string_view(version)), deadline));
+  if (!server.missing(0, 0) && server.text(0, 0) != version)
+    return refuse(fmt::format("this database has {}", server.text(0, 0)));
+  if (server.missing(0, 0)) {
+    if (!server.boolean(0, 1)) return refuse("this server does not have it");
+    BF_CHECK(
+        connection.run("CREATE EXTENSION timescaledb VERSION " + identifier(version), deadline));
+  }
+  BF_TRY(const auto licence,
+         connection.query("SELECT current_setting('timescaledb.license', true)", deadline));
+  if (contents.tier == Tier::community &&
+      (licence.missing(0, 0) || licence.text(0, 0) != "timescale")) {
+    return refuse("its compressed chunks need the community licence; hint: timescaledb.license");
+  }
+  BF_CHECK(connection.query("SELECT timescaledb_pre_restore()", deadline));
+  return {};
+}
+
 /// pg_restore into a database without tables, in one transaction.
 Result<void> read_in(const std::string& url, const Backup& backup, const BackupProgress& progress,
                      Deadline deadline) {
@@ -281,9 +315,33 @@ Result<void> read_in(const std::string& url, const Backup& backup, const BackupP
       {"--dbname=" + settings.conninfo, "--no-owner", "--no-privileges", "--no-password",
        "--exit-on-error", "--single-transaction", backup.file.string()},
       std::move(settings.environment)};
-  return run_client(
-      client, [] { return Result<void>{}; }, [&] { return say(progress, "reading the backup in"); },
-      deadline);
+  const auto run = [&] {
+    return run_client(
+        client, [] { return Result<void>{}; },
+        [&] { return say(progress, "reading the backup in"); }, deadline);
+  };
+  if (backup.contents.tier == Tier::stock) return run();
+  BF_CHECK(before_timescaledb(connection, backup.contents, deadline));
+  auto came = run();
+  // However it ended: a database left as one that is being restored makes no chunks. What was
+  // stopped has a little time for it.
+  const auto over =
+      connection.query("SELECT timescaledb_post_restore()", came ? deadline : core::after(60s));
+  if (!came) return came;
+  if (!over) return tl::unexpected{over.error()};
+  return {};
+}
+
+/// A database in use keeps its name, and TimescaleDB's scheduler may sit in each that has it.
+Result<void> set_workers(const std::string& url, bool at_work, Deadline deadline) {
+  BF_TRY(auto connection, pg::Connection::connect(url, "bifrost restore", 60s, deadline));
+  BF_TRY(const auto there,
+         connection.query("SELECT FROM pg_extension WHERE extname = 'timescaledb'", deadline));
+  if (there.size() == 0) return {};
+  BF_CHECK(connection.query(at_work ? "SELECT _timescaledb_functions.start_background_workers()"
+                                    : "SELECT _timescaledb_functions.stop_background_workers()",
+                            deadline));
+  return {};
 }
 
 /// The proof that all came. Whoever held a token after the backup was taken shall not meet it
@@ -405,14 +463,6 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
                          const BackupProgress& progress, Deadline deadline) {
   BF_CHECK(say(progress, "checking the file"));
   BF_TRY(auto backup, read_backup(file));
-  if (backup.contents.tier != Tier::stock) {
-    return fail(
-        Errc::invalid_input,
-        fmt::format("{} was taken from a history with TimescaleDB {}: it comes back only on "
-                    "a server with that version, by hand: SELECT timescaledb_pre_restore(), "
-                    "pg_restore, SELECT timescaledb_post_restore(); then: bifrost db verify",
-                    file.string(), backup.contents.timescaledb_version.value_or("")));
-  }
   if (backup.contents.schema_revision > migrations().back().revision) {
     return fail(
         Errc::conflict,
@@ -462,6 +512,8 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
     BF_CHECK(read_in(fresh_url, backup, progress, deadline));
     BF_CHECK(prove(fresh_url, backup, progress, deadline));
     BF_CHECK(say(progress, "changing names"));
+    BF_CHECK(set_workers(url, false, deadline));
+    BF_CHECK(set_workers(fresh_url, false, deadline));
     const auto rename = [&](std::string_view from, std::string_view to) {
       return maintenance.run(
           fmt::format("ALTER DATABASE {} RENAME TO {}", identifier(from), identifier(to)),
@@ -485,7 +537,10 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
     }
     return {};
   };
-  if (auto swapped = swap(); !swapped) {
+  auto swapped = swap();
+  // Whichever has the name now; nothing of ours rests on the scheduler.
+  static_cast<void>(set_workers(url, true, core::after(10s)));
+  if (!swapped) {
     if (stranded) return tl::unexpected{std::move(swapped).error()};
     // What was begun is of no use; the old database has its name.
     auto dropped = maintenance.run("DROP DATABASE IF EXISTS " + identifier(fresh), deadline);

@@ -197,16 +197,16 @@ Result<std::vector<std::string>> partitions_to_sort(pg::Connection& connection, 
 
 Result<bool> sort_partition(pg::Connection& connection, const std::string& name,
                             Deadline deadline) {
-  constexpr double largest_sorted = 5e6;  // rows
+  constexpr std::int64_t largest_sorted = 500'000'000;  // bytes, some 5 million rows
   // A reader in the middle of the day keeps us waiting, and we would keep everybody.
   const std::string begin = "BEGIN; SET LOCAL lock_timeout = '2s';";
   const auto make_index =
       fmt::format("CREATE INDEX {} ON {} (contract_id); COMMIT", contract_index(name), name);
   const auto sort = [&]() -> Result<void> {
-    BF_TRY(const auto rows,
-           connection.query("SELECT reltuples::float8 FROM pg_class WHERE oid = to_regclass($1)",
-                            pg::Params{}.add(std::string_view(name)), deadline));
-    if (rows.size() > 0 && rows.real(0, 0) > largest_sorted)
+    // Not by the number of rows: a day that was filled at once has none in the catalogue yet.
+    BF_TRY(const auto rows, connection.query("SELECT pg_relation_size(to_regclass($1))",
+                                             pg::Params{}.add(std::string_view(name)), deadline));
+    if (!rows.missing(0, 0) && rows.integer(0, 0) > largest_sorted)
       return connection.run(begin + make_index, deadline);
     // CLUSTER, because whoever reads an older state of the database finds the rows afterwards, as
     // he would not if they had been inserted anew. It wants an index in the new order, made while

@@ -24,6 +24,7 @@ using std::chrono::days;
   "  FROM collection_runs o WHERE o.underlying_id = $1 AND o.as_of >= $3 AND o.as_of < $4"         \
   "  AND o.status IN (1, 2) AND o.source <> 'simulated')))"
 
+// $5: the trading day before.
 constexpr auto insert_options =
     // The first and last of each kind is the second half of a pair that begins with the number of
     // its cycle: one pass, no sort.
@@ -33,8 +34,10 @@ constexpr auto insert_options =
     "  CASE WHEN s.bid >= 0 AND s.ask > 0 AND s.ask >= s.bid THEN s.ask::int8 - s.bid END AS "
     "spread,"
     "  s.implied_vol, s.volume, s.open_interest"
+    // From cycle to cycle along the key, not through what all other underlyings have of the day.
     "  FROM option_snapshots s JOIN cycles c ON c.as_of = s.as_of"
-    "  WHERE s.underlying_id = $1 AND s.as_of >= $3 AND s.as_of < $4),"
+    "  WHERE s.as_of = ANY (ARRAY(SELECT as_of FROM cycles)) AND s.underlying_id = $1"
+    "  AND s.as_of >= $3 AND s.as_of < $4),"
     " contracts_of_the_day AS (SELECT contract_id,"
     "  (min(ARRAY[at, sides]) FILTER (WHERE sides IS NOT NULL))[2] AS mid_open,"
     "  max(sides) AS mid_high, min(sides) AS mid_low,"
@@ -49,13 +52,16 @@ constexpr auto insert_options =
     "   AS open_interest"
     "  FROM quotes GROUP BY contract_id)"
     " INSERT INTO option_daily (day, underlying_id, contract_id, mid_open, mid_high, mid_low,"
-    " mid_close, average_spread, n, close_as_of, implied_vol_close, volume, open_interest)"
-    " SELECT $2, $1, d.contract_id, d.mid_open / (2.0::float8 * u.price_scale),"
-    "  d.mid_high / (2.0::float8 * u.price_scale), d.mid_low / (2.0::float8 * u.price_scale),"
-    "  d.mid_close / (2.0::float8 * u.price_scale),"
-    "  d.spreads::float8 / (nullif(d.n, 0)::float8 * u.price_scale), d.n, d.close_as_of,"
-    "  d.implied_vol_close, d.volume, d.open_interest"
-    " FROM contracts_of_the_day d, underlyings u WHERE u.underlying_id = $1";
+    " mid_close, average_spread, n, close_as_of, implied_vol_close, volume, open_interest,"
+    " open_interest_change)"
+    " SELECT $2, $1, d.contract_id, d.mid_open / (2 * d.scale), d.mid_high / (2 * d.scale),"
+    "  d.mid_low / (2 * d.scale), d.mid_close / (2 * d.scale),"
+    "  d.spreads::float8 / (nullif(d.n, 0)::float8 * d.scale), d.n, d.close_as_of,"
+    "  d.implied_vol_close, d.volume, d.open_interest, d.open_interest::int8 - b.open_interest"
+    " FROM (SELECT *, (SELECT price_scale::float8 FROM underlyings WHERE underlying_id = $1)"
+    "  AS scale FROM contracts_of_the_day) d"
+    " LEFT JOIN option_daily b ON b.day = $5 AND b.underlying_id = $1"
+    "  AND b.contract_id = d.contract_id";
 
 constexpr auto insert_underlying =
     "WITH " BIFROST_CYCLES_OF_THE_DAY
@@ -206,13 +212,18 @@ Result<RollUp> roll_up(pg::Connection& connection, const UnderlyingAndDay& key, 
   }
   BF_CHECK(connection.query("DELETE FROM option_daily WHERE underlying_id = $1 AND day = $2",
                             pg::Params{}.add(key.underlying_id).add(key.day), deadline));
-  BF_TRY(const auto options, connection.query(insert_options, params(), deadline));
-  BF_CHECK(compare_open_interest(connection, key.underlying_id, key.day,
-                                 core::previous_trading_day(key.day), deadline));
+  // The day and the one before are too new for statistics, which have them as a row or two: loops
+  // in loops over all contracts look free to the planner then. Neither statement needs a loop.
+  BF_CHECK(
+      connection.run("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'", deadline));
+  BF_TRY(const auto options,
+         connection.query(insert_options, params().add(core::previous_trading_day(key.day)),
+                          deadline));
   const auto next = core::next_trading_day(key.day);
-  if (core::previous_trading_day(next) == key.day) {
+  if (core::previous_trading_day(next) == key.day)
     BF_CHECK(compare_open_interest(connection, key.underlying_id, next, key.day, deadline));
-  }
+  BF_CHECK(connection.run("SET LOCAL enable_nestloop = DEFAULT; SET LOCAL work_mem = DEFAULT",
+                          deadline));
   BF_CHECK(connection.query(insert_underlying, params(), deadline));
   BF_CHECK(
       refresh_iv_ranks(connection, key.underlying_id, "snapshots", key.day, key.day, deadline));

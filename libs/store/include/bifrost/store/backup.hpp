@@ -81,7 +81,8 @@ struct Restored {
 /// `replace`: the backup then goes into a database beside it, and when that is proved the two
 /// change names; the old one stays under `kept_as`. That needs a role that may create databases and
 /// nobody else connected. Leases go on with tokens that nobody has been given since the backup.
-/// Older backups need `migrate` afterwards.
+/// Older backups need `migrate` afterwards. `invalid_input`: of a history with TimescaleDB, and the
+/// server has not the same version of it.
 core::Result<Restored> restore(const std::string& url, const std::filesystem::path& file,
                                bool replace, const BackupProgress& progress,
                                core::Deadline deadline);
