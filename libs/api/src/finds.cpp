@@ -251,7 +251,7 @@ void add(std::optional<analysis::Census>& total, const analysis::Census& more) {
 Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shape,
                      const std::vector<Searched>& markets, Found reply, const OnSearch& on_search) {
   BF_TRY(auto request, to_request(query, shape));
-  request.underlying_kind = margin_class_of(reply.underlying).kind;
+  request.underlying_kind = margin_class_of(reply.symbol).kind;
   const auto searches = searches_of(query, shape, markets);
   if (searches.empty()) {
     return core::fail(Errc::not_found, "the chain has no such pair of expiries");

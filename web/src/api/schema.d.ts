@@ -1294,7 +1294,7 @@ export interface components {
             return_on_risk: number | null;
             /**
              * Format: double
-             * @description what a defined-risk position ties up: worst loss at expiry before premium, plus what is paid for it; the rules' margin is in /api/analyze; null: the loss has no bound
+             * @description what it ties up: Regulation T's initial requirement (for cash-secured puts the cash), plus what the options cost if that is a debit; more rule sets are in /api/analyze; null: adjusted contracts, or no price of the underlying where it takes one
              */
             margin: number | null;
             /**
