@@ -30,8 +30,8 @@ expected_profit where loss has none.
 Expected profit under the market's own density (the default) is minus what entering costs, so it
 ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
 smile. Structures of two expiries are judged when the
-first expires, later legs by Black's formula at the vol of their own quotes, European, up to twice
-the highest strike or likely price; they are marked "model".
+first expires, later legs repriced at the vol of their own quotes under their style of exercise, up
+to twice the highest strike listed; they are marked "model".
 
 Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
   pop                probability of profit (>=)

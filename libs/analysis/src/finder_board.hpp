@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bifrost/analysis/finder.hpp"
+#include "finder_later.hpp"
 #include "finder_progress.hpp"
 
 // What the searches of finder.cpp share: a choice of expiries ("board") as columns of numbers.
@@ -254,7 +255,9 @@ class Board {
   Board(const Task& task, std::vector<std::size_t> at) : task_(&task), at_(std::move(at)) {}
   core::Result<void> prepare(Progress& progress);
   void list_rows();
-  core::Result<void> make_profiles(Progress& progress);
+  /// Calls first; nothing where no later leg is of that right.
+  using LaterByRight = std::array<std::optional<LaterOptions>, 2>;
+  core::Result<void> make_profiles(const LaterByRight& later, Progress& progress);
   Place place(std::size_t rung, std::size_t row) const;
   const Place& place_on(std::size_t rung, int row) const {
     return places_[rung][place_index(rung, row)];
@@ -286,7 +289,8 @@ class Board {
   std::array<std::vector<int>, most_rungs> place_of_row_;  // -1: the row cannot be used
   std::optional<double> nearest_breakeven_;                // per share
   std::int64_t stock_price_ = 0;
-  double stock_expected_ = 0.0;  // of a share, price units
+  double stock_expected_ = 0.0;                    // of a share, price units
+  std::array<std::vector<bool>, 2> later_priced_;  // calls first, by row of the later chain
   std::optional<Profiles> profiles_;
   std::optional<CdfTable> cdf_;  // where constraints or the objective ask for probabilities
 };

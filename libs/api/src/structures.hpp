@@ -42,6 +42,10 @@ std::vector<ListedMarket> markets_of(
 /// What values an option of that strike.
 analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind);
 
+/// Up to where a structure of these expiries is looked at when the first one settles.
+double highest_spot_of(std::span<const MarketOfExpiry* const> markets,
+                       const analysis::Density& front);
+
 /// invalid_input for what is no amount of money.
 core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract);
 
