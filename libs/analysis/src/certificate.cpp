@@ -560,11 +560,12 @@ class BoardCheck {
     }
     const auto lower = most_in_cells(0, cut_, lower_, box);
     const auto upper = most_in_cells(cut_, rungs_, upper_, box);
+    const double least = several() ? 0.5 * front_least_profit * units_per_one : 0.0;
     double pop = 0.0;
     double below = 0.0;
     for (std::size_t c = 0; c < edges_.size(); ++c) {
       const double to = c + 1 < edges_.size() ? density_.cdf(edges_[c + 1] / units_per_one) : 1.0;
-      if (lower[c] + upper[c] > 0.0) pop += to - below;
+      if (lower[c] + upper[c] > least) pop += to - below;
       below = to;
     }
     return pop;
@@ -644,6 +645,9 @@ class BoardCheck {
         profit[g] += shares * (spots_[g] - chain_of(0).underlying_price->value());
       }
     }
+    for (double& each : profit) {
+      if (std::abs(each) < front_least_profit) each = 0.0;
+    }
     const double tail = static_cast<double>(slopes_[rungs_]) * multiplier_;
     const auto [least, most_profit] = std::ranges::minmax_element(profit);
     Outcome out{
@@ -660,7 +664,8 @@ class BoardCheck {
       const double above = last ? 1.0 : cdfs_[g + 1];
       const bool starts = profit[g] > 0.0;
       const bool ends = last ? (tail > 0.0 || (tail == 0.0 && starts)) : profit[g + 1] > 0.0;
-      if (profit[g] == 0.0) out.breakevens.push_back(spots_[g]);
+      const bool amid_zeros = g > 0 && !last && profit[g - 1] == 0.0 && profit[g + 1] == 0.0;
+      if (profit[g] == 0.0 && !amid_zeros) out.breakevens.push_back(spots_[g]);
       if (starts && ends) out.pop += above - below;
       const bool crosses = last ? profit[g] * tail < 0.0 : profit[g] * profit[g + 1] < 0.0;
       if (crosses) {

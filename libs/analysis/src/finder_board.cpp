@@ -945,6 +945,9 @@ std::vector<double> Board::profile(const Rows& rows) const {
       total[g] += shares * (profiles_->spots[g] - static_cast<double>(stock_price_));
     }
   }
+  for (double& profit : total) {
+    if (std::abs(profit) < front_least_profit * units_per_one) profit = 0.0;
+  }
   return total;
 }
 
@@ -952,7 +955,9 @@ std::vector<double> Board::profile_breakevens(std::span<const double> profile) c
   const auto& spots = profiles_->spots;
   std::vector<double> found;
   for (std::size_t g = 0; g < profile.size(); ++g) {
-    if (profile[g] == 0.0) found.push_back(spots[g] / units_per_one);
+    const bool inside =
+        g > 0 && g + 1 < profile.size() && profile[g - 1] == 0.0 && profile[g + 1] == 0.0;
+    if (profile[g] == 0.0 && !inside) found.push_back(spots[g] / units_per_one);
     if (g + 1 < profile.size() && profile[g] * profile[g + 1] < 0.0) {
       const double share = profile[g] / (profile[g] - profile[g + 1]);
       found.push_back((spots[g] + share * (spots[g + 1] - spots[g])) / units_per_one);

@@ -275,6 +275,9 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
       profit[g] += leg.shares * worth;
     }
   }
+  for (double& each : profit) {
+    if (std::abs(each) < front_least_profit) each = 0.0;
+  }
   const double loss = -*std::ranges::min_element(profit);
   const double gain = *std::ranges::max_element(profit);
   if (gain < 1e-4) return against(Unfit::no_profit);
@@ -420,7 +423,8 @@ inline Market market(double lowest, double highest, double step, double tick = 0
 }
 
 /// Expiries of one American name under a flat rate and yield, 25 days apart, quoted to the cent
-/// with a smile of the same width everywhere. Some quotes are missing.
+/// with a smile of the same width everywhere. Some quotes are missing, and every other expiry lists
+/// one strike less.
 inline std::vector<Market> american_term_structure(std::mt19937& random, int expiries,
                                                    double lowest, double highest, double step,
                                                    double rate = 0.08, double yield = 0.01) {
@@ -433,7 +437,7 @@ inline std::vector<Market> american_term_structure(std::mt19937& random, int exp
                       .multiplier = 100,
                       .underlying_price = Price::from_double(terms.spot),
                       .rows = {}};
-    for (double strike = lowest + (i % 2); strike <= highest + 1e-9; strike += step) {
+    for (double strike = lowest + step * (i % 2); strike <= highest + 1e-9; strike += step) {
       const double k = std::log(strike / terms.spot);
       const auto side = [&](Right right) -> std::optional<OptionSide> {
         const double fair = *american_price(right, {terms.spot, strike, terms.years_to_expiry, rate,

@@ -139,6 +139,11 @@ double highest_front_spot(const Density& front, std::span<const Price> strikes);
 std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
                                       std::optional<std::pair<Price, Price>> no_breakevens);
 
+/// A profit of that model, in currency, that is smaller is none: rounding makes such of the exact
+/// zeros that two options have together where both are exercised. Of a stretch of them the ends are
+/// breakevens.
+inline constexpr double front_least_profit = 1e-7;
+
 /// At whose quantiles, and at the first and the last spot, the finder samples profits under that
 /// model to bound losses from below.
 inline constexpr std::array<double, 6> front_sample_levels{0.001, 0.05, 0.3, 0.7, 0.95, 0.999};
