@@ -32,9 +32,9 @@ cash-secured puts the cash) plus a debit paid.
 Expected profit under the market's own density (the default) is minus what entering costs, so it
 ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
 smile. Structures of two expiries are judged when the
-first expires, later legs by Black's formula at the vol of their own quotes, European, up to twice
-the highest strike or likely price; they are marked "model". American options are judged as held to
-expiry: probabilities and expected profit know no early exercise.
+first expires, later legs repriced at the vol of their own quotes under their style of exercise, up
+to twice the highest strike listed; they are marked "model". Legs of the first expiry are judged as
+held to it: probabilities and expected profit know no early exercise of theirs.
 
 Nobody holds shares of a cash-settled index such as SPX, so strategies with stock are refused there.
 

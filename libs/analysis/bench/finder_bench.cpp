@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "bifrost/analysis/american_chain.hpp"
 #include "bifrost/analysis/certificate.hpp"
 #include "bifrost/analysis/finder.hpp"
 
@@ -57,6 +58,24 @@ struct Market {
 Market market(int strikes, int expiries) {
   Market made;
   for (int i = 0; i < expiries; ++i) made.chains.push_back(board(strikes, 30.0 + 15 * i));
+  for (const auto& chain : made.chains) {
+    made.densities.push_back(lognormal_density(*atm_density(chain)));
+    made.expiries.push_back({&chain, made.densities.back().get(),
+                             static_cast<int>(std::lround(chain.years_to_expiry * 365))});
+  }
+  return made;
+}
+
+// The same quotes as of an American name.
+Market american_market(int strikes, int expiries) {
+  Market made;
+  for (int i = 0; i < expiries; ++i) {
+    const auto european = board(strikes, 30.0 + 15 * i);
+    const auto terms = american_terms(european.parity, european.chain.underlying_price->value(),
+                                      european.years_to_expiry);
+    made.chains.push_back(
+        refresh_american(european.chain, european.parity, AmericanSurfaces::build(terms).value()));
+  }
   for (const auto& chain : made.chains) {
     made.densities.push_back(lognormal_density(*atm_density(chain)));
     made.expiries.push_back({&chain, made.densities.back().get(),
@@ -182,6 +201,28 @@ BENCHMARK(why_not_condors)->Unit(benchmark::kMillisecond);
   add("diagonals_12_expiries/expected_profit_on_max_loss", 12, with, false);
   return true;
 }();
+
+// Of one pair of expiries: later legs with early exercise, and what checking them takes.
+void put_calendars_of_200(benchmark::State& state, bool american) {
+  const Market in = american ? american_market(200, 2) : market(200, 2);
+  auto asked = request(Objective::expected_profit_on_max_loss);
+  asked.strategy = strategies::long_put_calendar;
+  search(state, in, asked, false);
+}
+BENCHMARK_CAPTURE(put_calendars_of_200, european, false)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(put_calendars_of_200, american, true)->Unit(benchmark::kMillisecond);
+
+void verify_put_calendars_of_200(benchmark::State& state) {
+  const Market in = american_market(200, 2);
+  auto asked = request(Objective::expected_profit_on_max_loss);
+  asked.strategy = strategies::long_put_calendar;
+  asked.certificate = true;
+  const auto found = *find_best(asked, in.expiries);
+  bool good = true;
+  for (auto _ : state) good = good && verify_certificate(asked, in.expiries, found).has_value();
+  state.counters["good"] = good ? 1 : 0;
+}
+BENCHMARK(verify_put_calendars_of_200)->Unit(benchmark::kMillisecond);
 
 // The plain way, for scale: a quarter of the condors of 60 strikes, each through the payoff engine
 // by itself.

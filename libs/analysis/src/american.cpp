@@ -316,6 +316,7 @@ struct AmericanSurface::Impl {
       each->log_spot = std::log(spot);
     }
   }
+  bool has_rho;
   /// False: a boundary was not found.
   bool fill();
   void rhos(const ContractColumns& contracts, std::span<const double> vols,
@@ -346,6 +347,7 @@ bool AmericanSurface::Impl::fill() {
   };
   const auto boundaries = analysis::fill(table, right, terms, {});
   if (!solved(boundaries)) return false;
+  if (!has_rho) return true;
   AmericanTerms other = terms;
   other.rate = higher_rate;
   const bool higher = solved(analysis::fill(higher_table, right, other, boundaries));
@@ -376,7 +378,8 @@ AmericanSurface& AmericanSurface::operator=(AmericanSurface&&) noexcept = defaul
 AmericanSurface::~AmericanSurface() = default;
 
 tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right right,
-                                                                      const AmericanTerms& terms) {
+                                                                      const AmericanTerms& terms,
+                                                                      Rho rho) {
   if (!positive(terms.spot) || !positive(terms.years_to_expiry) || !std::isfinite(terms.rate) ||
       !std::isfinite(terms.dividend_yield)) {
     return tl::unexpected{NoAmericanPrice::not_finite};
@@ -393,7 +396,8 @@ tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right righ
                                           .lower_rate = terms.rate - rate_step,
                                           .higher_rate = terms.rate + rate_step,
                                           .lower_table = {},
-                                          .higher_table = {}});
+                                          .higher_table = {},
+                                          .has_rho = rho == Rho::wanted});
   if (*exercise == Exercise::below_a_boundary && !impl->fill()) {
     return tl::unexpected{NoAmericanPrice::not_solved};
   }
@@ -486,6 +490,7 @@ void AmericanSurface::Impl::value(const ContractColumns& contracts, std::span<co
 void AmericanSurface::valuations(const ContractColumns& contracts, std::span<const double> vols,
                                  Columns& out) const {
   impl_->check(contracts, vols.size());
+  if (!impl_->has_rho) core::panic("a surface that was built without rho");
   impl_->value(contracts, vols, out);
   impl_->rhos(contracts, vols, out.rho);
   for (std::size_t i = 0; i < contracts.size(); ++i) {

@@ -79,7 +79,8 @@ PricedChain refresh_american(ExpiryChain chain, const ForwardDiscount& parity,
                      .parity = parity,
                      .years_to_expiry = surfaces.calls.terms().years_to_expiry,
                      .rows = {},
-                     .atm_implied_vol = std::nullopt};
+                     .atm_implied_vol = std::nullopt,
+                     .style = ExerciseStyle::american};
   priced.rows = with_middles(priced.chain);
   Side calls(surfaces.calls);
   Side puts(surfaces.puts);

@@ -8,6 +8,9 @@
 #include <tuple>
 #include <utility>
 
+#include "bifrost/analysis/american.hpp"
+#include "bifrost/analysis/chain_pricing.hpp"
+#include "leg_model.hpp"
 #include "margin_formula.hpp"
 
 namespace bifrost::analysis {
@@ -168,6 +171,7 @@ class BoardCheck {
             std::min(static_cast<std::size_t>(found - spots_.begin()), spots_.size() - 1));
       }
       sampled_.push_back(spots_.size() - 1);
+      if (of_[1]->priced->style == ExerciseStyle::american) price_american_legs();
     }
     strikes_.resize(rungs_);
     for (std::size_t rung = 0; rung < rungs_; ++rung) {
@@ -178,6 +182,8 @@ class BoardCheck {
   }
 
   std::size_t rungs() const { return rungs_; }
+  /// What both ways to the price of a later leg do not agree on.
+  const std::optional<std::string>& mispriced() const { return mispriced_; }
 
   Box whole() const {
     Box box{};
@@ -569,11 +575,12 @@ class BoardCheck {
     }
     const auto lower = most_in_cells(0, cut_, lower_, box);
     const auto upper = most_in_cells(cut_, rungs_, upper_, box);
+    const double least = several() ? 0.5 * front_least_profit * units_per_one : 0.0;
     double pop = 0.0;
     double below = 0.0;
     for (std::size_t c = 0; c < edges_.size(); ++c) {
       const double to = c + 1 < edges_.size() ? density_.cdf(edges_[c + 1] / units_per_one) : 1.0;
-      if (lower[c] + upper[c] > 0.0) pop += to - below;
+      if (lower[c] + upper[c] > least) pop += to - below;
       below = to;
     }
     return pop;
@@ -749,6 +756,9 @@ class BoardCheck {
         profit[g] += shares * (spots_[g] - chain_of(0).underlying_price->value());
       }
     }
+    for (double& each : profit) {
+      if (std::abs(each) < front_least_profit) each = 0.0;
+    }
     const double tail = static_cast<double>(slopes_[rungs_]) * multiplier_;
     const auto [least, most_profit] = std::ranges::minmax_element(profit);
     Outcome out{
@@ -765,7 +775,8 @@ class BoardCheck {
       const double above = last ? 1.0 : cdfs_[g + 1];
       const bool starts = profit[g] > 0.0;
       const bool ends = last ? (tail > 0.0 || (tail == 0.0 && starts)) : profit[g + 1] > 0.0;
-      if (profit[g] == 0.0) out.breakevens.push_back(spots_[g]);
+      const bool amid_zeros = g > 0 && !last && profit[g - 1] == 0.0 && profit[g + 1] == 0.0;
+      if (profit[g] == 0.0 && !amid_zeros) out.breakevens.push_back(spots_[g]);
       if (starts && ends) out.pop += above - below;
       const bool crosses = last ? profit[g] * tail < 0.0 : profit[g] * profit[g + 1] < 0.0;
       if (crosses) {
@@ -820,8 +831,10 @@ class BoardCheck {
       return part.objective == Objective::theta_on_max_loss;
     });
     if (decays && greeks == nullptr) return false;
-    return leg.expiry_rung == 0 ||
-           (option_of(leg, row) != nullptr && option_of(leg, row)->implied_vol);
+    if (leg.expiry_rung == 0) return true;
+    if (option_of(leg, row) == nullptr || !option_of(leg, row)->implied_vol) return false;
+    return of_[1]->priced->style == ExerciseStyle::european ||
+           !american_[leg.kind == LegKind::call ? 0 : 1][row].empty();
   }
 
   void add_strike(std::size_t rung, Price price) {
@@ -867,7 +880,7 @@ class BoardCheck {
       }
       for (std::size_t g = 0; g < spots_.size(); ++g) {
         made.curve[g] += shares * (leg.expiry_rung == 0 ? intrinsic(spots_[g] * units_per_one)
-                                                        : later_worth(leg, row, spots_[g])) -
+                                                        : later_worth(leg, row, g)) -
                          spent;
       }
       if (const auto* greeks = greeks_of(leg, row)) {
@@ -900,8 +913,12 @@ class BoardCheck {
     strikes_[rung].push_back(std::move(made));
   }
 
-  // Of a leg of the second expiry when the first one settles at `spot`, price units per share.
-  double later_worth(const LegShape& leg, std::size_t row, double spot) const {
+  // Of a leg of the second expiry when the first one settles at a spot, price units per share.
+  double later_worth(const LegShape& leg, std::size_t row, std::size_t g) const {
+    if (of_[1]->priced->style == ExerciseStyle::american) {
+      return units_per_one * american_[leg.kind == LegKind::call ? 0 : 1][row][g];
+    }
+    const double spot = spots_[g];
     const auto& front = *of_[0]->priced;
     const auto& back = *of_[1]->priced;
     const double strike = back.chain.rows[row].strike.value();
@@ -918,6 +935,73 @@ class BoardCheck {
                              .years_to_expiry = back.years_to_expiry - front.years_to_expiry,
                              .discount_factor = discount,
                              .vol = *option_of(leg, row)->implied_vol});
+  }
+
+  // Later legs that may be exercised early, at every spot: each by the boundary of its own
+  // exercise, against which the table that is used for a whole chain must hold, where it covers the
+  // vol.
+  void price_american_legs() {
+    const auto& front = *of_[0]->priced;
+    const auto& back = *of_[1]->priced;
+    const double years = back.years_to_expiry - front.years_to_expiry;
+    const double discount = back.parity.discount_factor / front.parity.discount_factor;
+    const double rate = -std::log(discount) / years;
+    const double yield = rate - std::log(back.parity.forward / front.parity.forward) / years;
+    for (const auto& leg : request_.strategy.legs) {
+      if (leg.expiry_rung == 0) continue;
+      auto& prices = american_[leg.kind == LegKind::call ? 0 : 1];
+      if (!prices.empty()) continue;
+      prices.resize(back.rows.size());
+      const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
+      std::vector<std::size_t> tabled;
+      std::vector<double> strikes;
+      std::vector<double> vols;
+      const auto table = AmericanSurface::build(right,
+                                                {.spot = front.parity.forward,
+                                                 .years_to_expiry = years,
+                                                 .rate = rate,
+                                                 .dividend_yield = yield},
+                                                AmericanSurface::Rho::unwanted);
+      for (std::size_t row = 0; row < back.rows.size(); ++row) {
+        const auto* option = option_of(leg, row);
+        const double strike = back.rows[row].strike.value();
+        if (option == nullptr || !option->implied_vol || strike <= 0.0) continue;
+        const double vol = *option->implied_vol;
+        const auto curve = OptionCurve::make({.right = right,
+                                              .strike = strike,
+                                              .years = years,
+                                              .rate = rate,
+                                              .yield = yield,
+                                              .vol = vol,
+                                              .style = ExerciseStyle::american});
+        if (!curve) continue;
+        // At nothing a put is worth its strike: at once or, where rates are negative, at the end.
+        const double at_zero = right == Right::call ? 0.0 : strike * std::max(1.0, discount);
+        for (const double spot : spots_) {
+          prices[row].push_back(spot > 0.0 ? curve->price(spot) : at_zero);
+        }
+        if (table && vol >= AmericanSurface::lowest_vol && vol <= AmericanSurface::highest_vol) {
+          tabled.push_back(row);
+          strikes.push_back(strike);
+          vols.push_back(vol);
+        }
+      }
+      if (tabled.empty()) continue;
+      const ContractColumns contracts(strikes, right);
+      std::vector<double> by_table(tabled.size());
+      for (std::size_t g = 0; g < spots_.size(); ++g) {
+        if (spots_[g] <= 0.0) continue;
+        table->at_spot(spots_[g]).prices(contracts, vols, by_table);
+        for (std::size_t i = 0; i < tabled.size(); ++i) {
+          double& price = prices[tabled[i]][g];
+          if (!(std::abs(by_table[i] - price) <= 1e-6 * std::max(strikes[i], spots_[g]))) {
+            mispriced_ = "a later leg of strike " + std::to_string(strikes[i]) + " at spot " +
+                         std::to_string(spots_[g]);
+          }
+          price = by_table[i];
+        }
+      }
+    }
   }
 
   // All halves from rung `from` to `to`, by strike indices; upside down ones are nothing.
@@ -1122,6 +1206,9 @@ class BoardCheck {
   std::vector<double> calls_;  // of the density there
   std::vector<double> cdfs_;
   std::vector<std::size_t> sampled_;
+  // Calls first, by row of the later chain, then spot; per share. No spots: there is no price.
+  std::array<std::vector<std::vector<double>>, 2> american_;
+  std::optional<std::string> mispriced_;
   std::size_t rungs_ = 0;
   std::size_t cut_ = 0;
   std::int64_t stock_ = 0;
@@ -1185,6 +1272,8 @@ std::string_view to_string(CertificateFlaw flaw) {
       return "none_given";
     case CertificateFlaw::boards:
       return "boards";
+    case CertificateFlaw::later_legs:
+      return "later_legs";
     case CertificateFlaw::classes_overlap:
       return "classes_overlap";
     case CertificateFlaw::class_count:
@@ -1248,6 +1337,9 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
       return refuse(CertificateFlaw::boards, b, "another expiry than searched");
     }
     boards.emplace_back(request, expiries, wanted[b], b);
+    if (const auto& what = boards[b].mispriced()) {
+      return refuse(CertificateFlaw::later_legs, b, *what);
+    }
     const std::int64_t held = boards[b].count(boards[b].whole());
     if (held != certificate.boards[b].combinations) {
       return refuse(CertificateFlaw::total_count, b, "a board of another number of combinations");

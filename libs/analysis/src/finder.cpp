@@ -221,6 +221,8 @@ std::string_view to_string(UnusableLeg why) {
       return "no_theta";
     case UnusableLeg::no_vol:
       return "no_vol";
+    case UnusableLeg::no_american_price:
+      return "no_american_price";
   }
   return "unknown";
 }
@@ -240,15 +242,27 @@ std::vector<int> wing_gaps(const StrategyShape& shape) {
   return gaps;
 }
 
+double highest_front_spot(const Density& front, std::span<const Price> strikes) {
+  const Price highest = strikes.empty() ? Price{} : std::ranges::max(strikes);
+  return std::max(2.0 * highest.value(), pop_cell_edges(front).back());
+}
+
 std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
                                       std::optional<std::pair<Price, Price>> no_breakevens) {
   auto spots = pop_cell_edges(front);
   for (const Price strike : strikes) spots.push_back(strike.value());
+  // Far out, where a curve may still bend.
+  constexpr int steps = 8;
+  const double last = std::ranges::max(spots);
+  const double highest = highest_front_spot(front, strikes);
+  for (int i = 1; i < steps; ++i) {
+    spots.push_back(last * std::pow(highest / last, i / double{steps}));
+  }
+  spots.push_back(highest);
   if (no_breakevens) {
     spots.push_back(no_breakevens->first.value());
     spots.push_back(no_breakevens->second.value());
   }
-  spots.push_back(2.0 * *std::ranges::max_element(spots));
   std::ranges::sort(spots);
   const auto same = std::ranges::unique(spots);
   spots.erase(same.begin(), same.end());

@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "bifrost/analysis/certificate.hpp"
-#include "bifrost/analysis/chain_pricing.hpp"
 
 namespace bifrost::analysis::finder {
 namespace {
@@ -62,6 +61,10 @@ const OptionSide* side_of(const StrikeRow& row, LegKind kind) {
 const OptionAnalytics* analytics_of(const StrikeAnalytics& row, LegKind kind) {
   const auto& option = kind == LegKind::call ? row.call : row.put;
   return option ? &*option : nullptr;
+}
+
+std::size_t right_of(const LegShape& leg) {
+  return leg.kind == LegKind::call ? 0 : 1;
 }
 
 std::int64_t option_value(LegKind kind, std::int64_t strike, std::int64_t spot) {
@@ -245,6 +248,17 @@ core::Result<void> Board::prepare(Progress& progress) {
     used_[static_cast<std::size_t>(gap_0 + gap)] = true;
   }
   used_[at_low] = used_[at_high] = limits_.no_breakevens.has_value();
+  LaterByRight later;
+  for (const auto& leg : task_->request.strategy.legs) {
+    if (leg.expiry_rung == 0 || later[right_of(leg)]) continue;
+    const auto& options = later[right_of(leg)].emplace(
+        priced(0), priced(1), leg.kind == LegKind::call ? Right::call : Right::put);
+    auto& can = later_priced_[right_of(leg)];
+    for (std::size_t row = 0; row < chain(1).rows.size(); ++row) {
+      can.push_back(options.can_price(row));
+    }
+    if (!progress.spend(options.work())) return stopped();
+  }
   for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
     place_of_row_[rung].assign(rows_.size(), -1);
     for (std::size_t row = 0; row < rows_.size(); ++row) {
@@ -258,7 +272,7 @@ core::Result<void> Board::prepare(Progress& progress) {
       places_[rung].push_back(place(rung, row));
     }
   }
-  if (task_->several_expiries) BF_CHECK(make_profiles(progress));
+  if (task_->several_expiries) BF_CHECK(make_profiles(later, progress));
   // Rows, places, and what of the density was looked up for them.
   progress.spend(3e3 * static_cast<double>(rows_.size()) + (cdf_ ? 5e6 : 0.0));
   if (progress.stopped()) return stopped();
@@ -320,7 +334,7 @@ void Board::list_rows() {
   }
 }
 
-core::Result<void> Board::make_profiles(Progress& progress) {
+core::Result<void> Board::make_profiles(const LaterByRight& later, Progress& progress) {
   Profiles made;
   std::vector<Price> strikes;
   for (const auto& row : rows_) strikes.push_back(row.strike);
@@ -351,11 +365,6 @@ core::Result<void> Board::make_profiles(Progress& progress) {
     made.at_high = index_of(Price::from_units(limits_.no_breakevens->second).value());
   }
 
-  const ExpiryTerms left{
-      .forward = 0.0,
-      .discount_factor = priced(1).parity.discount_factor / priced(0).parity.discount_factor,
-      .years_to_expiry = priced(1).years_to_expiry - priced(0).years_to_expiry};
-  const double growth = priced(1).parity.forward / priced(0).parity.forward;
   for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
     auto& profiles = made.of_rung[rung];
     profiles.assign(places_[rung].size() * count, 0.0);
@@ -375,25 +384,19 @@ core::Result<void> Board::make_profiles(Progress& progress) {
         }
         continue;
       }
-      std::vector<double> at;
-      std::vector<double> vols;
+      std::vector<std::size_t> in_chain;
       for (const auto& place : places_[rung]) {
-        const auto& row = rows_[static_cast<std::size_t>(place.row)];
-        at.push_back(row.strike.value());
-        vols.push_back(*analytics_of(priced(1).rows[static_cast<std::size_t>(row.row[1])], leg.kind)
-                            ->implied_vol);
+        in_chain.push_back(
+            static_cast<std::size_t>(rows_[static_cast<std::size_t>(place.row)].row[1]));
       }
-      const ContractColumns contracts(at, leg.kind == LegKind::call ? Right::call : Right::put);
-      ValuationColumns values;
+      LaterOptions::Some options(*later[right_of(leg)], in_chain);
+      std::vector<double> worth(in_chain.size());
       for (std::size_t g = 0; g < count; ++g) {
-        auto terms = left;
-        terms.forward = spots[g] * growth;
-        if (spots[g] > 0.0) price_chain(contracts, terms, vols, values);
-        for (std::size_t p = 0; p < at.size(); ++p) {
-          const double nothing = leg.kind == LegKind::call ? 0.0 : terms.discount_factor * at[p];
-          profiles[p * count + g] += shares * (spots[g] > 0.0 ? values.price[p] : nothing);
+        options.prices(spots[g], worth);
+        for (std::size_t p = 0; p < worth.size(); ++p) {
+          profiles[p * count + g] += shares * worth[p];
         }
-        if (!progress.spend(50.0 * static_cast<double>(at.size()))) return stopped();
+        if (!progress.spend(options.work())) return stopped();
       }
     }
     // What the places lacked: means of curves, which the density sees as straight between the
@@ -467,6 +470,9 @@ LegPlace Board::leg_place(const LegShape& leg, std::size_t row) const {
   if (task_->uses_theta && !has_greeks) return because(UnusableLeg::no_theta);
   if (leg.expiry_rung > 0 && (option == nullptr || !option->implied_vol)) {
     return because(UnusableLeg::no_vol);
+  }
+  if (leg.expiry_rung > 0 && !later_priced_[right_of(leg)][static_cast<std::size_t>(in_chain)]) {
+    return because(UnusableLeg::no_american_price);
   }
   return {std::nullopt, price};
 }
@@ -1013,6 +1019,9 @@ std::vector<double> Board::profile(const Rows& rows) const {
       total[g] += shares * (profiles_->spots[g] - static_cast<double>(stock_price_));
     }
   }
+  for (double& profit : total) {
+    if (std::abs(profit) < front_least_profit * units_per_one) profit = 0.0;
+  }
   return total;
 }
 
@@ -1020,7 +1029,9 @@ std::vector<double> Board::profile_breakevens(std::span<const double> profile) c
   const auto& spots = profiles_->spots;
   std::vector<double> found;
   for (std::size_t g = 0; g < profile.size(); ++g) {
-    if (profile[g] == 0.0) found.push_back(spots[g] / units_per_one);
+    const bool inside =
+        g > 0 && g + 1 < profile.size() && profile[g - 1] == 0.0 && profile[g + 1] == 0.0;
+    if (profile[g] == 0.0 && !inside) found.push_back(spots[g] / units_per_one);
     if (g + 1 < profile.size() && profile[g] * profile[g + 1] < 0.0) {
       const double share = profile[g] / (profile[g] - profile[g + 1]);
       found.push_back((spots[g] + share * (spots[g + 1] - spots[g])) / units_per_one);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bifrost/analysis/finder.hpp"
+#include "finder_later.hpp"
 #include "finder_progress.hpp"
 #include "margin_formula.hpp"
 
@@ -267,7 +268,9 @@ class Board {
   Board(const Task& task, std::vector<std::size_t> at) : task_(&task), at_(std::move(at)) {}
   core::Result<void> prepare(Progress& progress);
   void list_rows();
-  core::Result<void> make_profiles(Progress& progress);
+  /// Calls first; nothing where no later leg is of that right.
+  using LaterByRight = std::array<std::optional<LaterOptions>, 2>;
+  core::Result<void> make_profiles(const LaterByRight& later, Progress& progress);
   core::Result<void> prepare_margin();
   std::int64_t asked_of_stock(const MarginFormula::Sum& sum) const;
   /// `asked` are the values of the formula's sums; money units.
@@ -305,7 +308,8 @@ class Board {
   std::optional<MarginFormula> margin_;
   std::optional<double> nearest_breakeven_;  // per share
   std::int64_t stock_price_ = 0;
-  double stock_expected_ = 0.0;  // of a share, price units
+  double stock_expected_ = 0.0;                    // of a share, price units
+  std::array<std::vector<bool>, 2> later_priced_;  // calls first, by row of the later chain
   std::optional<Profiles> profiles_;
   std::optional<CdfTable> cdf_;  // where constraints or the objective ask for probabilities
 };

@@ -212,7 +212,8 @@ void find_breakevens(const Curve& curve, FrontPayoff& out, bool open_above) {
 
 core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
                                                  std::span<const LegMarket> markets, double spot,
-                                                 double vol_shift, Money costs) {
+                                                 double vol_shift, Money costs,
+                                                 std::optional<double> highest_spot) {
   BF_CHECK(check_book(book, markets, spot));
   const auto days = days_to_front_expiry(book, markets);
   if (!days) return core::fail(core::Errc::invalid_input, "a book without options never expires");
@@ -229,7 +230,8 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
     one_expiry = false;
     widest = std::max(widest, bend_of(then[i], left, spot, vol_shift).reach());
   }
-  highest *= std::max(4.0, std::exp(widest));
+  const bool asked = highest_spot && *highest_spot > 0.0 && !one_expiry;
+  highest = asked ? std::max(highest, *highest_spot) : highest * std::max(4.0, std::exp(widest));
   const auto legs = legs_of(book);
   // The bounds of exact money are asked for here too.
   BF_TRY(const auto exact, payoff_at_expiry(legs, costs));
@@ -272,6 +274,7 @@ core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
   for (int i = 0; i < 40 && side != 0 && curve.sign(curve.profit(highest)) != side; ++i) {
     highest *= 2.0;
   }
+  std::erase_if(spots, [&](double at) { return at > highest; });
   spots.push_back(highest);
 
   FrontPayoff out{.model_dependent = true,

@@ -252,7 +252,8 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
   }
   out.fees = fees_of(book, request.fees, request.fees_paid);
   if (!settles_at_once(book)) {
-    BF_TRY(auto front, payoff_at_front_expiry(book, request.markets, *request.spot, 0.0, out.fees));
+    BF_TRY(auto front, payoff_at_front_expiry(book, request.markets, *request.spot, 0.0, out.fees,
+                                              request.highest_spot));
     if (front.model_dependent) out.front = std::move(front);
   }
   Line line;

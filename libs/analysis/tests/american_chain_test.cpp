@@ -59,6 +59,7 @@ TEST(RefreshAmerican, FindsTheVolsBehindAmericanQuotes) {
   const auto surfaces = AmericanSurfaces::build(terms);
   ASSERT_TRUE(surfaces);
   const auto priced = refresh_american(american_market(), parity(), *surfaces);
+  EXPECT_EQ(priced.style, ExerciseStyle::american);
   EXPECT_EQ(priced.years_to_expiry, terms.years_to_expiry);
   EXPECT_EQ(priced.parity.pairs, 5);
   int solved = 0;

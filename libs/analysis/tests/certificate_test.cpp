@@ -163,6 +163,53 @@ TEST(Certificate, HoldsForStrategiesOfTwoExpiries) {
   EXPECT_GT(proven, 60);
 }
 
+TEST(Certificate, HoldsForAmericanStrategiesOfTwoExpiries) {
+  std::mt19937 random(11);
+  auto markets = naive::american_term_structure(random, 2, 92, 110, 2.0);
+  // Beyond the table of premiums.
+  for (auto& row : markets[1].priced.rows) {
+    if (row.put && row.put->implied_vol && row.strike > at(105)) row.put->implied_vol = 2.6;
+  }
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  int proven = 0;
+  for (const auto& shape : catalogue) {
+    if (expiry_count(shape) == 1) continue;
+    for (const auto objective : {Objective::expected_profit_on_max_loss, Objective::pop}) {
+      auto request = ask(shape, objective, 8);
+      if (!find_best(request, expiries)) continue;
+      SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
+      expect_proven(request, expiries);
+      request.constraints.min_pop = 0.4;
+      request.constraints.breakevens = {0.5, BreakevenDistance::Unit::percent};
+      expect_proven(request, expiries);
+      ++proven;
+    }
+  }
+  EXPECT_GT(proven, 15);
+
+  const auto request = ask(strategies::long_put_calendar, Objective::expected_profit, 8);
+  const auto found = *find_best(request, expiries);
+  ASSERT_EQ(found.candidates.size(), 8u);
+  const auto verdict = [&](const auto& tamper) -> std::optional<CertificateFlaw> {
+    auto told = found;
+    tamper(told.candidates[1]);
+    const auto check = verify_certificate(request, expiries, told);
+    return check ? std::nullopt : std::optional{check.error().flaw};
+  };
+  EXPECT_EQ(verdict([](Candidate&) {}), std::nullopt);
+  EXPECT_EQ(verdict([](Candidate& c) { c.max_loss = *c.max_loss - at(0.01); }),
+            CertificateFlaw::candidate_numbers);
+  EXPECT_EQ(verdict([](Candidate& c) { c.expected_profit += 1e-4; }),
+            CertificateFlaw::candidate_numbers);
+  EXPECT_EQ(verdict([](Candidate& c) { c.breakevens[0] += 1e-4; }),
+            CertificateFlaw::candidate_numbers);
+  EXPECT_EQ(verdict([](Candidate& c) { c.pop += 1e-5; }), CertificateFlaw::candidate_numbers);
+  // What was found for American options is not true of European ones.
+  for (auto& in : markets) in.priced.style = ExerciseStyle::european;
+  EXPECT_EQ(verdict([](Candidate&) {}), CertificateFlaw::candidate_numbers);
+}
+
 // Every lie that changes what is claimed is found.
 class TamperedCertificate : public ::testing::Test {
  protected:

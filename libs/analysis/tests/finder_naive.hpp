@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <random>
 #include <tuple>
 #include <vector>
 
+#include "bifrost/analysis/american_chain.hpp"
 #include "bifrost/analysis/finder.hpp"
 #include "synthetic_chain.hpp"
 
@@ -215,6 +217,19 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
   result.qualified.push_back({score, pop, index, std::move(strikes)});
 }
 
+/// american_price(), each once; spot may be 0.
+inline double american(Right right, const SpotInputs& in) {
+  if (in.spot <= 0.0) {
+    const double later = in.strike * std::exp(-in.rate * in.years_to_expiry);
+    return right == Right::call ? 0.0 : std::max(in.strike, later);
+  }
+  static std::map<std::tuple<Right, double, double, double, double, double, double>, double> known;
+  const std::tuple key{right,   in.spot,           in.strike, in.years_to_expiry,
+                       in.rate, in.dividend_yield, in.vol};
+  const auto found = known.find(key);
+  return found != known.end() ? found->second : known[key] = american_price(right, in).value();
+}
+
 /// The same for a pair of expiries, by the words of front_model_spots(): spot by spot, leg by leg.
 inline void examine_pair(const SearchRequest& request, std::span<const SearchExpiry> expiries,
                          std::size_t front, std::size_t back, const std::vector<Price>& strikes,
@@ -273,16 +288,24 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
         const double discount =
             priced[1]->parity.discount_factor / priced[0]->parity.discount_factor;
         const double forward = spots[g] * priced[1]->parity.forward / priced[0]->parity.forward;
-        worth = forward > 0.0
-                    ? black_scholes_price(
-                          leg.kind == LegKind::call ? Right::call : Right::put,
-                          ForwardInputs{forward, leg.strike,
-                                        priced[1]->years_to_expiry - priced[0]->years_to_expiry,
-                                        discount, leg.vol})
-                    : (leg.kind == LegKind::call ? 0.0 : discount * leg.strike);
+        const double years = priced[1]->years_to_expiry - priced[0]->years_to_expiry;
+        const double rate = -std::log(discount) / years;
+        const double growth = priced[1]->parity.forward / priced[0]->parity.forward;
+        worth =
+            priced[1]->style == ExerciseStyle::american
+                ? american(
+                      leg.kind == LegKind::call ? Right::call : Right::put,
+                      {spots[g], leg.strike, years, rate, rate - std::log(growth) / years, leg.vol})
+            : forward > 0.0
+                ? black_scholes_price(leg.kind == LegKind::call ? Right::call : Right::put,
+                                      ForwardInputs{forward, leg.strike, years, discount, leg.vol})
+                : (leg.kind == LegKind::call ? 0.0 : discount * leg.strike);
       }
       profit[g] += leg.shares * worth;
     }
+  }
+  for (double& each : profit) {
+    if (std::abs(each) < front_least_profit) each = 0.0;
   }
   const double loss = -*std::ranges::min_element(profit);
   const double gain = *std::ranges::max_element(profit);
@@ -426,6 +449,47 @@ inline Market market(double lowest, double highest, double step, double tick = 0
   SyntheticMarket made;
   made.tick = tick;
   return Market(*refresh(made.chain(lowest, highest, step), made.years, made.rate));
+}
+
+/// Expiries of one American name under a flat rate and yield, 25 days apart, quoted to the cent
+/// with a smile of the same width everywhere. Some quotes are missing, and every other expiry lists
+/// one strike less.
+inline std::vector<Market> american_term_structure(std::mt19937& random, int expiries,
+                                                   double lowest, double highest, double step,
+                                                   double rate = 0.08, double yield = 0.01) {
+  std::vector<Market> markets;
+  for (int i = 0; i < expiries; ++i) {
+    const AmericanTerms terms{100.0, (20.0 + 25 * i) / 365, rate, yield};
+    ExpiryChain chain{.underlying = "TEST",
+                      .trading_class = "TEST",
+                      .expiry = core::Date{std::chrono::days{20'000 + 25 * i}},
+                      .multiplier = 100,
+                      .underlying_price = Price::from_double(terms.spot),
+                      .rows = {}};
+    for (double strike = lowest + step * (i % 2); strike <= highest + 1e-9; strike += step) {
+      const double k = std::log(strike / terms.spot);
+      const auto side = [&](Right right) -> std::optional<OptionSide> {
+        const double fair = *american_price(right, {terms.spot, strike, terms.years_to_expiry, rate,
+                                                    yield, 0.22 - 0.25 * k + 0.6 * k * k});
+        if (std::uniform_int_distribution<int>(0, 9)(random) == 0) return std::nullopt;
+        return OptionSide{Price::from_double(std::floor((fair - 0.01) * 100) / 100),
+                          Price::from_double(std::ceil((fair + 0.01) * 100) / 100),
+                          {},
+                          {},
+                          {}};
+      };
+      chain.rows.push_back({*Price::from_double(strike), side(Right::call), side(Right::put)});
+    }
+    const ForwardDiscount parity{
+        .forward = terms.spot * std::exp((rate - yield) * terms.years_to_expiry),
+        .discount_factor = std::exp(-rate * terms.years_to_expiry),
+        .discount_source = DiscountSource::given,
+        .pairs = 5,
+        .deviation = 0.01};
+    markets.emplace_back(refresh_american(chain, parity, *AmericanSurfaces::build(terms)));
+    markets.back().days = 20 + 25 * i;
+  }
+  return markets;
 }
 
 /// Takes quotes away, crosses some and zeroes some bids, as real chains have them, and gives each

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "bifrost/analysis/chain_pricing.hpp"
+#include "bifrost/analysis/metrics.hpp"
 #include "finder_naive.hpp"
 
 namespace bifrost::analysis {
@@ -347,59 +348,232 @@ std::vector<Market> term_structure(std::mt19937& random, int expiries, double lo
   return markets;
 }
 
+// Both searches against the naive one. How many candidates were compared.
+int expect_same_of_two(const StrategyShape& shape, const std::vector<Market>& markets,
+                       double tolerance) {
+  int compared = 0;
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  for (const auto objective : objectives_of(shape)) {
+    for (const double min_pop : {0.0, 0.4}) {
+      SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
+      auto request = ask(shape, objective, 15);
+      request.fill = min_pop > 0.0 ? Fill::natural : Fill::mid;
+      request.fee_per_contract = at(0.65);
+      request.constraints.min_pop = min_pop;
+      if (min_pop > 0.0) request.constraints.max_loss = 500.0;
+      std::vector<std::pair<std::size_t, std::size_t>> pairs;
+      const auto naive = naive::search_pairs(request, expiries, pairs);
+      for (const bool exhaustive : {false, true}) {
+        request.exhaustive = exhaustive;
+        const auto found = find_best(request, expiries);
+        if (!found) {
+          ADD_FAILURE() << found.error().message;
+          continue;
+        }
+        EXPECT_EQ(found->combinations, naive.census.combinations);
+        EXPECT_EQ(found->visited + found->pruned, naive.census.combinations);
+        if (exhaustive) {
+          EXPECT_EQ(found->census->unfit, naive.census.unfit);
+          EXPECT_EQ(found->census->qualified, naive.census.qualified);
+        }
+        EXPECT_EQ(found->candidates.size(), std::min(request.keep, naive.qualified.size()));
+        for (std::size_t i = 0; i < std::min(found->candidates.size(), naive.qualified.size());
+             ++i) {
+          const auto& ours = found->candidates[i];
+          EXPECT_TRUE(ours.model_dependent);
+          EXPECT_FALSE(ours.payoff);
+          const double of_score = tolerance * std::max(1.0, std::abs(naive.qualified[i].score));
+          EXPECT_NEAR(ours.score, naive.qualified[i].score, of_score) << "rank " << i;
+          EXPECT_TRUE(std::ranges::any_of(
+              naive.qualified,
+              [&](const naive::Choice& other) {
+                return other.strikes == strikes_of(shape, ours) &&
+                       pairs[other.expiry] == std::pair{ours.expiries.at(0), ours.expiries.at(1)} &&
+                       std::abs(other.score - ours.score) <= of_score &&
+                       std::abs(other.pop - ours.pop) <= tolerance;
+              }))
+              << "rank " << i;
+          ++compared;
+        }
+      }
+    }
+  }
+  return compared;
+}
+
 TEST(Finder, RanksStrategiesOfTwoExpiriesUnderTheirModel) {
   std::mt19937 random(37);
   int compared = 0;
   for (const auto& shape : catalogue) {
     if (expiry_count(shape) == 1) continue;
     const bool four = rung_count(shape) > 2;
-    const auto markets = term_structure(random, 3, 94, 107, four ? 1.5 : 1.0);
-    std::vector<SearchExpiry> expiries;
-    for (const auto& in : markets) expiries.push_back(in.expiry());
-    for (const auto objective : objectives_of(shape)) {
-      for (const double min_pop : {0.0, 0.4}) {
-        SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
-        auto request = ask(shape, objective, 15);
-        request.fill = min_pop > 0.0 ? Fill::natural : Fill::mid;
-        request.fee_per_contract = at(0.65);
-        request.constraints.min_pop = min_pop;
-        if (min_pop > 0.0) request.constraints.max_loss = 500.0;
-        std::vector<std::pair<std::size_t, std::size_t>> pairs;
-        const auto naive = naive::search_pairs(request, expiries, pairs);
-        for (const bool exhaustive : {false, true}) {
-          request.exhaustive = exhaustive;
-          const auto found = find_best(request, expiries);
-          ASSERT_TRUE(found) << found.error().message;
-          EXPECT_EQ(found->combinations, naive.census.combinations);
-          EXPECT_EQ(found->visited + found->pruned, naive.census.combinations);
-          if (exhaustive) {
-            EXPECT_EQ(found->census->unfit, naive.census.unfit);
-            EXPECT_EQ(found->census->qualified, naive.census.qualified);
-          }
-          ASSERT_EQ(found->candidates.size(), std::min(request.keep, naive.qualified.size()));
-          for (std::size_t i = 0; i < found->candidates.size(); ++i) {
-            const auto& ours = found->candidates[i];
-            EXPECT_TRUE(ours.model_dependent);
-            EXPECT_FALSE(ours.payoff);
-            const double tolerance = 1e-7 * std::max(1.0, std::abs(naive.qualified[i].score));
-            EXPECT_NEAR(ours.score, naive.qualified[i].score, tolerance) << "rank " << i;
-            EXPECT_TRUE(std::ranges::any_of(
-                naive.qualified,
-                [&](const naive::Choice& other) {
-                  return other.strikes == strikes_of(shape, ours) &&
-                         pairs[other.expiry] ==
-                             std::pair{ours.expiries.at(0), ours.expiries.at(1)} &&
-                         std::abs(other.score - ours.score) <= tolerance &&
-                         std::abs(other.pop - ours.pop) <= 1e-7;
-                }))
-                << "rank " << i;
-            ++compared;
-          }
-        }
-      }
-    }
+    compared +=
+        expect_same_of_two(shape, term_structure(random, 3, 94, 107, four ? 1.5 : 1.0), 1e-7);
   }
   EXPECT_GT(compared, 1'000);
+}
+
+// Early exercise is worth something, and two vols lie where the table of premiums does not reach.
+TEST(Finder, RanksAmericanStrategiesOfTwoExpiriesUnderTheirModel) {
+  std::mt19937 random(38);
+  int compared = 0;
+  for (const bool four : {false, true}) {
+    auto markets = naive::american_term_structure(random, 2, 94, 107, four ? 2.0 : 1.0);
+    int moved = 0;
+    for (auto& row : markets[1].priced.rows) {
+      for (auto* option : {&row.call, &row.put}) {
+        if (!*option || !(*option)->implied_vol || moved == 2) continue;
+        (*option)->implied_vol = moved++ == 0 ? 0.04 : 2.8;
+      }
+    }
+    for (const auto& shape : catalogue) {
+      if (expiry_count(shape) == 1 || (rung_count(shape) > 2) != four) continue;
+      compared += expect_same_of_two(shape, markets, 1e-4);
+    }
+  }
+  EXPECT_GT(compared, 500);
+}
+
+struct Analysed {
+  Metrics metrics;
+  DensityMetrics under;
+};
+// The candidate's legs as a position that somebody enters by hand.
+Analysed analysed(const Candidate& candidate, std::span<const SearchExpiry> expiries,
+                  std::optional<ExerciseStyle> style = std::nullopt, bool as_far = true) {
+  std::vector<BookLeg> book;
+  std::vector<LegMarket> values;
+  std::vector<Price> listed;
+  const auto& front = expiries[candidate.expiries.front()];
+  for (const auto& leg : candidate.legs) {
+    const auto& of =
+        *expiries[candidate.expiries[static_cast<std::size_t>(leg.expiry_rung)]].priced;
+    book.push_back({leg.leg, of.chain.expiry, of.chain.trading_class});
+    values.push_back({of.years_to_expiry, of.parity.forward, of.parity.discount_factor,
+                      leg.implied_vol.value_or(0.2), style.value_or(of.style)});
+    for (const auto& row : of.chain.rows) listed.push_back(row.strike);
+  }
+  MetricsRequest asked;
+  asked.book = book;
+  asked.spot = front.priced->chain.underlying_price->value();
+  asked.markets = values;
+  asked.densities = {&front.density, 1};
+  asked.fees.per_contract = at(0.65);
+  if (as_far) asked.highest_spot = highest_front_spot(*front.density, listed);
+  const auto metrics = analyse(asked);
+  EXPECT_TRUE(metrics) << metrics.error().message;
+  return {*metrics, metrics->densities.front()};
+}
+
+// `find` and `analyze` tell one story of one structure: to what the straight lines between the
+// finder's spots are worth, strikes being 1 % apart.
+TEST(Finder, TellsOfAmericanCalendarsWhatTheBookModelTells) {
+  std::mt19937 random(39);
+  const auto markets = naive::american_term_structure(random, 3, 80, 120, 1.0);
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  int compared = 0;
+  int likelier = 0;  // to profit than under European exercise
+  for (const auto& shape : {strategies::long_put_calendar, strategies::long_put_diagonal,
+                            strategies::long_call_calendar, strategies::double_calendar}) {
+    SCOPED_TRACE(shape.name);
+    auto request = ask(shape, Objective::expected_profit_on_max_loss, 30);
+    request.fill = Fill::natural;
+    request.fee_per_contract = at(0.65);
+    const auto found = find_best(request, expiries);
+    ASSERT_TRUE(found);
+    ASSERT_FALSE(found->candidates.empty());
+    for (const auto& candidate : found->candidates) {
+      const auto [metrics, under] = analysed(candidate, expiries);
+      const auto [european, under_european] =
+          analysed(candidate, expiries, ExerciseStyle::european);
+      ASSERT_TRUE(metrics.model_dependent);
+      ASSERT_TRUE(candidate.max_loss && candidate.max_profit);
+      // What a table of premiums may be off by, of two contracts.
+      EXPECT_NEAR(candidate.max_loss->value(), *metrics.max_loss, 1e-6 * 240 * 100 * 2);
+      EXPECT_NEAR(candidate.max_profit->value(), *metrics.max_profit, 1e-6 * 240 * 100 * 2);
+      EXPECT_NEAR(candidate.pop, under.pop, 2e-3);
+      EXPECT_NEAR(candidate.expected_profit, under.expected_profit, 0.2);
+      ASSERT_EQ(candidate.breakevens.size(), metrics.breakevens.size());
+      for (std::size_t i = 0; i < candidate.breakevens.size(); ++i) {
+        // Above the last strike the line is nearly level, and the spots lie 9 % apart.
+        EXPECT_NEAR(candidate.breakevens[i], metrics.breakevens[i],
+                    candidate.breakevens[i] < 120.0 ? 0.05 : 12.0);
+      }
+      if (shape.name != strategies::long_call_calendar.name) {
+        EXPECT_GT(*european.max_loss, candidate.max_loss->value() + 30.0);
+        if (under_european.pop < candidate.pop - 0.015 &&
+            european.breakevens.front() > candidate.breakevens.front() + 0.3) {
+          ++likelier;
+        }
+        EXPECT_LT(under_european.expected_profit, candidate.expected_profit - 5.0);
+      }
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 100);
+  EXPECT_GT(likelier, 70);
+}
+
+// A European call in the money loses its yield, the more the higher the spot: a calendar's max loss
+// is as deep as one looks.
+TEST(Finder, LooksAsFarUpAsTheBookModel) {
+  std::vector<Market> markets;
+  for (int i = 0; i < 2; ++i) {
+    SyntheticMarket made;
+    made.years = (30.0 + 60 * i) / 365;
+    made.forward = 100.0 * std::exp((made.rate - 0.07) * made.years);
+    auto chain = made.chain(80, 120, 2);
+    chain.expiry = core::Date{std::chrono::days{20'000 + 60 * i}};
+    markets.emplace_back(*refresh(chain, made.years, made.rate));
+    markets.back().days = 30 + 60 * i;
+  }
+  const std::vector expiries{markets[0].expiry(), markets[1].expiry()};
+  auto request = ask(strategies::long_call_calendar, Objective::expected_profit, 20);
+  request.fee_per_contract = at(0.65);
+  const auto found = find_best(request, expiries);
+  ASSERT_TRUE(found);
+  ASSERT_GT(found->candidates.size(), 10u);
+  for (const auto& candidate : found->candidates) {
+    const auto near = analysed(candidate, expiries).metrics;
+    const auto far = analysed(candidate, expiries, std::nullopt, false).metrics;
+    EXPECT_NEAR(candidate.max_loss->value(), *near.max_loss, 1e-4);
+    EXPECT_NEAR(near.front->highest_spot, 240.0, 1e-9);
+    EXPECT_GT(*far.max_loss, *near.max_loss + 10.0);
+  }
+}
+
+// A negative rate above the yield: a put is exercised inside a band, for which there is no price.
+TEST(Finder, HasNoUseForLaterLegsWithoutAnAmericanPrice) {
+  std::mt19937 random(40);
+  auto markets = naive::american_term_structure(random, 2, 90, 110, 1.0);
+  auto& parity = markets[1].priced.parity;
+  parity.discount_factor = markets[0].priced.parity.discount_factor * 1.002;
+  parity.forward = markets[0].priced.parity.forward * 1.01;
+  const std::vector expiries{markets[0].expiry(), markets[1].expiry()};
+  const auto puts = find_best(ask(strategies::long_put_calendar), expiries);
+  ASSERT_TRUE(puts);
+  EXPECT_EQ(puts->combinations, 0);
+  const auto calls = find_best(ask(strategies::long_call_calendar), expiries);
+  ASSERT_TRUE(calls);
+  EXPECT_GT(calls->combinations, 5);
+  const auto& rows = markets[1].priced.chain.rows;
+  int asked = 0;
+  for (const auto& row : markets[0].priced.chain.rows) {
+    const auto back = std::ranges::find(rows, row.strike, &StrikeRow::strike);
+    if (back == rows.end() || !row.put || !back->put) continue;
+    const auto answer =
+        why_not(ask(strategies::long_put_calendar), expiries, {{0, 1}, {row.strike}});
+    ASSERT_TRUE(answer);
+    ASSERT_TRUE(answer->unusable);
+    if (answer->unusable->why == UnusableLeg::no_price) continue;  // no quote at this fill
+    if (answer->unusable->why == UnusableLeg::no_vol) continue;
+    EXPECT_EQ(answer->unusable->why, UnusableLeg::no_american_price);
+    EXPECT_EQ(answer->unusable->leg, 1u);
+    ++asked;
+  }
+  EXPECT_GT(asked, 10);
 }
 
 // 3.1 million condors: the scan stands in for the naive search, with which it agrees above.

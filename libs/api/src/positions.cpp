@@ -302,8 +302,10 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
     return core::fail(Errc::invalid_input, "a position of stock alone has no expiry to look at");
   }
   const MarketOfExpiry* front = nullptr;
+  std::vector<const MarketOfExpiry*> used;
   for (const auto* market : placed.of) {
     if (market == nullptr) continue;
+    used.push_back(market);
     if (front == nullptr || market->priced.years_to_expiry < front->priced.years_to_expiry)
       front = market;
   }
@@ -320,6 +322,7 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   asked.markets = placed.markets;
   asked.quotes = placed.quotes;
   asked.densities = densities;
+  asked.highest_spot = highest_spot_of(used, *front->density);
   asked.fees.per_contract = fee;
   std::optional<std::string> rules;
   if (!out.margin.rules.empty() && out.margin.rules.back().initial > 0.0) {

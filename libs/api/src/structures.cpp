@@ -88,8 +88,11 @@ std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
                     stock ? std::string{} : of.listed.trading_class});
     values.push_back(leg_market(of, leg.leg.strike, leg.leg.kind));
   }
-  const auto payoff = analysis::payoff_at_front_expiry(
-      book, values, front.priced.chain.underlying_price->value(), 0.0, found.fees);
+  std::vector<const MarketOfExpiry*> of;
+  for (const auto expiry : found.expiries) of.push_back(markets[expiry]);
+  const auto payoff =
+      analysis::payoff_at_front_expiry(book, values, front.priced.chain.underlying_price->value(),
+                                       0.0, found.fees, highest_spot_of(of, *front.density));
   std::vector<PayoffPoint> points;
   if (payoff) {
     for (const auto& point : payoff->curve) points.push_back({point.spot, point.profit});
@@ -115,6 +118,15 @@ analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analy
           .discount_factor = market.priced.parity.discount_factor,
           .implied_vol = market.vol(strike, kind),
           .style = market.style};
+}
+
+double highest_spot_of(std::span<const MarketOfExpiry* const> markets,
+                       const analysis::Density& front) {
+  std::vector<Price> strikes;
+  for (const auto* market : markets) {
+    for (const auto& row : market->priced.chain.rows) strikes.push_back(row.strike);
+  }
+  return analysis::highest_front_spot(front, strikes);
 }
 
 core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract) {

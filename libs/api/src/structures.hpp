@@ -52,6 +52,10 @@ struct MarginClass {
 };
 MarginClass margin_class_of(std::string_view underlying);
 
+/// Up to where a structure of these expiries is looked at when the first one settles.
+double highest_spot_of(std::span<const MarketOfExpiry* const> markets,
+                       const analysis::Density& front);
+
 /// invalid_input for what is no amount of money.
 core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract);
 

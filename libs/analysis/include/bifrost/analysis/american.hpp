@@ -115,8 +115,11 @@ class AmericanSurface {
   static constexpr double lowest_vol = 0.05;
   static constexpr double highest_vol = 2.5;
 
+  /// Without rho it is built in less time and valuations() may not be asked for.
+  enum class Rho : std::uint8_t { wanted, unwanted };
   static tl::expected<AmericanSurface, NoAmericanPrice> build(Right right,
-                                                              const AmericanTerms& terms);
+                                                              const AmericanTerms& terms,
+                                                              Rho rho = Rho::wanted);
 
   AmericanSurface(AmericanSurface&&) noexcept;
   AmericanSurface& operator=(AmericanSurface&&) noexcept;

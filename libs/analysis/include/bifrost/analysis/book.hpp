@@ -128,9 +128,13 @@ struct FrontPayoff {
 };
 
 /// Errors as value_book() and payoff_at_expiry(), and invalid_input for a book without options.
-/// `costs`, such as fees, are taken from every profit.
+/// `costs`, such as fees, are taken from every profit. `highest_spot` is for several expiries: how
+/// far to look (not less than spot and strikes), as highest_front_spot() says for who compares with
+/// the finder; nothing: as far as a later leg's price bends, four times the highest strike at
+/// least. A last breakeven may still lie beyond where calls and shares do not cancel.
 core::Result<FrontPayoff> payoff_at_front_expiry(std::span<const BookLeg> book,
                                                  std::span<const LegMarket> markets, double spot,
-                                                 double vol_shift = 0.0, Money costs = {});
+                                                 double vol_shift = 0.0, Money costs = {},
+                                                 std::optional<double> highest_spot = std::nullopt);
 
 }  // namespace bifrost::analysis

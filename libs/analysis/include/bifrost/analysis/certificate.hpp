@@ -13,7 +13,10 @@
 #include "bifrost/analysis/finder.hpp"
 
 // A second opinion on find_best(): checks every claim of its certificate against the chains, in
-// code that shares nothing with the search but quotes, payoff engine and density.
+// code that shares nothing with the search but quotes, pricing, payoff engine and density. American
+// legs that outlive the first expiry are priced twice, by a table of premiums as in the search and
+// by an exercise boundary for each leg: at every spot both must agree to 1e-6 of the larger of spot
+// and strike, and all claims are then checked against the table.
 //
 // What the claims rest on. The lower half of a combination is its first rung (strategies of one or
 // two strikes) or its first two; stock belongs to it. The upper half is the rest. For a half,
@@ -72,6 +75,7 @@ std::vector<double> pop_cell_edges(const Density& density);
 enum class CertificateFlaw : std::uint8_t {
   none_given,         // the result has no certificate
   boards,             // not the expiries that had to be searched
+  later_legs,         // American ones whose two prices disagree
   classes_overlap,    // two classes share a combination
   class_count,        // a class does not hold as many combinations as it says
   total_count,        // the classes do not hold every combination, or the sums are wrong

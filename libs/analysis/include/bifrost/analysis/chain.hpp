@@ -136,6 +136,8 @@ struct PricedChain {
   std::vector<StrikeAnalytics> rows;
   /// Nothing when the forward does not lie between two strikes that have a vol.
   std::optional<double> atm_implied_vol;
+  /// Under which vols and greeks are those of the quotes.
+  ExerciseStyle style = ExerciseStyle::european;
 };
 
 /// Forward, discount, vol and greeks of every two-sided option.

@@ -115,16 +115,36 @@ struct SearchRequest {
 
 // Strategies of two expiries are judged when the first one settles. Later legs are then worth what
 // Black-Scholes says at their own vol of today (sticky strike), for the time left, with forward and
-// discount factor grown from the first expiry's by the ratios of today's chains; at the spots of
-// front_model_spots(), and on straight lines between them. What is said about such a strategy, max
-// loss and expected profit included, is exact under this model and nothing without it
-// (model_dependent).
+// discount factor grown from the first expiry's by the ratios of today's chains; or, where their
+// chain was priced as American (PricedChain::style), what an American option is worth on the same
+// terms. That at the spots of front_model_spots(), and on straight lines between them. What is said
+// about such a strategy, max loss and expected profit included, is exact under this model and
+// nothing without it (model_dependent).
+//
+// payoff_at_front_expiry() follows the same model without the straight lines, and up to the same
+// highest spot if it is told highest_front_spot(). At each of the spots both agree to 1e-6 of the
+// larger of spot and strike per share of an American later leg, which is what a table of premiums
+// is off by, and to rounding for European ones. Max loss and the peaks, which lie on strikes, agree
+// likewise; between spots the curve of a later leg sags below its line by at most an eighth of
+// gamma times the gap squared, so that breakevens, probabilities and expected profit differ by what
+// that is worth: the finer the strikes the less.
+
+/// Up to where the model looks, currency per share: twice the highest of `strikes`, which are those
+/// that either expiry lists, or the last of pop_cell_edges() of the first expiry's density where
+/// that lies beyond.
+double highest_front_spot(const Density& front, std::span<const Price> strikes);
 
 /// The spots of that model, currency per share, ascending: 0, `strikes`, pop_cell_edges() of the
-/// first expiry's density, the ends of the stretch without breakevens if there is one, and twice
-/// the highest of them. Beyond the last one a position moves by its calls and shares.
+/// first expiry's density, eight steps of one ratio from the last of these to highest_front_spot(),
+/// and the ends of the stretch without breakevens if there is one, which alone may lie beyond.
+/// After the last one a position moves by its calls and shares.
 std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
                                       std::optional<std::pair<Price, Price>> no_breakevens);
+
+/// A profit of that model, in currency, that is smaller is none: rounding makes such of the exact
+/// zeros that two options have together where both are exercised. Of a stretch of them the ends are
+/// breakevens.
+inline constexpr double front_least_profit = 1e-7;
 
 /// At whose quantiles, and at the first and the last spot, the finder samples profits under that
 /// model to bound losses from below.
@@ -294,8 +314,9 @@ enum class UnusableLeg : std::uint8_t {
   spread,
   open_interest,
   size,
-  no_theta,  // the objective needs one
-  no_vol,    // it outlives the first expiry, and is repriced there
+  no_theta,           // the objective needs one
+  no_vol,             // it outlives the first expiry, and is repriced there
+  no_american_price,  // likewise; see NoAmericanPrice
 };
 std::string_view to_string(UnusableLeg why);
 

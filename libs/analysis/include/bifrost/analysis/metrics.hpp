@@ -97,6 +97,8 @@ struct MetricsRequest {
   std::span<const Density* const> densities = {};
   FeeSchedule fees = {};
   FeesPaid fees_paid = FeesPaid::on_entry;
+  /// Of several expiries: see payoff_at_front_expiry().
+  std::optional<double> highest_spot = std::nullopt;
   std::optional<double> margin = std::nullopt;          // currency, positive
   std::optional<double> cash = std::nullopt;            // currency, positive
   std::optional<double> days_to_expiry = std::nullopt;  // calendar days, to the first expiry
