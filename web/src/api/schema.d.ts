@@ -1265,7 +1265,7 @@ export interface components {
             max_profit: number | null;
             /**
              * Format: double
-             * @description positive amount; null: unlimited. Model-dependent ones are judged up to twice the highest strike or likely price
+             * @description positive amount; null: unlimited. Model-dependent ones are judged up to twice the highest strike that their expiries list
              */
             max_loss: number | null;
             breakevens: number[];
