@@ -252,7 +252,7 @@ std::vector<double> front_model_spots(const Density& front, std::span<const Pric
   auto spots = pop_cell_edges(front);
   for (const Price strike : strikes) spots.push_back(strike.value());
   // Far out, where a curve may still bend.
-  constexpr int steps = 8;
+  constexpr int steps = 24;
   const double last = std::ranges::max(spots);
   const double highest = highest_front_spot(front, strikes);
   for (int i = 1; i < steps; ++i) {
