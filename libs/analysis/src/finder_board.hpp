@@ -110,6 +110,16 @@ struct Profiles {
   }
 };
 
+/// Calls first.
+inline std::size_t right_of(const LegShape& leg) {
+  return leg.kind == LegKind::call ? 0 : 1;
+}
+
+inline const OptionAnalytics* analytics_of(const StrikeAnalytics& row, LegKind kind) {
+  const auto& option = kind == LegKind::call ? row.call : row.put;
+  return option ? &*option : nullptr;
+}
+
 /// What one leg is worth to the search on one row, or why it cannot be used.
 struct LegPlace {
   std::optional<UnusableLeg> why;
