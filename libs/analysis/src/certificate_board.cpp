@@ -207,9 +207,6 @@ void BoardCheck::add_strike(std::size_t rung, Price price) {
   }
   if (several()) {
     const auto& curve = made.curve;
-    made.legs[worst] = -*std::ranges::min_element(curve);
-    made.legs[best] = *std::ranges::max_element(curve);
-    for (std::size_t k = 0; k < samples; ++k) made.legs[sample_0 + k] = curve[sampled_[k]];
     made.legs[expected] = curve[0];
     for (std::size_t g = 0; g < spots_.size(); ++g) {
       const bool last = g + 1 == spots_.size();
@@ -368,20 +365,24 @@ Sums BoardCheck::sums_of(std::size_t from, const Strike& first, const Strike* se
     s[expected] += shares * ((discount() * density_.mean() + dividends()) * units_per_one - price);
     s[at_low] += shares * (low_ - price);
     s[at_high] += shares * (high_ - price);
-    if (several()) {
-      double lowest = infinity;
-      double highest = -infinity;
-      for (std::size_t g = 0; g < spots_.size(); ++g) {
-        const double profit = shares * (spots_[g] * units_per_one - price);
-        lowest = std::min(lowest, profit);
-        highest = std::max(highest, profit);
+  }
+  if (several()) {
+    double lowest = infinity;
+    double highest = -infinity;
+    std::vector<double> profit(spots_.size(), 0.0);
+    for (std::size_t g = 0; g < spots_.size(); ++g) {
+      profit[g] = first.curve[g] + (second != nullptr ? second->curve[g] : 0.0);
+      if (from == 0 && stock_ != 0) {
+        profit[g] += static_cast<double>(stock_) * multiplier_ *
+                     (spots_[g] * units_per_one -
+                      static_cast<double>(chain_of(0).underlying_price->units()));
       }
-      s[worst] -= lowest;
-      s[best] += highest;
-      for (std::size_t k = 0; k < samples; ++k) {
-        s[sample_0 + k] += shares * (spots_[sampled_[k]] * units_per_one - price);
-      }
+      lowest = std::min(lowest, profit[g]);
+      highest = std::max(highest, profit[g]);
     }
+    s[worst] = -lowest;
+    s[best] = highest;
+    for (std::size_t k = 0; k < samples; ++k) s[sample_0 + k] = profit[sampled_[k]];
   }
   if (several()) return s;
   if (from == 0) {

@@ -477,15 +477,6 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
     base += at.at_origin - at.cost;
     if (rung > 0) sum[gap_0 + rung - 1] += static_cast<double>(at.strike);
     if (rung + 1 < task_->rungs) sum[gap_0 + rung] -= static_cast<double>(at.strike);
-    if (profiles_) {
-      const auto curve = profiles_->of(rung, place_index(rung, at.row));
-      const auto [least, most] = std::ranges::minmax_element(curve);
-      sum[worst] += static_cast<double>(at.cost) - *least;
-      sum[best] += *most - static_cast<double>(at.cost);
-      for (std::size_t k = 0; k < samples; ++k) {
-        sum[sample_0 + k] += curve[profiles_->sampled[k]] - static_cast<double>(at.cost);
-      }
-    }
   };
   stand(*first, from);
   if (second != nullptr) stand(*second, from + 1);
@@ -497,18 +488,6 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
     sum[cost] += static_cast<double>(shares * stock_price_);
     base -= shares * stock_price_;
     sum[expected] += static_cast<double>(shares) * stock_expected_;
-    if (profiles_) {
-      const auto profit = [&](double spot) {
-        return static_cast<double>(shares) * (spot - static_cast<double>(stock_price_));
-      };
-      const auto [least, most] =
-          std::minmax({profit(profiles_->spots.front()), profit(profiles_->spots.back())});
-      sum[worst] -= least;
-      sum[best] += most;
-      for (std::size_t k = 0; k < samples; ++k) {
-        sum[sample_0 + k] += profit(profiles_->spots[profiles_->sampled[k]]);
-      }
-    }
     if (limits_.no_breakevens) {
       sum[at_low] += static_cast<double>(shares * (limits_.no_breakevens->first - stock_price_));
       sum[at_high] += static_cast<double>(shares * (limits_.no_breakevens->second - stock_price_));
@@ -547,6 +526,14 @@ void Board::append(Half& half, std::size_t from, const Place* first, const Place
   half.lines.push_back({base, {first->strike, second != nullptr ? second->strike : 0}});
   half.first.push_back(first->row);
   half.last.push_back(second != nullptr ? second->row : first->row);
+  if (profiles_) {
+    std::vector<double> curve(profiles_->spots.size(), 0.0);
+    add_profile(lower, half, half.size() - 1, curve);
+    const auto [least, most] = std::ranges::minmax_element(curve);
+    sum[worst] = -*least;
+    sum[best] = *most;
+    for (std::size_t k = 0; k < samples; ++k) sum[sample_0 + k] = curve[profiles_->sampled[k]];
+  }
   for (std::size_t c = 0; c < columns; ++c) {
     if (used_[c]) half.column[c].push_back(sum[c]);
   }

@@ -46,7 +46,7 @@ enum Column : std::uint8_t {
   at_low,  // profit at the ends of the stretch without breakevens
   at_high,
   // Of several expiries instead of losses and gains:
-  worst,     // no loss exceeds it: the legs' worst, each where it is worst for that leg
+  worst,     // no loss exceeds it: each half's worst, where it is worst for that half
   best,      // no profit exceeds it
   sample_0,  // profits at some spots, of which none exceeds minus the max loss
   // For margins:

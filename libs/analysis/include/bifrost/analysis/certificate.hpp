@@ -33,9 +33,8 @@
 // and with one expiry the max loss of the combination is the larger of the sums of loss_1 and of
 // loss_2 over both halves, the max profit that of gain_1 and gain_2. Cost, credit, expected profit,
 // theta, strikes and the profit at a given spot are sums as well. With two expiries, under the
-// model of front_model_spots(), worst is what the legs of each strike (and stock) lose where that
-// is most, best what they gain where that is most, and the samples are minus the profits at the
-// sampled spots: the samples bound the loss from below and take the place of loss_1 and loss_2
+// model of front_model_spots(), worst is what a half loses where that is most, best what it gains
+// where that is most, and the samples are minus the profits at the sampled spots: the samples bound the loss from below and take the place of loss_1 and loss_2
 // where those do, worst takes it where they bound it from above, best that of gain_1 and gain_2. So
 // for every class and every such number, or fixed weighing of them, (the largest of the lower
 // halves in it) + (the largest of the upper halves) bounds all its combinations. The bound of a
