@@ -258,15 +258,17 @@ void BoardCheck::price_american_legs() {
   const auto& front = *of_[0]->priced;
   const auto& back = *of_[1]->priced;
   const double years = back.years_to_expiry - front.years_to_expiry;
-  const double discount = back.parity.discount_factor / front.parity.discount_factor;
-  const double rate = -std::log(discount) / years;
-  const double yield = rate - std::log(back.parity.forward / front.parity.forward) / years;
+  const double growth = back.parity.forward / front.parity.forward;
   for (const auto& leg : request_.strategy.legs) {
     if (leg.expiry_rung == 0) continue;
     auto& prices = american_[leg.kind == LegKind::call ? 0 : 1];
     if (!prices.empty()) continue;
     prices.resize(back.rows.size());
     const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
+    const double discount = american_discount(
+        right, growth, back.parity.discount_factor / front.parity.discount_factor, years);
+    const double rate = -std::log(discount) / years;
+    const double yield = rate - std::log(growth) / years;
     std::vector<std::size_t> tabled;
     std::vector<double> strikes;
     std::vector<double> vols;

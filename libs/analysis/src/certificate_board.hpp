@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -157,6 +158,11 @@ class BoardCheck {
   static constexpr double smallest = 1.0 / units_per_one;  // amount of money that is one
 
   bool several() const { return of_.size() > 1; }
+  bool uses_margin() const {
+    return std::ranges::any_of(request_.objective, [](const auto& part) {
+      return part.objective == Objective::expected_profit_on_margin;
+    });
+  }
   const ExpiryChain& chain_of(int expiry) const {
     return of_[static_cast<std::size_t>(expiry)]->priced->chain;
   }

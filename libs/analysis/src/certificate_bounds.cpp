@@ -60,6 +60,12 @@ std::optional<double> BoardCheck::unfit_bound(Unfit why, const Box& box) const {
       if (slopes_[rungs_] < 0) return std::nullopt;
       ways.emplace_back();
       for (const auto& loss : most_losses()) ways.back().emplace_back(loss, -1.0);
+      if (uses_margin() && formula_.may_be_nothing()) {
+        ways.push_back({{only(paid), -1.0}});
+        for (std::size_t s = 0; s < formula_.sums.size(); ++s) {
+          ways.back().emplace_back(only(asked_0 + static_cast<int>(s)), -1.0);
+        }
+      }
       break;
     case Unfit::credit:
       if (!constraints.min_credit) return std::nullopt;

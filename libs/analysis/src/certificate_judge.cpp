@@ -105,7 +105,11 @@ Judged BoardCheck::judge(const std::array<const Strike*, 4>& at) const {
                                          .shares = static_cast<double>(stock_) * multiplier_,
                                          .dividends_per_share = stock_ == 0 ? 0.0 : dividends()});
   if (outcome.gain && *outcome.gain < smallest) return {Unfit::no_profit, 0, 0};
-  if (outcome.loss && *outcome.loss < smallest) return {Unfit::no_risk, 0, 0};
+  const double margin =
+      uses_margin() ? margin_of(at, legs, fees).value_or(Money{}).value() : infinity;
+  if ((outcome.loss && *outcome.loss < smallest) || margin < smallest) {
+    return {Unfit::no_risk, 0, 0};
+  }
   if (constraints.min_credit && received < *constraints.min_credit) return {Unfit::credit, 0, 0};
   if (constraints.max_loss && (!outcome.loss || *outcome.loss > *constraints.max_loss)) {
     return {Unfit::max_loss, 0, 0};
@@ -129,7 +133,7 @@ Judged BoardCheck::judge(const std::array<const Strike*, 4>& at) const {
         value = outcome.expected / loss;
         break;
       case Objective::expected_profit_on_margin:
-        value = outcome.expected / margin_of(at, legs, fees).value_or(Money{}).value();
+        value = outcome.expected / margin;
         break;
       case Objective::credit:
         value = received.value();
@@ -223,8 +227,12 @@ std::optional<Money> BoardCheck::margin_of(const std::array<const Strike*, 4>& a
   for (const auto* expiry : of_) {
     if (is_adjusted_class(expiry->priced->chain.trading_class)) return std::nullopt;
   }
-  const auto& price = chain_of(0).underlying_price;
+  auto price = chain_of(0).underlying_price;
+  if (price && *price <= Price{}) price.reset();
   if (!price && formula_.uses_underlying_price) return std::nullopt;
+  // What is asked of the rest does not depend on it.
+  if (!price) price = Price::from_double(of_[0]->priced->parity.forward);
+  if (!price) return std::nullopt;
   std::vector<BookLeg> book;
   std::vector<std::optional<Price>> marks;
   Money debit = fees;
@@ -242,12 +250,10 @@ std::optional<Money> BoardCheck::margin_of(const std::array<const Strike*, 4>& a
   }
   auto rules = margin_rules("reg_t", regulation_t().valid_from);
   if (request_.strategy.cash_secured) rules = margin_rules("cash", regulation_t().valid_from);
-  const auto asked = rule_requirement(book, marks,
-                                      {.price = price.value_or(chain_of(0).rows.front().strike),
-                                       .kind = request_.underlying_kind,
-                                       .european_cash_settled = true},
-                                      *rules);
-  if (!asked) core::panic("no margin for a listed combination: " + asked.error().message);
+  const auto asked = rule_requirement(
+      book, marks,
+      {.price = *price, .kind = request_.underlying_kind, .european_cash_settled = true}, *rules);
+  if (!asked) return std::nullopt;
   return asked->initial_required + std::max(debit, Money{});
 }
 

@@ -282,7 +282,8 @@ core::Result<void> Board::prepare_margin() {
   }
   const bool later_covers = at_.size() < 2 || chain(0).expiry < chain(1).expiry;
   auto formula = analysis::margin_formula(task_->request.strategy, later_covers);
-  if (formula.uses_underlying_price && !chain().underlying_price) {
+  const auto& price = chain().underlying_price;
+  if (formula.uses_underlying_price && !(price && *price > Price{})) {
     return unknown("margins need the underlying's price, and the chain has none");
   }
   margin_ = std::move(formula);
@@ -694,7 +695,7 @@ std::optional<Unfit> Board::unfit(const Features& of, const Half& lower, int i, 
   }
   // Less than the least unit of money is none.
   if (of.gain < 1.0) return Unfit::no_profit;
-  if (of.loss < 1.0) return Unfit::no_risk;
+  if (of.loss < 1.0 || (task_->uses_margin && of.margin < 1.0)) return Unfit::no_risk;
   if (limits_.credit && of.credit < static_cast<double>(*limits_.credit)) return Unfit::credit;
   if (limits_.loss && of.loss > static_cast<double>(*limits_.loss)) return Unfit::max_loss;
   return std::nullopt;

@@ -107,6 +107,13 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
   if (!task.unlimited_loss()) {
     constrain(Unfit::no_risk, all_moved(most_losses, 1.0, -0.5));
   }
+  if (task.uses_margin && board.margin_formula()->may_be_nothing()) {
+    std::vector<Form> asked{plain(paid)};
+    for (std::size_t s = 0; s < board.margin_formula()->sums.size(); ++s) {
+      asked.push_back(plain(static_cast<Column>(asked_0 + s)));
+    }
+    constrain(Unfit::no_risk, all_moved(asked, 1.0, -0.5));
+  }
   const auto& limits = board.limits();
   if (limits.credit) {
     constrain(Unfit::credit, {at_least(credit, static_cast<double>(*limits.credit))});
@@ -410,7 +417,7 @@ std::optional<Conditions::Failure> Conditions::failure(std::size_t lower_node,
     return most_of(group.forms, lower_node, upper_node);
   };
   for (const auto& group : objective_) {
-    // Where nothing can be lost there is no ratio, and a constraint below fails.
+    // Where nothing can be lost or is asked there is no ratio, and a constraint below fails.
     if (best_of(group) < 0.0 &&
         (per_unit_ || largest_of(denominators_, lower_node, upper_node) > 0.0)) {
       return Failure{std::nullopt, most_score(lower_node, upper_node, 1.0)};
@@ -464,8 +471,8 @@ double Conditions::most_score(std::size_t lower_node, std::size_t upper_node,
     if (part.denominators.empty()) {
       total += numerator;
     } else if (numerator > 0.0) {
-      // The largest of the denominators is at least the least value of each; a loss that counts is
-      // at least one unit.
+      // The largest of the denominators is at least the least value of each; a loss or a margin
+      // that counts is at least one unit.
       double least = 1.0;
       for (const auto& clause : part.least) {
         double of_clause = infinity;

@@ -20,7 +20,8 @@ class Conditions {
 
   enum class Edge : std::uint8_t {
     generous,  // who does not pass has no score as high
-    strict,    // who passes has a higher score, and with one expiry fits but for breakevens and pop
+    strict,  // who passes has a higher score, if the board does not judge singly, and fits but for
+             // breakevens and pop
   };
   /// From now on scores below `threshold` fail; nothing: all scores pass.
   void set_threshold(std::optional<double> threshold, Edge edge = Edge::generous);

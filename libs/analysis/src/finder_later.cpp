@@ -30,6 +30,7 @@ LaterOptions::LaterOptions(const PricedChain& front, const PricedChain& back, Ri
                                                  : std::nullopt);
   }
   if (style_ == ExerciseStyle::european) return;
+  discount_ = american_discount(right, growth_, discount_, years_);
   const double rate = -std::log(discount_) / years_;
   const double yield = rate - std::log(growth_) / years_;
   auto table = AmericanSurface::build(right,

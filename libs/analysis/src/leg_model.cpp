@@ -189,11 +189,27 @@ std::vector<LegMarket> markets_after(std::span<const BookLeg> book,
   for (auto& market : later) market.years_to_expiry -= elapsed;
   if (front == nullptr || elapsed == 0.0) return later;
   const double share = elapsed / front->years_to_expiry;
-  for (auto& market : later) {
+  for (std::size_t i = 0; i < later.size(); ++i) {
+    auto& market = later[i];
     market.forward *= std::pow(spot_now / front->forward, share);
     market.discount_factor *= std::pow(front->discount_factor, -share);
+    if (market.style == ExerciseStyle::american && book[i].leg.kind != LegKind::stock) {
+      market.discount_factor = american_discount(
+          book[i].leg.kind == LegKind::call ? Right::call : Right::put, market.forward / spot_now,
+          market.discount_factor, market.years_to_expiry);
+    }
   }
   return later;
+}
+
+double american_discount(Right right, double growth, double discount_factor, double years) {
+  if (!(years > same_moment)) return discount_factor;
+  const double rate = -std::log(discount_factor) / years;
+  // At expiry whether there is a price is told for nothing.
+  const SpotInputs at_expiry{1.0, 1.0, 0.0, rate, rate - std::log(growth) / years, 0.2};
+  const auto price = american_price(right, at_expiry);
+  const bool two_boundaries = !price && price.error() == NoAmericanPrice::two_boundaries;
+  return two_boundaries ? std::min(1.0, 1.0 / growth) : discount_factor;
 }
 
 core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,

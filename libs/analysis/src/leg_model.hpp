@@ -72,10 +72,17 @@ class LegModel {
 
 /// A book's markets as they stand `days_forward` later, spot being the same. Until the first expiry
 /// the underlying grows as that expiry's forward says, so that later forwards keep their ratio to
-/// it; likewise discounts. Fewer than no years: that leg has expired meanwhile.
+/// it; likewise discounts, those of American legs by american_discount(). Fewer than no years: that
+/// leg has expired meanwhile.
 std::vector<LegMarket> markets_after(std::span<const BookLeg> book,
                                      std::span<const LegMarket> markets, double spot_now,
                                      double days_forward);
+
+/// The discount factor that prices American options over `years` in which the forward grows by
+/// `growth`: the one given, unless rate and yield then leave exercise between two boundaries. What
+/// two American chains say of the rate between them is a difference of two guesses (see
+/// estimate_forward()); where that happens the guess is made anew of `growth` itself.
+double american_discount(Right right, double growth, double discount_factor, double years);
 
 /// Refuses what value_book() says that it refuses.
 core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,

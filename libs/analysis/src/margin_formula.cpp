@@ -115,6 +115,9 @@ class Builder {
       });
       formula_.uses_underlying_price =
           formula_.uses_underlying_price || by_price || sum.stock_lots != 0;
+      formula_.asks_cash =
+          formula_.asks_cash ||
+          std::ranges::any_of(sum.terms, [](const auto& term) { return term.what == What::cash; });
     }
     return std::move(formula_);
   }

@@ -43,6 +43,7 @@ struct MarginFormula {
   /// expiry beyond the premium, and there are no sums.
   bool worst_loss = false;
   bool uses_underlying_price = false;
+  bool asks_cash = false;
   std::vector<Sum> sums;
   std::vector<Way> ways;  // the cheapest counts
 
@@ -55,12 +56,16 @@ struct MarginFormula {
   /// `values` of the sums, none negative. Not for worst_loss.
   double required(std::span<const double> values) const;
   bool is_exact() const;  // the bounds are equal
+  /// Spreads covered at no width ask nothing. Then there is one way, the largest of all sums.
+  bool may_be_nothing() const { return !worst_loss && !uses_underlying_price && !asks_cash; }
 
   static constexpr std::size_t most_sums = 5;
 };
 
-/// Of a strategy of the catalogue. `later_covers`: whether an option of the later expiry covers one
-/// of the earlier; two classes of one day do not. Shares are those that the options deliver.
+/// Of a strategy of the catalogue, while no mark lies so far below what exercise would pay that the
+/// engine would rather not let shares cover it. `later_covers`: whether an option of the later
+/// expiry covers one of the earlier; two classes of one day do not. Shares are those that the
+/// options deliver.
 MarginFormula margin_formula(const StrategyShape& shape, bool later_covers = true);
 
 /// Per share, in units.

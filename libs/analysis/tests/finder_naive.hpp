@@ -310,7 +310,11 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
   const double loss = -*std::ranges::min_element(profit);
   const double gain = *std::ranges::max_element(profit);
   if (gain < 1e-4) return against(Unfit::no_profit);
-  if (loss < 1e-4) return against(Unfit::no_risk);
+  const bool by_margin = std::ranges::any_of(request.objective, [](const auto& part) {
+    return part.objective == Objective::expected_profit_on_margin;
+  });
+  if (loss < 1e-4 || (by_margin && margin(request, priced, strikes) < 1e-4))
+    return against(Unfit::no_risk);
   if (limits.min_credit && credit < limits.min_credit->value() - 1e-9)
     return against(Unfit::credit);
   if (limits.max_loss && loss > *limits.max_loss) return against(Unfit::max_loss);

@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "bifrost/analysis/certificate.hpp"
 #include "bifrost/analysis/chain_pricing.hpp"
 #include "bifrost/analysis/metrics.hpp"
 #include "finder_naive.hpp"
@@ -545,35 +546,66 @@ TEST(Finder, LooksAsFarUpAsTheBookModel) {
 }
 
 // A negative rate above the yield: a put is exercised inside a band, for which there is no price.
-TEST(Finder, HasNoUseForLaterLegsWithoutAnAmericanPrice) {
+// What two American chains say of the rate between them is a difference of guesses. Here it would
+// leave puts between two exercise boundaries, so the growth of the forward is read instead: as a
+// rate of its own, without a yield.
+TEST(Finder, ReadsTheGrowthOfForwardsWhereTheirRatesLeaveNoBoundary) {
   std::mt19937 random(40);
   auto markets = naive::american_term_structure(random, 2, 90, 110, 1.0);
   auto& parity = markets[1].priced.parity;
-  parity.discount_factor = markets[0].priced.parity.discount_factor * 1.002;
-  parity.forward = markets[0].priced.parity.forward * 1.01;
+  const auto& front = markets[0].priced.parity;
+  parity.forward = front.forward * 1.01;
   const std::vector expiries{markets[0].expiry(), markets[1].expiry()};
-  const auto puts = find_best(ask(strategies::long_put_calendar), expiries);
-  ASSERT_TRUE(puts);
-  EXPECT_EQ(puts->combinations, 0);
-  const auto calls = find_best(ask(strategies::long_call_calendar), expiries);
-  ASSERT_TRUE(calls);
-  EXPECT_GT(calls->combinations, 5);
-  const auto& rows = markets[1].priced.chain.rows;
-  int asked = 0;
-  for (const auto& row : markets[0].priced.chain.rows) {
-    const auto back = std::ranges::find(rows, row.strike, &StrikeRow::strike);
-    if (back == rows.end() || !row.put || !back->put) continue;
-    const auto answer =
-        why_not(ask(strategies::long_put_calendar), expiries, {{0, 1}, {row.strike}});
-    ASSERT_TRUE(answer);
-    ASSERT_TRUE(answer->unusable);
-    if (answer->unusable->why == UnusableLeg::no_price) continue;  // no quote at this fill
-    if (answer->unusable->why == UnusableLeg::no_vol) continue;
-    EXPECT_EQ(answer->unusable->why, UnusableLeg::no_american_price);
-    EXPECT_EQ(answer->unusable->leg, 1u);
-    ++asked;
+  const auto search = [&](double discount) {
+    parity.discount_factor = front.discount_factor * discount;
+    auto request = ask(strategies::long_put_calendar, Objective::return_on_risk, 50);
+    request.certificate = true;
+    auto found = find_best(request, expiries);
+    EXPECT_TRUE(found && verify_certificate(request, expiries, *found));
+    return found;
+  };
+  const auto untenable = search(1.002);
+  const auto of_growth = search(1.0 / 1.01);
+  ASSERT_GT(of_growth->candidates.size(), 5u);
+  ASSERT_EQ(untenable->candidates.size(), of_growth->candidates.size());
+  for (std::size_t i = 0; i < of_growth->candidates.size(); ++i) {
+    EXPECT_EQ(untenable->candidates[i].legs[0].leg, of_growth->candidates[i].legs[0].leg);
+    EXPECT_NEAR(untenable->candidates[i].score, of_growth->candidates[i].score, 1e-9);
   }
-  EXPECT_GT(asked, 10);
+}
+
+// A European put calendar for nothing: no width, no debit. It loses the interest on its strike all
+// the same, so that it has a loss to divide by, and no margin.
+TEST(Finder, PassesOverWhatHasNoMarginToDivideBy) {
+  std::mt19937 random(44);
+  auto markets = term_structure(random, 2, 90, 110, 1.0);
+  for (auto& market : markets) {
+    for (auto& row : market.priced.chain.rows) {
+      if (!row.put || row.strike > at(96)) continue;
+      row.put->bid = at(0.05);
+      row.put->ask = at(0.10);
+    }
+  }
+  const std::vector expiries{markets[0].expiry(), markets[1].expiry()};
+  auto request = ask(strategies::long_put_calendar, Objective::expected_profit_on_margin, 5);
+  request.fill = Fill::mid;
+  request.certificate = true;
+  const auto found = find_best(request, expiries);
+  ASSERT_TRUE(found);
+  ASSERT_FALSE(found->candidates.empty());
+  for (const auto& candidate : found->candidates) {
+    EXPECT_TRUE(std::isfinite(candidate.score));
+    EXPECT_GT(candidate.margin.value(), Money{});
+  }
+  EXPECT_TRUE(verify_certificate(request, expiries, *found));
+  request.exhaustive = true;
+  const auto scanned = find_best(request, expiries);
+  ASSERT_TRUE(scanned);
+  ASSERT_EQ(scanned->candidates.size(), found->candidates.size());
+  for (std::size_t i = 0; i < found->candidates.size(); ++i) {
+    EXPECT_EQ(scanned->candidates[i].score, found->candidates[i].score);
+  }
+  EXPECT_GT(scanned->census->of(Unfit::no_risk), 0);
 }
 
 // 3.1 million condors: the scan stands in for the naive search, with which it agrees above.

@@ -342,9 +342,7 @@ Result<void> check(const FindQuery& query, std::string_view underlying) {
                                                    "`bifrost find --list` have all names",
                                                    query.strategy));
   }
-  const bool stock = std::ranges::any_of(
-      shape->legs, [](const auto& leg) { return leg.kind == analysis::LegKind::stock; });
-  if (stock) BF_CHECK(refuse_shares_of_index(underlying));
+  if (analysis::has_stock(*shape)) BF_CHECK(refuse_shares_of_index(underlying));
   if (query.later_expiry && analysis::expiry_count(*shape) == 1) {
     return core::fail(Errc::invalid_input, fmt::format("{} has no later expiry", query.strategy));
   }
@@ -377,6 +375,10 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   reply.fee_per_contract = query.fee_per_contract.value_or(0.0);
   reply.short_strikes = query.short_strikes.value_or(ShortStrikes::out_of_the_money);
 
+  BF_TRY(const auto objectives, parse_objectives(reply.objective));
+  const bool by_margin = std::ranges::any_of(objectives, [](const auto& part) {
+    return part.objective == analysis::Objective::expected_profit_on_margin;
+  });
   bool listed_at_all = false;
   const auto kind = query.density.value_or(DensityKind::market_implied);
   std::vector<Searched> markets;
@@ -389,6 +391,11 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
     if (!market.market) {
       reply.left_out.push_back(
           {market.listed.expiry, market.listed.trading_class, market.market.error()});
+      continue;
+    }
+    if (by_margin && analysis::is_adjusted_class(market.listed.trading_class)) {
+      reply.left_out.push_back({market.listed.expiry, market.listed.trading_class,
+                                "options with adjusted deliverables have no margin here"});
       continue;
     }
     const int days = days_between(snapshot.as_of, market.listed.expiry);

@@ -13,10 +13,11 @@
 #include "bifrost/analysis/finder.hpp"
 
 // A second opinion on find_best(): checks every claim of its certificate against the chains, in
-// code that shares nothing with the search but quotes, pricing, payoff engine and density. American
-// legs that outlive the first expiry are priced twice, by a table of premiums as in the search and
-// by an exercise boundary for each leg: at every spot both must agree to 1e-6 of the larger of spot
-// and strike, and all claims are then checked against the table.
+// code that shares nothing with the search but quotes, pricing, payoff engine, density and, in
+// bounds on margins, the MarginFormula (what is judged singly is margined as a whole book).
+// American legs that outlive the first expiry are priced twice, by a table of premiums as in the
+// search and by an exercise boundary for each leg: at every spot both must agree to 1e-6 of the
+// larger of spot and strike, and all claims are then checked against the table.
 //
 // What the claims rest on. The lower half of a combination is its first rung (strategies of one or
 // two strikes) or its first two; stock belongs to it. The upper half is the rest. For a half,
@@ -34,11 +35,12 @@
 // loss_2 over both halves, the max profit that of gain_1 and gain_2. Cost, credit, expected profit,
 // theta, strikes and the profit at a given spot are sums as well. With two expiries, under the
 // model of front_model_spots(), worst is what a half loses where that is most, best what it gains
-// where that is most, and the samples are minus the profits at the sampled spots: the samples bound the loss from below and take the place of loss_1 and loss_2
-// where those do, worst takes it where they bound it from above, best that of gain_1 and gain_2. So
-// for every class and every such number, or fixed weighing of them, (the largest of the lower
-// halves in it) + (the largest of the upper halves) bounds all its combinations. The bound of a
-// class is made of such sums, called M[...]:
+// where that is most, and the samples are minus the profits at the sampled spots: the samples bound
+// the loss from below and take the place of loss_1 and loss_2 where those do, worst takes it where
+// they bound it from above, best that of gain_1 and gain_2. So for every class and every such
+// number, or fixed weighing of them, (the largest of the lower halves in it) + (the largest of the
+// upper halves) bounds all its combinations. The bound of a class is made of such sums, called
+// M[...]:
 //   bounded, one objective of weight 1 and not pop, threshold T: with numerators N and denominators
 //   D
 //          (1, or loss_1 and loss_2, or those of the margin), excess is, for T >= 0, the largest

@@ -210,7 +210,7 @@ enum class Unfit : std::uint8_t {
   wings,      // strikes break the strategy's rule on wings
   width,      // a gap is too narrow or too wide
   no_profit,  // the best outcome is no gain: a condor for no credit
-  no_risk,    // the worst outcome is no loss: a quote is wrong
+  no_risk,    // the worst outcome is no loss: a quote is wrong; or no margin to divide by
   credit,
   max_loss,
   breakevens,

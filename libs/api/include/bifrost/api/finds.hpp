@@ -240,7 +240,7 @@ BF_DESCRIBE(
     (max_profit, .doc = "null: unlimited"),
     (max_loss,
      .doc = "positive amount; null: unlimited. Model-dependent ones are judged up to twice the "
-            "highest strike that their expiries list"),
+            "highest strike that their expiries list, or the highest likely price beyond"),
     (breakevens), (delta), (gamma), (theta), (vega),
     (pop, .doc = "probability of profit at the first expiry, under its density"),
     (expected_profit,
