@@ -77,6 +77,10 @@ std::int64_t rows_of(const store::BackupContents& contents) {
                          [](std::int64_t sum, const auto& day) { return sum + day.rows; });
 }
 
+double megabytes(const store::Backup& backup) {
+  return static_cast<double>(backup.bytes) / 1e6;
+}
+
 class Stopwatch {
  public:
   double seconds() const {
@@ -139,40 +143,47 @@ Result<void> report(const store::Verification& verified, bool json) {
 
 Result<void> back_up_database(const std::string& env_file, const fs::path& target, bool json,
                               const core::StopSignal& stop) {
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   const Stopwatch watch;
   Progress step{"back up"};
   BF_TRY(const auto backup,
          store::back_up(*place.database, target, shown_by(step, stop), core::after(patience)));
-  step.done(fmt::format("{} rows in {} ({:.1f} MB), as of {}", rows_of(backup.contents),
-                        backup.file.string(), static_cast<double>(backup.bytes) / 1e6,
-                        core::to_iso(backup.contents.taken_at)));
-  if (json) print_json(backup, watch.seconds(), std::nullopt);
+  step.done();
+  if (json) {
+    print_json(backup, watch.seconds(), std::nullopt);
+  } else {
+    fmt::print("{}: {} rows, {:.1f} MB, as of {}\n", backup.file.string(), rows_of(backup.contents),
+               megabytes(backup), core::to_iso(backup.contents.taken_at));
+  }
   return {};
 }
 
 Result<void> restore_database(const std::string& env_file, const fs::path& file, bool replace,
                               bool json, const core::StopSignal& stop) {
-  BF_TRY(auto server, open_server(env_file));
+  BF_TRY(auto server, open_server(env_file, WhereAbsent::make));
   const Stopwatch watch;
   Progress step{"restore"};
   BF_TRY(const auto restored,
          store::restore(server.url, file, replace, shown_by(step, stop), core::after(patience)));
-  step.done(fmt::format("{} rows, equal to the backup of {}", rows_of(restored.backup.contents),
-                        core::to_iso(restored.backup.contents.taken_at)));
-  if (restored.kept_as) {
-    fmt::print(stderr, "the history that was there is now the database {}\n", *restored.kept_as);
+  step.done();
+  if (json) {
+    print_json(restored.backup, watch.seconds(), restored.kept_as);
+  } else {
+    fmt::print("{} rows, equal to the backup of {}\n", rows_of(restored.backup.contents),
+               core::to_iso(restored.backup.contents.taken_at));
+    if (restored.kept_as) {
+      fmt::print("the history that was there is now the database {}\n", *restored.kept_as);
+    }
   }
   BF_TRY(auto database, store::Database::open(server.url, core::after(30s)));
   if (const auto schema = database.check_schema(core::after(30s)); !schema) {
     fmt::print(stderr, "{}\n", schema.error().message);
   }
-  if (json) print_json(restored.backup, watch.seconds(), restored.kept_as);
   return {};
 }
 
 Result<void> verify_database(const std::string& env_file, bool json, const core::StopSignal& stop) {
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   Progress step{"verify"};
   BF_TRY(const auto verified,
          store::verify(*place.database, shown_by(step, stop), core::after(patience)));
@@ -186,9 +197,14 @@ Result<void> verify_backup(const fs::path& file, bool deep, bool json,
   Progress step{"verify the backup"};
   BF_TRY(const auto backup, store::read_backup(file));
   if (!deep) {
-    step.done(fmt::format("whole: {} rows, as of {}", rows_of(backup.contents),
-                          core::to_iso(backup.contents.taken_at)));
-    if (json) print_json(backup, watch.seconds(), std::nullopt);
+    step.done();
+    if (json) {
+      print_json(backup, watch.seconds(), std::nullopt);
+    } else {
+      fmt::print("{} is whole: {} rows, {:.1f} MB, as of {}\n", file.string(),
+                 rows_of(backup.contents), megabytes(backup),
+                 core::to_iso(backup.contents.taken_at));
+    }
     return {};
   }
   struct Folder {

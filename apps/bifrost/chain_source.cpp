@@ -11,8 +11,6 @@
 #include <set>
 
 #include "bifrost/core/chain_file.hpp"
-#include "bifrost/core/config.hpp"
-#include "bifrost/core/data_folder.hpp"
 #include "bifrost/store/history.hpp"
 #include "history_commands.hpp"
 #include "progress.hpp"
@@ -104,18 +102,6 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
   return *std::move(found);
 }
 
-constexpr std::string_view ways_to_history =
-    "hint: `bifrost import FILE` puts option files into the history, DATABASE_URL names the "
-    "database of a collector, --chain FILE takes an option file as it is";
-
-/// Whether the database that open_workplace would use is there already.
-Result<bool> has_history(const std::string& env_file) {
-  BF_TRY(const auto config, core::Config::load(env_file, env_file != ".env"));
-  if (!config.database_url.empty()) return true;
-  std::error_code unreadable;
-  return std::filesystem::exists(core::data_folder() / "db" / "data", unreadable) || unreadable;
-}
-
 }  // namespace
 
 void add_style_option(CLI::App& verb, std::optional<api::ExerciseStyle>& style) {
@@ -159,13 +145,7 @@ Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainS
     BF_TRY(until, parse_moment(source.at, true));
   }
   if (!source.file.empty()) return read_file(source, until, stop);
-  BF_TRY(const bool history_here, has_history(env_file));
-  if (!history_here) {
-    return core::fail(Errc::not_found,
-                      fmt::format("there is no history on this machine ({}); {}",
-                                  (core::data_folder() / "db").string(), ways_to_history));
-  }
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   BF_CHECK(place.database->check_schema(core::after(30s)));
   store::History history{*place.database};
   auto found = history.chain(source.symbol, {until, std::nullopt, std::nullopt}, core::after(30s));

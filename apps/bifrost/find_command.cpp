@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <type_traits>
 
 #include "bifrost/net/json.hpp"
 #include "progress.hpp"
@@ -106,12 +107,18 @@ constexpr OptionName names[]{
     {"limit", "--top"},
     {"why_not", "--why-not", "strikes, ascending, such as 4790,4840"}};
 
+/// The message goes on from what was typed.
 template <class T>
-std::optional<T> to_number(std::string_view text) {
+Result<T> to_number(std::string_view text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  const bool whole = end == text.data() + text.size();
+  if (whole && error == std::errc{}) return value;
+  if (whole && error == std::errc::result_out_of_range) {
+    return core::fail(Errc::invalid_input, "is out of range");
+  }
+  return core::fail(Errc::invalid_input,
+                    std::is_integral_v<T> ? "is not a whole number" : "is not a number");
 }
 
 template <class T, class Places>
@@ -124,7 +131,8 @@ Result<void> set_bound(FindQuery& query, const std::string& text, const Places& 
   }
   const auto number = to_number<T>(value);
   if (!number) {
-    return core::fail(Errc::invalid_input, fmt::format("'{}': '{}' is not a number", text, value));
+    return core::fail(Errc::invalid_input,
+                      fmt::format("'{}': '{}' {}", text, value, number.error().message));
   }
   if (query.*place) {
     return core::fail(Errc::invalid_input,
@@ -231,12 +239,27 @@ bool same_candidates(const api::Found& a, const api::Found& b) {
   });
 }
 
+/// Refuses conditions that no value can meet together.
+template <class Places>
+void check_windows(const FindQuery& query, const Places& conditions) {
+  for (const auto& [name, places] : conditions) {
+    if (places.low == nullptr || places.high == nullptr) continue;
+    const auto& low = query.*places.low;
+    const auto& high = query.*places.high;
+    if (low && high && *low > *high) {
+      refuse("--where", fmt::format("no value is both {0}>={1} and {0}<={2}", name, *low, *high));
+    }
+  }
+}
+
 /// Refuses what is wrong whatever the chain, before it is read.
 void check_query(const FindOptions& options) {
   auto query = options.query;
   const auto& symbol = options.source.symbol;
   query.symbol = symbol.empty() ? any_symbol : symbol;
   check_limits(net::check(query), names);
+  check_windows(query, numbers);
+  check_windows(query, integers);
   const auto strategies = api::catalogue().strategies;
   const auto strategy = std::ranges::find(strategies, query.strategy, &api::CatalogueEntry::name);
   if (strategy == strategies.end()) {

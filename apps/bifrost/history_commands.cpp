@@ -56,7 +56,7 @@ BF_DESCRIBE(Exported, "What an export holds.", (file), (rows), (cycles), (cycles
 
 Result<void> import_files(const std::string& env_file, const ImportOptions& options,
                           const core::StopSignal& stop) {
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::make));
   // An empty database becomes a history; one of another revision is for `bifrost migrate` to
   // change, knowingly.
   BF_TRY(const auto status, place.database->status(core::SystemClock{}.now(), core::after(30s)));
@@ -130,7 +130,7 @@ Result<core::Instant> parse_moment(const std::string& text, bool end) {
 
 Result<void> export_history(const std::string& env_file, const ExportOptions& options,
                             const core::StopSignal& stop) {
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   BF_CHECK(place.database->check_schema(core::after(30s)));
   Progress step{fmt::format("export {}", options.request.underlying)};
   const auto progress = [&](const store::ExportProgress& so_far) {
@@ -148,8 +148,9 @@ Result<void> export_history(const std::string& env_file, const ExportOptions& op
   if (options.file.empty() && std::fflush(stdout) != 0) {
     return core::fail(core::Errc::unavailable, "standard output takes no more");
   }
-  step.done(
-      fmt::format("{} rows of {} snapshots, {} bytes", report.rows, report.cycles, report.bytes));
+  const auto held =
+      fmt::format("{} rows of {} snapshots, {} bytes", report.rows, report.cycles, report.bytes);
+  step.done(options.file.empty() ? held : std::string{});
   if (report.cycles_short > 0) {
     fmt::print(stderr,
                "{} snapshots have fewer rows than the ledger promises (retention, or: "
@@ -165,6 +166,8 @@ Result<void> export_history(const std::string& env_file, const ExportOptions& op
                                              report.cycles_partial, report.cycles_missed,
                                              report.cycles_short, report.bytes, report.first,
                                              report.last}));
+  } else if (!options.file.empty()) {
+    fmt::print("{}: {}\n", options.file.string(), held);
   }
   return {};
 }

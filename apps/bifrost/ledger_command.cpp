@@ -93,7 +93,7 @@ Result<void> show_ledger(const std::string& env_file, const LedgerOptions& optio
   BF_TRY(const auto to, parse_moment(options.to, "--to", std::chrono::days{1}));
   if (!options.symbol.empty() && !core::is_symbol(options.symbol))
     return core::fail(Errc::invalid_input, "--symbol: not a symbol");
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   BF_CHECK(place.database->check_schema(core::after(30s)));
   store::History history{*place.database};
   std::vector<std::string> symbols{options.symbol};

@@ -104,13 +104,16 @@ int report(const core::Result<void>& result) {
 /// Wrong usage in one line, and where the right one is told: the whole help would hide it.
 std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   std::string verb = "bifrost";
+  const auto* innermost = app;
   for (auto parsed = app->get_subcommands(); !parsed.empty();
-       parsed = parsed.front()->get_subcommands()) {
-    verb += ' ' + parsed.front()->get_name();
+       parsed = innermost->get_subcommands()) {
+    innermost = parsed.front();
+    verb += ' ' + innermost->get_name();
   }
   // CLI11 misses the verb where there is one that it does not know.
   const auto unknown = app->remaining(true);
-  const bool of_verb = error.get_name() == "RequiredError" && !unknown.empty();
+  const bool takes_verb = !innermost->get_subcommands({}).empty();
+  const bool of_verb = takes_verb && error.get_name() == "RequiredError" && !unknown.empty();
   return fmt::format("{}: {}\n  hint: {} --help\n", verb,
                      of_verb ? fmt::format("there is no '{}' here", unknown.front()) : error.what(),
                      verb);

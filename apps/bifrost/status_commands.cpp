@@ -175,7 +175,7 @@ void print_status(const store::DatabaseStatus& status, const store::MaintenanceS
 }  // namespace
 
 Result<void> show_database_status(const std::string& env_file, bool json) {
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   BF_TRY(const auto status, place.database->status(core::SystemClock{}.now(), core::after(30s)));
   store::MaintenanceStatus upkeep;
   if (status.schema_revision == status.program_revision) {
@@ -221,7 +221,7 @@ Result<void> show_database_status(const std::string& env_file, bool json) {
 
 Result<void> maintain_database(const std::string& env_file, bool json, bool everything,
                                const core::StopSignal& stop) {
-  BF_TRY(auto place, open_workplace(env_file));
+  BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   store::MaintenanceOptions options;
   options.retention_days = place.config.retention_days;
   options.everything = everything;

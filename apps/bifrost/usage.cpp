@@ -13,6 +13,19 @@ bool in_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// Behind the quote that opens at `at`; an apostrophe inside a word closes none.
+std::size_t end_of_quote(std::string_view message, std::size_t at) {
+  for (auto close = message.find('\'', at + 1); close != message.npos;
+       close = message.find('\'', close + 1)) {
+    if (close + 1 == message.size() || !is_letter(message[close + 1])) return close + 1;
+  }
+  return message.size();
+}
+
 const OptionName* find(std::span<const OptionName> names, std::string_view field) {
   const auto found = std::ranges::find(names, field, &OptionName::field);
   return found == names.end() ? nullptr : &*found;
@@ -28,6 +41,12 @@ void refuse(std::string_view option, std::string_view why) {
 std::string in_options(std::string_view message, std::span<const OptionName> names) {
   std::string out;
   for (std::size_t at = 0; at < message.size();) {
+    if (message[at] == '\'' && (at == 0 || !is_letter(message[at - 1]))) {
+      const auto quoted = end_of_quote(message, at) - at;
+      out += message.substr(at, quoted);
+      at += quoted;
+      continue;
+    }
     std::size_t end = at;
     while (end < message.size() && in_name(message[end])) ++end;
     if (end == at) {
@@ -35,7 +54,8 @@ std::string in_options(std::string_view message, std::span<const OptionName> nam
       continue;
     }
     const auto word = message.substr(at, end - at);
-    const auto* name = word.find('_') == word.npos ? nullptr : find(names, word);
+    const bool told = word.find('_') != word.npos || (at == 0 && message.substr(end, 1) == ":");
+    const auto* name = told ? find(names, word) : nullptr;
     out += name != nullptr ? name->option : word;
     at = end;
   }

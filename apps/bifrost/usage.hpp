@@ -25,7 +25,8 @@ inline constexpr const char* any_symbol = "ANY";
 /// Ends the verb with the code for wrong usage. Throws what CLI11 throws of a wrong option.
 [[noreturn]] void refuse(std::string_view option, std::string_view why);
 
-/// "give its entry_price" as "give its @PRICE": names of fields that are more than one word.
+/// "give its entry_price" as "give its @PRICE": names of fields that are more than one word, or
+/// that begin the message before a colon. What stands in single quotes was typed, and stays.
 std::string in_options(std::string_view message, std::span<const OptionName> names);
 
 /// Refuses what the API's own description of a request refuses, naming the option of the field, or

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `bifrost price`, `fit`, `analyze` and `find` by hand: text in, text out, no server.
+// `bifrost price`, `fit`, `analyze` and `find` by hand: text in, text out; what all verbs tell.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -405,6 +405,14 @@ TEST(Verbs, RefuseWhatTheApiRefusesAndNameTheOption) {
       {more(find, {"--where", "max_loss<=0"}), "max_loss<="},
       {more(find, {"--where", "short_delta<=inf"}), "short_delta<="},
       {more(find, {"--where", "credit>=1e300"}), "credit>="},
+      {more(find, {"--where", "max_loss<=1e400"}), "out of range"},
+      {more(find, {"--where", "open_interest>=3000000000"}), "out of range"},
+      {more(find, {"--where", "open_interest>=1.5"}), "not a whole number"},
+      {more(find, {"--where", "width<=5x"}), "not a number"},
+      {more(find, {"--where", "days>=50", "--where", "days<=5"}), "days>=50 and days<=5"},
+      {more(find, {"--where", "width<=2.5", "--where", "width>=5"}), "width>=5 and width<=2.5"},
+      {more(find, {"--where", "short_delta>=0.3", "--where", "short_delta<=0.2"}), "--where"},
+      {more(find, {"--objective", "max_loss"}), "'max_loss'"},
       {more(find, {"--objective", "pop:x"}), "--objective"},
       {more(find, {"--why-not", "90,94,106,110"}), "--why-not"},
       {more(find, {"--why-not", "a,b", "--expiry", "2026-04-01"}), "--why-not"},
@@ -433,6 +441,8 @@ TEST(Verbs, RefuseWhatTheApiRefusesAndNameTheOption) {
       {more(analyze, {"--days", "nan"}), "--days"},
       {more(analyze, {"--spots", "-5"}), "--spots"},
       {more(analyze, {"--spots", "inf"}), "--spots"},
+      {more(analyze, {"--days", "1", "--spots", "1e308"}), "--spots"},
+      {more(analyze, {"--days", "1", "--spots", "100001"}), "0 to 100000.00"},
       {more(analyze, {"--class", "lower"}), "--class"},
   };
   for (const auto& [arguments, option] : cases) {
@@ -448,6 +458,13 @@ TEST(Verbs, RefuseWhatTheApiRefusesAndNameTheOption) {
       EXPECT_THAT(answer.err, Not(HasSubstr(of_the_api))) << typed;
     }
   }
+  // What is missing is told; only a verb of verbs can lack the one that was typed.
+  const auto symbol = bifrost_says({"export", "SPX"});
+  EXPECT_EQ(symbol.status, 2);
+  EXPECT_THAT(symbol.err, HasSubstr("--symbol"));
+  EXPECT_THAT(bifrost_says({"analyze", "SPX"}).err, HasSubstr("--legs"));
+  EXPECT_THAT(bifrost_says({"fly"}).err, HasSubstr("there is no 'fly' here"));
+  EXPECT_THAT(bifrost_says({"db", "fly"}).err, HasSubstr("bifrost db: there is no 'fly' here"));
   EXPECT_EQ(bifrost_says({"fit", "--bogus"}).status, 2);
   EXPECT_EQ(bifrost_says({"price", "--bogus"}).status, 2);
   EXPECT_EQ(bifrost_says({"analyze", "--chain", market}).status, 2);
@@ -473,6 +490,67 @@ TEST(Verbs, FailWithOneWhereTheUsageIsRight) {
     EXPECT_THAT(answer.out, IsEmpty()) << arguments[0];
     EXPECT_THAT(answer.err, HasSubstr("bifrost: "));
   }
+  // A quote of which one side cannot be traded, as of the strike that is not listed.
+  const auto one_sided = flat_market();
+  std::ofstream{one_sided, std::ios::app}
+      << "2026-03-02T20:00:00Z,XSP,100,2026-04-01,60,P,0,0.03,,5,100,,,,,,10,10,XSP,\n";
+  const auto position = [&](const char* leg) {
+    return bifrost_says(
+        {"analyze", "--chain", one_sided.string(), "--json", "--legs", "buy:2026-04-01:94P", leg});
+  };
+  const auto sold = position("sell:2026-04-01:60P");
+  EXPECT_EQ(sold.status, 1) << sold.err;
+  EXPECT_THAT(sold.out, IsEmpty());
+  EXPECT_THAT(sold.err, HasSubstr("give its @PRICE"));
+  EXPECT_EQ(position("sell:2026-04-01:60P@0.01").status, 0);
+  EXPECT_EQ(position("buy:2026-04-01:60P").status, 0);
+}
+
+// The highest price that is taken has a table of numbers.
+TEST(AnalyzeVerb, HasNumbersInEveryCell) {
+  const auto far =
+      bifrost_says({"analyze", "--chain", flat_market().string(), "--legs", "buy:2026-04-01:94C@7",
+                    "--days", "0", "1", "--spots", "0", "100000", "--json"});
+  ASSERT_EQ(far.status, 0) << far.err;
+  const auto table = far.out.at(0).substr(far.out[0].find("\"table\""));
+  EXPECT_THAT(table, Not(HasSubstr("null")));
+  // The stock less the strike, which is worth a little less today.
+  EXPECT_THAT(table, HasSubstr("\"profit\":[[-700"));
+}
+
+// What a verb did is its answer, in a pipe as on a terminal.
+TEST(Verbs, TellOnStandardOutputWhatTheyDid) {
+  const auto url = *cluster().create_database("told_from", core::after(30s));
+  const auto migrated = run("bifrost", {"migrate"}, url);
+  EXPECT_EQ(migrated.status, 0);
+  EXPECT_THAT(migrated.output, HasSubstr("applied"));
+  EXPECT_THAT(run("bifrost", {"migrate"}, url).output, HasSubstr("up to date"));
+  ASSERT_EQ(run("bifrost", {"import", flat_market().string()}, url).status, 0);
+  const auto out = scratch() / "told.csv";
+  EXPECT_THAT(run("bifrost", {"export", "--symbol", "XSP", "-o", out.string()}, url).output,
+              HasSubstr("told.csv: "));
+
+  const auto backup = (scratch() / "told.dump").string();
+  const auto made = run("bifrost", {"db", "backup", backup}, url);
+  ASSERT_EQ(made.status, 0);
+  EXPECT_THAT(made.output, HasSubstr(backup));
+  std::smatch rows;
+  ASSERT_TRUE(std::regex_search(made.output, rows, std::regex{"([1-9][0-9]*) rows, [0-9.]+ MB"}))
+      << made.output;
+  const auto proved = HasSubstr(rows[1].str() + " rows");
+  const auto whole = run("bifrost", {"db", "verify", backup}, url).output;
+  EXPECT_THAT(whole, proved);
+  EXPECT_THAT(whole, HasSubstr("whole"));
+  const auto fresh = *cluster().create_database("told_back", core::after(30s));
+  EXPECT_THAT(run("bifrost", {"db", "restore", backup}, fresh).output, proved);
+  const auto replaced = run("bifrost", {"db", "restore", "--replace", backup}, fresh).output;
+  EXPECT_THAT(replaced, proved);
+  EXPECT_THAT(replaced, HasSubstr("is now the database "));
+
+  // One document, and nothing beside it.
+  const auto json = run("bifrost", {"db", "verify", backup, "--json"}, url).output;
+  EXPECT_EQ(std::ranges::count(json, '\n'), 1) << json;
+  EXPECT_THAT(json, HasSubstr("\"rows\":" + rows[1].str()));
 }
 
 // Without a history on this machine there is none to be made by asking for it.
@@ -486,6 +564,12 @@ TEST(Verbs, MakeNoDatabaseToSayThatThereIsNone) {
       {"fit", "--symbol", "SPX"},
       {"find", "--symbol", "SPX", "--strategy", "iron_condor"},
       {"analyze", "--symbol", "SPX", "--legs", "buy:2026-04-01:94P"},
+      {"export", "--symbol", "SPX"},
+      {"db", "status"},
+      {"db", "ledger"},
+      {"db", "verify"},
+      {"db", "backup", (scratch() / "of_none.dump").string()},
+      {"db", "maintain"},
   };
   for (const auto& arguments : cases) {
     const auto answer =

@@ -109,7 +109,7 @@ Result<Placed> place(const PositionRequest& request, const std::vector<ListedMar
     auto price = leg.entry_price;
     if (!price) price = analysis::entry_price(*quote, leg.quantity > 0, fill);
     if (!price) {
-      return core::fail(Errc::invalid_input,
+      return core::fail(Errc::unavailable,
                         fmt::format("the {} leg: its quote gives no price at this fill; give its "
                                     "entry_price",
                                     where_of(i)));
@@ -201,6 +201,18 @@ std::vector<double> default_spots(const analysis::Density& density, double spot)
   return spots;
 }
 
+/// Prices far from the market are no question about it, and their numbers soon no numbers.
+Result<void> check_spots(const std::vector<double>& spots, double spot) {
+  constexpr double most_times = 1000.0;
+  for (const double at : spots) {
+    if (at >= 0.0 && at <= most_times * spot) continue;
+    return core::fail(Errc::invalid_input,
+                      fmt::format("spots: {:g} is not from 0 to {:.2f}, {:g} times the underlying",
+                                  at, most_times * spot, most_times));
+  }
+  return {};
+}
+
 Result<ProfitTable> table_of(const Placed& placed, const std::optional<TableSpec>& spec,
                              const analysis::Density& density, double spot, double days_to_front,
                              double fees) {
@@ -217,12 +229,19 @@ Result<ProfitTable> table_of(const Placed& placed, const std::optional<TableSpec
         Errc::invalid_input,
         fmt::format("days_forward goes beyond the first expiry, {:.2f} days on", days_to_front));
   }
+  BF_CHECK(check_spots(table.spots, spot));
   BF_TRY(const auto cells, analysis::value_table(placed.book, placed.markets, spot,
                                                  table.days_forward, table.spots, table.vol_shift));
   for (std::size_t day = 0; day < table.days_forward.size(); ++day) {
     auto& row = table.profit.emplace_back();
     for (std::size_t at = 0; at < table.spots.size(); ++at) {
-      row.push_back(cells.at(day, at).profit - fees);
+      const double profit = cells.at(day, at).profit - fees;
+      if (!std::isfinite(profit)) {
+        return core::fail(Errc::invalid_input,
+                          fmt::format("the position has no profit at {:g} in {:g} days",
+                                      table.spots[at], table.days_forward[day]));
+      }
+      row.push_back(profit);
     }
   }
   return table;

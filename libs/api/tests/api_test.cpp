@@ -836,6 +836,43 @@ TEST(AnalysePosition, TakesSharesBesideOptionsWhereThereAreShares) {
   EXPECT_EQ(code_of({shares}), core::Errc::invalid_input) << "no expiry";
 }
 
+// What only the chain decides is no fault of the request.
+TEST(AnalysePosition, HasNoPriceWhereTheQuoteHasNone) {
+  auto chain = dense_chain(second);
+  PositionRequest request{};
+  request.legs = {{LegKind::call, -1, april, {}, Price::from_units(1'060'000), {}}};
+  ASSERT_TRUE(analyse_position(chain, request));
+  for (auto& option : chain.quotes) {
+    if (option.contract.strike == request.legs[0].strike) option.quote.bid = Price{};
+  }
+  const auto unpriced = analyse_position(chain, request);
+  ASSERT_FALSE(unpriced);
+  EXPECT_EQ(unpriced.error().code, core::Errc::unavailable);
+  request.legs[0].entry_price = Price::from_units(100);
+  EXPECT_TRUE(analyse_position(chain, request));
+}
+
+TEST(AnalysePosition, RefusesPricesThatHaveNoNumber) {
+  const auto chain = dense_chain(second);
+  PositionRequest request{};
+  request.legs = {{LegKind::call, 1, april, {}, Price::from_units(1'060'000), {}}};
+  const double most = 1000 * chain.underlying_price->value();
+  const auto table_at = [&](double spot) {
+    request.table = TableSpec{{0.0, 1.0}, {spot}, std::nullopt};
+    return analyse_position(chain, request);
+  };
+  for (const double spot : {-1.0, std::nextafter(most, 1e308), 1e308, HUGE_VAL, std::nan("")}) {
+    const auto refused = table_at(spot);
+    ASSERT_FALSE(refused) << spot;
+    EXPECT_EQ(refused.error().code, core::Errc::invalid_input) << spot;
+  }
+  for (const double spot : {0.0, most}) {
+    const auto position = table_at(spot);
+    ASSERT_TRUE(position) << spot << ' ' << position.error().message;
+    for (const auto& day : position->table.profit) EXPECT_TRUE(std::isfinite(day.at(0))) << spot;
+  }
+}
+
 TEST_F(Api, TellsWhichExitComesFirst) {
   const auto position = post_as<Position>(
       "/api/analyze/XSP",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { ApiError } from '../../api/client';
 import type { ChainTopic, Found, StrategyCandidate } from '../../api/types';
 import { usePageKey } from '../../components/hooks';
@@ -8,6 +8,7 @@ import { Skeleton } from '../../components/Skeleton';
 import { objective_for, offered, strategy_name } from '../../lib/catalogue';
 import { count, percent } from '../../lib/format';
 import { position_key } from '../../lib/legs';
+import { remember, strategy_here } from '../../lib/recent';
 import { change_url, type UrlState } from '../../lib/url_state';
 import { useCatalogue, useFind } from '../../queries';
 import { CandidateTable } from './CandidateTable';
@@ -17,24 +18,17 @@ import { StrategyBox } from './StrategyBox';
 import { fill_of, model_words, ranking_words, search_words } from './words';
 
 const first_tabs = ['iron_condor', 'covered_call'];
-const most_tabs = 3;
-
-/** The strategies that were looked at last, with the one on screen; places stay while they can. */
-function useTabs(strategy: string): readonly string[] {
-  const [tabs, set_tabs] = useState<readonly string[]>(first_tabs);
-  if (tabs.includes(strategy)) return tabs;
-  const kept = tabs.length < most_tabs ? tabs : tabs.slice(0, most_tabs - 1);
-  const next = [...kept, strategy];
-  set_tabs(next);
-  return next;
-}
-
 export function StrategyPanel(props: { topic: ChainTopic; url: UrlState; is_index: boolean }) {
   const { topic, url, is_index } = props;
-  const { strategy } = url;
   const catalogue = useCatalogue();
   const all = catalogue.data?.strategies ?? [];
   const entries = offered(all, is_index);
+  const [recent, set_recent] = useState<readonly string[]>(first_tabs);
+  const strategy = strategy_here(url.strategy, all, entries, recent);
+  useEffect(() => {
+    // A step back must not lead to what cannot be built here.
+    if (strategy !== url.strategy) change_url({ strategy, selected: null }, 'replace');
+  }, [strategy, url.strategy]);
   const entry = all.find((e) => e.name === strategy);
   const objective = objective_for(entry, url.objective);
   const query = useFind(
@@ -56,11 +50,12 @@ export function StrategyPanel(props: { topic: ChainTopic; url: UrlState; is_inde
   const named = candidates.find((c) => position_key(c) === url.selected);
   const selected = named ?? candidates[0];
   const gone = url.selected !== null && !named && candidates.length > 0;
-  const visited = useTabs(strategy);
-  // A link may name what is not offered: it stays, beside the server's reason.
-  const tabs = visited.filter(
-    (name) => name === strategy || all.length === 0 || entries.some((e) => e.name === name),
-  );
+  // A link may name what no catalogue knows: it stays, beside the server's reason.
+  const shows = (name: string) =>
+    name === strategy || all.length === 0 || entries.some((e) => e.name === name);
+  const remembered = remember(recent, strategy, shows);
+  if (remembered !== recent) set_recent(remembered);
+  const tabs = remembered.filter(shows);
 
   const select = (candidate: StrategyCandidate | undefined) => {
     if (candidate) change_url({ selected: position_key(candidate) }, 'replace');
