@@ -166,10 +166,12 @@ std::string legs_text(const api::StrategyCandidate& candidate, bool expiries) {
 }
 
 void print_candidate(const api::StrategyCandidate& candidate, bool expiries) {
-  fmt::print("{:>4} {:>12.6g} {:>9.2f} {:>11} {:>11} {:>6.1f} {:>10.2f}  {}{}\n", candidate.rank,
-             candidate.score, candidate.credit, money(candidate.max_profit),
-             money(candidate.max_loss), 100 * candidate.pop, candidate.expected_profit,
-             legs_text(candidate, expiries), candidate.model_dependent ? " (model)" : "");
+  fmt::print("{:>4} {:>12.6g} {:>9.2f} {:>11} {:>11} {:>10} {:>6.1f} {:>10.2f}  {}{}\n",
+             candidate.rank, candidate.score, candidate.credit, money(candidate.max_profit),
+             money(candidate.max_loss),
+             candidate.margin ? fmt::format("{:.2f}", *candidate.margin) : "unknown",
+             100 * candidate.pop, candidate.expected_profit, legs_text(candidate, expiries),
+             candidate.model_dependent ? " (model)" : "");
 }
 
 void print_table(const api::Found& found) {
@@ -199,8 +201,8 @@ void print_table(const api::Found& found) {
     fmt::print("none of them qualifies; --exhaustive counts what each fails at{}\n",
                found.min_pop > 0.0 ? ", --where 'pop>=0' takes the least likely, too" : "");
   }
-  fmt::print("{:>4} {:>12} {:>9} {:>11} {:>11} {:>6} {:>10}  {}\n", "rank", "score", "credit/sh",
-             "max profit", "max loss", "POP %", "exp profit", "legs");
+  fmt::print("{:>4} {:>12} {:>9} {:>11} {:>11} {:>10} {:>6} {:>10}  {}\n", "rank", "score",
+             "credit/sh", "max profit", "max loss", "margin", "POP %", "exp profit", "legs");
   for (const auto& candidate : found.candidates) print_candidate(candidate, expiries);
   if (found.qualified) {
     fmt::print("{} of {} qualify", *found.qualified, found.combinations);

@@ -66,7 +66,7 @@ Result<std::vector<analysis::WeightedObjective>> parse_objectives(std::string_vi
     const auto colon = part.find(':');
     const auto objective = analysis::parse_objective(part.substr(0, colon));
     if (!objective) {
-      return core::fail(Errc::invalid_input, fmt::format("objective '{}' is none of the finder's",
+      return core::fail(Errc::invalid_input, fmt::format("objective: '{}' is none of the finder's",
                                                          part.substr(0, colon)));
     }
     double weight = 1.0;
@@ -348,6 +348,18 @@ Result<void> check(const FindQuery& query, std::string_view underlying) {
   }
   if (query.later_expiry && query.expiry && *query.later_expiry <= *query.expiry) {
     return core::fail(Errc::invalid_input, "later_expiry does not lie after expiry");
+  }
+  const auto exceeds = [](const auto& low, const auto& high) {
+    return low && high && *low > *high;
+  };
+  for (const auto& [empty, what] :
+       {std::pair{exceeds(query.min_days, query.max_days), "days"},
+        {exceeds(query.min_width, query.max_width), "width"},
+        {exceeds(query.min_short_delta, query.max_short_delta), "short_delta"},
+        {exceeds(query.min_long_delta, query.max_long_delta), "long_delta"}}) {
+    if (empty) {
+      return core::fail(Errc::invalid_input, fmt::format("min_{0} exceeds max_{0}", what));
+    }
   }
   if (query.why_not && !query.expiry) {
     return core::fail(Errc::invalid_input, "why_not needs the expiry of the structure");

@@ -624,6 +624,21 @@ TEST_F(Api, RefusesWhatTheFinderCannotRank) {
   EXPECT_EQ(get("/api/find/SPX?expiry=2026-06-19&strategy=iron_condor").status, 400);
 }
 
+TEST(FindIn, RefusesWindowsThatHoldNothing) {
+  for (const auto& window : std::vector<std::function<void(FindQuery&)>>{
+           [](FindQuery& q) { q.min_days = 50, q.max_days = 5; },
+           [](FindQuery& q) { q.min_width = 10.0, q.max_width = 5.0; },
+           [](FindQuery& q) { q.min_short_delta = 0.3, q.max_short_delta = 0.2; },
+           [](FindQuery& q) { q.min_long_delta = 0.3, q.max_long_delta = 0.2; }}) {
+    FindQuery query{};
+    query.strategy = "iron_condor";
+    window(query);
+    const auto answer = check(query, "SPX");
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, core::Errc::invalid_input);
+  }
+}
+
 TEST(FindIn, KnowsNoSharesOfAnIndex) {
   auto chain = dense_chain(second);
   FindQuery query{};
