@@ -35,8 +35,10 @@ const Played f3{
       scene.cycles(1, 40s);
       scene.relay().close_database(true);
       constexpr int away = 6;
+      // What it got, not what it asks for: the clock may go on only then.
       const auto in_log = [&](Instant as_of) {
-        return wait_until(40s, [&] { return scene.log_lines(core::to_iso(as_of) + ": ") > 0; });
+        return wait_until(40s,
+                          [&] { return scene.log_lines(core::to_iso(as_of) + ": 20 of ") > 0; });
       };
       for (int i = 0; i < away; ++i) {
         const auto as_of = scene.next(scene.now());
