@@ -169,6 +169,71 @@ return_of_hypertables() {
 }
 check "backup and restore of hypertables, equal by hash and by export" return_of_hypertables
 
+sql() { psql -X -At -v ON_ERROR_STOP=1 "$1" -c "$2"; }
+
+# TimescaleDB's state of restoring belongs to the session that reads in, never to the database, whichever way a restore ends.
+no_setting_is_left() {
+  local settings
+  settings="$(sql "host=${work}/srv/again user=bifrost dbname=postgres" "SELECT count(*), string_agg(setconfig::text, ' ') FROM pg_db_role_setting")"
+  [ "${settings}" = '0|' ] || { echo "${settings}"; return 1; }
+}
+check "no restore leaves timescaledb.restoring set" no_setting_is_left
+
+# A role that is no superuser is told so before anything is made, and brings the history back while it is one.
+role_of_the_desk() {
+  local -x PATH="${work}/clients:${PATH}" DATABASE_URL="host=${work}/srv/again user=desk dbname=desk"
+  local admin="host=${work}/srv/again user=bifrost dbname=postgres" said
+  sql "${admin}" "CREATE ROLE desk LOGIN CREATEDB" && sql "${admin}" "CREATE DATABASE desk OWNER desk" || return 1
+  said="$("${build}/bin/bifrost" db restore "${work}/hypertables.bifrost" 2>&1)" && { echo "restored without a superuser"; return 1; }
+  echo "${said}"
+  grep -q 'superusers only; hint: ALTER ROLE' <<<"${said}" || return 1
+  [ "$(sql "${DATABASE_URL}" "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'")" = 0 ] || { echo "the extension is left"; return 1; }
+  sql "${admin}" "ALTER ROLE desk SUPERUSER" && "${build}/bin/bifrost" db restore "${work}/hypertables.bifrost" || return 1
+  sql "${admin}" "ALTER ROLE desk NOSUPERUSER"
+  "${build}/bin/bifrost" import "${work}/more.csv" && "${build}/bin/bifrost" db maintain --json && "${build}/bin/bifrost" db verify &&
+    grep -q '"name":"option_snapshots"[^}]*"layout":"hypertable","parts":2,' <<<"$("${build}/bin/bifrost" db status --json)"
+}
+check "a restore of hypertables asks for a superuser, and the role may be an ordinary one afterwards" role_of_the_desk
+
+# With a pg_restore that does not end by itself.
+stopped() {
+  local -x PATH="${work}/clients:${PATH}" DATABASE_URL="host=${work}/srv/again user=bifrost dbname=stopped"
+  local restore said="${work}/stopped.log"
+  sql "host=${work}/srv/again user=bifrost dbname=postgres" "CREATE DATABASE stopped" || return 1
+  mkdir -p "${work}/slow"
+  # shellcheck disable=SC2016
+  printf '#!/bin/sh\ncase "$1" in --version) exec %s/clients/pg_restore --version;; esac\necho >%s/slow/began\nexec sleep 300\n' \
+    "${work}" "${work}" >"${work}/slow/pg_restore"
+  chmod 755 "${work}/slow/pg_restore"
+  mkfifo "${work}/slow/began"
+  PATH="${work}/slow:${PATH}" "${build}/bin/bifrost" db restore "${work}/hypertables.bifrost" >"${said}" 2>&1 &
+  restore=$!
+  timeout 60 cat "${work}/slow/began" >/dev/null || { cat "${said}"; return 1; }
+  [ "$(sql "${DATABASE_URL}" "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'")" = 1 ] || return 1
+  kill -TERM "${restore}"
+  wait "${restore}" && { echo "ended as if all had come"; return 1; }
+  cat "${said}"
+  grep -q 'nothing was left behind' "${said}" &&
+    [ "$(sql "${DATABASE_URL}" "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'")" = 0 ]
+}
+check "a restore of hypertables that is stopped leaves no extension" stopped
+
+# Killed outright it cannot tidy up; the database takes the next restore all the same, and makes chunks.
+killed() {
+  local -x PATH="${work}/clients:${PATH}" DATABASE_URL="host=${work}/srv/again user=bifrost dbname=stopped"
+  local restore
+  PATH="${work}/slow:${PATH}" "${build}/bin/bifrost" db restore "${work}/hypertables.bifrost" >"${log}" 2>&1 &
+  restore=$!
+  timeout 60 cat "${work}/slow/began" >/dev/null || return 1
+  kill -KILL "${restore}"
+  wait "${restore}" 2>/dev/null
+  no_setting_is_left && "${build}/bin/bifrost" db restore "${work}/hypertables.bifrost" &&
+    "${build}/bin/bifrost" import "${work}/more.csv" && "${build}/bin/bifrost" db verify &&
+    grep -q '"name":"option_snapshots"[^}]*"layout":"hypertable","parts":2,' <<<"$("${build}/bin/bifrost" db status --json)"
+}
+check "a restore of hypertables that is killed keeps nothing from being restored" killed
+check "no restore that failed leaves timescaledb.restoring set" no_setting_is_left
+
 # Fault F8, the upgrade of the server: what a history on Debian 12's PostgreSQL holds is brought to Debian 13's by backup and restore, and
 # proved equal there by the hashes that the backup carries.
 upgrade() {
@@ -203,6 +268,27 @@ upgrade() {
     diff <(DATABASE_URL="${before}" "${build}/bin/bifrost" export --symbol UPG) <(DATABASE_URL="${after}" "${build}/bin/bifrost" export --symbol UPG)
 }
 check "F8: a history of PostgreSQL 15 goes on in 17, equal by hash and by export" upgrade
+
+# A history without hypertables takes the place of one with them, and TimescaleDB's scheduler does not keep the old one's name: by the role of the
+# desk, which is no superuser any more.
+stock_over_hypertables() {
+  local -x PATH="${work}/clients:${PATH}" DATABASE_URL="host=${work}/srv/again user=desk dbname=desk"
+  [ "$(sql "${DATABASE_URL}" "SELECT rolsuper FROM pg_roles WHERE rolname = 'desk'")" = f ] &&
+    "${build}/bin/bifrost" db restore --replace "${work}/upgrade.bifrost" && "${build}/bin/bifrost" db verify &&
+    [ "$(sql "${DATABASE_URL}" "SELECT count(*) FROM pg_database WHERE datname LIKE 'desk\_before\_%'")" = 1 ]
+}
+check "a stock history takes the place of hypertables without a superuser" stock_over_hypertables
+
+# The server of the upgrade has the extension's files and has not loaded them.
+not_loaded() {
+  local -x PATH="${work}/clients:${PATH}" DATABASE_URL="host=${work}/srv/plain user=bifrost dbname=not_loaded"
+  local said
+  sql "host=${work}/srv/plain user=bifrost dbname=postgres" "CREATE DATABASE not_loaded" || return 1
+  said="$("${build}/bin/bifrost" db restore "${work}/hypertables.bifrost" 2>&1)" && { echo "restored without the extension"; return 1; }
+  echo "${said}"
+  grep -q 'not loaded it; hint: shared_preload_libraries' <<<"${said}"
+}
+check "a restore of hypertables asks for the extension to be loaded" not_loaded
 
 echo "${passed} passed, ${failed} failed, ${skipped} skipped"
 [ "${failed}" -eq 0 ]

@@ -259,89 +259,140 @@ Result<void> compare(const BackupContents& wanted, const BackupContents& got) {
   return {};
 }
 
-/// TimescaleDB's part before its tables come: the version of the backup, and hands off what is read
-/// in.
-Result<void> before_timescaledb(pg::Connection& connection, const BackupContents& contents,
-                                Deadline deadline) {
+/// Has TimescaleDB take what is read in as it is. Of pg_restore's session only: a database that is
+/// told to (timescaledb_pre_restore) stays so when a restore is killed, and makes no chunks then.
+constexpr std::string_view as_it_is = "timescaledb.restoring=on";
+
+tl::unexpected<core::Error> refuse_timescaledb(const BackupContents& contents,
+                                               std::string_view why) {
+  return fail(Errc::invalid_input,
+              fmt::format("the backup is of a history with TimescaleDB {}, which cannot come back "
+                          "here: {}",
+                          contents.timescaledb_version.value_or(""), why));
+}
+
+/// Makes the extension in the version of the backup, unless it is there. Says whether it did.
+Result<bool> make_timescaledb(pg::Connection& connection, const BackupContents& contents,
+                              Deadline deadline) {
   const auto version = contents.timescaledb_version.value_or("");
-  const auto refuse = [&](std::string_view why) {
-    return fail(Errc::invalid_input,
-                fmt::format("the backup is of a history with TimescaleDB {}, which comes back only "
-                            "where that version is: {}",
-                            version, why));
-  };
   BF_TRY(
       const auto server,
       connection.query("SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),"
                        " EXISTS (SELECT FROM pg_available_extension_versions"
-                       "  WHERE name = 'timescaledb' AND version = $1)",
+                       "  WHERE name = 'timescaledb' AND version = $1),"
+                       " EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.disable_load'),"
+                       " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)",
                        pg::Params{}.add(std::string_view(version)), deadline));
   if (!server.missing(0, 0) && server.text(0, 0) != version)
-    return refuse(fmt::format("this database has {}", server.text(0, 0)));
-  if (server.missing(0, 0)) {
-    if (!server.boolean(0, 1)) return refuse("this server does not have it");
-    BF_CHECK(
-        connection.run("CREATE EXTENSION timescaledb VERSION " + identifier(version), deadline));
+    return refuse_timescaledb(contents, fmt::format("this database has {}", server.text(0, 0)));
+  if (server.missing(0, 0) && !server.boolean(0, 1))
+    return refuse_timescaledb(contents, "this server does not have it");
+  if (!server.boolean(0, 2)) {
+    // Making the extension would end the session.
+    return refuse_timescaledb(contents,
+                              "this server has not loaded it; hint: shared_preload_libraries = "
+                              "'timescaledb' and a restart of the server");
   }
-  BF_TRY(const auto licence,
-         connection.query("SELECT current_setting('timescaledb.license', true)", deadline));
-  if (contents.tier == Tier::community &&
-      (licence.missing(0, 0) || licence.text(0, 0) != "timescale")) {
-    return refuse("its compressed chunks need the community licence; hint: timescaledb.license");
+  if (!server.boolean(0, 3)) {
+    return refuse_timescaledb(contents,
+                              "its catalogue is filled by superusers only; hint: ALTER ROLE ... "
+                              "SUPERUSER for as long as the restore runs");
   }
-  BF_CHECK(connection.query("SELECT timescaledb_pre_restore()", deadline));
+  if (!server.missing(0, 0)) return false;
+  BF_CHECK(connection.run("CREATE EXTENSION timescaledb VERSION " + identifier(version), deadline));
+  return true;
+}
+
+/// Whether a session of this URL, as pg_restore's will be, has what the extension must know.
+Result<void> check_timescaledb(const std::string& url, const BackupContents& contents,
+                               Deadline deadline) {
+  BF_TRY(auto connection, pg::Connection::connect(url, "bifrost restore", 60s, deadline));
+  BF_TRY(const auto settings,
+         connection.query("SELECT coalesce(current_setting('timescaledb.license', true), ''),"
+                          " coalesce(current_setting('timescaledb.restoring', true), '')",
+                          deadline));
+  if (contents.tier == Tier::community && settings.text(0, 0) != "timescale") {
+    return refuse_timescaledb(contents,
+                              "its compressed chunks need the community licence; hint: "
+                              "timescaledb.license");
+  }
+  if (settings.text(0, 1) != "on") {
+    return refuse_timescaledb(contents,
+                              "the setting timescaledb.restoring does not reach the server; hint: "
+                              "connect to it without a pooler");
+  }
   return {};
+}
+
+/// Takes back an extension that we made, where nothing came.
+Result<void> drop_timescaledb(const std::string& url, Deadline deadline) {
+  BF_TRY(auto connection, pg::Connection::connect(url, "bifrost restore", 60s, deadline));
+  BF_TRY(const auto found, look_at(connection, deadline));
+  if (found != Found::nothing) return fail(Errc::conflict, "the database has tables");
+  return connection.run("DROP EXTENSION timescaledb", deadline);
 }
 
 /// pg_restore into a database without tables, in one transaction.
 Result<void> read_in(const std::string& url, const Backup& backup, const BackupProgress& progress,
                      Deadline deadline) {
-  BF_TRY(auto connection,
-         pg::Connection::connect(url, "bifrost restore", std::chrono::milliseconds{0}, deadline));
-  auto program = client_program("pg_restore", connection.server_version() / 10'000);
-  if (!program) {
-    // One as old as the dump reads it, and may write into a newer server.
-    const auto& of = backup.contents.server_version;
-    int dumped = 0;
-    std::from_chars(of.data(), of.data() + of.size(), dumped);
-    if (dumped > 0 && dumped < connection.server_version() / 10'000)
-      program = client_program("pg_restore", dumped);
+  const bool timescaledb = backup.contents.tier != Tier::stock;
+  Result<fs::path> program;
+  bool made = false;
+  {
+    BF_TRY(auto connection, pg::Connection::connect(url, "bifrost restore", 300s, deadline));
+    program = client_program("pg_restore", connection.server_version() / 10'000);
+    if (!program) {
+      // One as old as the dump reads it, and may write into a newer server.
+      const auto& of = backup.contents.server_version;
+      int dumped = 0;
+      std::from_chars(of.data(), of.data() + of.size(), dumped);
+      if (dumped > 0 && dumped < connection.server_version() / 10'000)
+        program = client_program("pg_restore", dumped);
+    }
+    if (!program) return tl::unexpected{std::move(program).error()};
+    if (timescaledb) {
+      BF_TRY(made, make_timescaledb(connection, backup.contents, deadline));
+    }
   }
-  if (!program) return tl::unexpected{std::move(program).error()};
-  BF_TRY(auto settings, client_settings(url));
-  const Client client{
-      "pg_restore",
-      *program,
-      {"--dbname=" + settings.conninfo, "--no-owner", "--no-privileges", "--no-password",
-       "--exit-on-error", "--single-transaction", backup.file.string()},
-      std::move(settings.environment)};
-  const auto run = [&] {
+  const auto run = [&]() -> Result<void> {
+    auto its_url = url;
+    if (timescaledb) {
+      BF_TRY(its_url, url_with_setting(url, as_it_is));
+      BF_CHECK(check_timescaledb(its_url, backup.contents, deadline));
+    }
+    BF_TRY(auto settings, client_settings(its_url));
+    const Client client{
+        "pg_restore",
+        *program,
+        {"--dbname=" + settings.conninfo, "--no-owner", "--no-privileges", "--no-password",
+         "--exit-on-error", "--single-transaction", backup.file.string()},
+        std::move(settings.environment)};
     return run_client(
         client, [] { return Result<void>{}; },
         [&] { return say(progress, "reading the backup in"); }, deadline);
   };
-  if (backup.contents.tier == Tier::stock) return run();
-  BF_CHECK(before_timescaledb(connection, backup.contents, deadline));
   auto came = run();
-  // However it ended: a database left as one that is being restored makes no chunks. What was
-  // stopped has a little time for it.
-  const auto over =
-      connection.query("SELECT timescaledb_post_restore()", came ? deadline : core::after(60s));
-  if (!came) return came;
-  if (!over) return tl::unexpected{over.error()};
-  return {};
+  if (came || !made) return came;
+  // What was stopped has a little time for it.
+  const auto gone = drop_timescaledb(url, core::after(60s));
+  if (gone) return came;
+  return fail(came.error().code,
+              fmt::format("{} (and the extension timescaledb is left in the database: {})",
+                          came.error().code == Errc::cancelled ? "stopped" : came.error().message,
+                          gone.error().message));
 }
 
-/// A database in use keeps its name, and TimescaleDB's scheduler may sit in each that has it.
-Result<void> set_workers(const std::string& url, bool at_work, Deadline deadline) {
-  BF_TRY(auto connection, pg::Connection::connect(url, "bifrost restore", 60s, deadline));
-  BF_TRY(const auto there,
-         connection.query("SELECT FROM pg_extension WHERE extname = 'timescaledb'", deadline));
-  if (there.size() == 0) return {};
-  BF_CHECK(connection.query(at_work ? "SELECT _timescaledb_functions.start_background_workers()"
-                                    : "SELECT _timescaledb_functions.stop_background_workers()",
-                            deadline));
-  return {};
+/// TimescaleDB stops its scheduler in a database that changes its name, and leaves it so.
+void start_workers(const std::string& url, Deadline deadline) {
+  auto connection = pg::Connection::connect(url, "bifrost restore", 10s, deadline);
+  if (!connection) return;
+  const auto there =
+      connection->query("SELECT FROM pg_extension WHERE extname = 'timescaledb'", deadline);
+  // May be refused to who is no superuser; nothing of ours rests on the scheduler.
+  if (there && there->size() > 0) {
+    static_cast<void>(
+        connection->query("SELECT _timescaledb_functions.start_background_workers()", deadline));
+  }
 }
 
 /// The proof that all came. Whoever held a token after the backup was taken shall not meet it
@@ -512,8 +563,6 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
     BF_CHECK(read_in(fresh_url, backup, progress, deadline));
     BF_CHECK(prove(fresh_url, backup, progress, deadline));
     BF_CHECK(say(progress, "changing names"));
-    BF_CHECK(set_workers(url, false, deadline));
-    BF_CHECK(set_workers(fresh_url, false, deadline));
     const auto rename = [&](std::string_view from, std::string_view to) {
       return maintenance.run(
           fmt::format("ALTER DATABASE {} RENAME TO {}", identifier(from), identifier(to)),
@@ -538,8 +587,7 @@ Result<Restored> restore(const std::string& url, const fs::path& file, bool repl
     return {};
   };
   auto swapped = swap();
-  // Whichever has the name now; nothing of ours rests on the scheduler.
-  static_cast<void>(set_workers(url, true, core::after(10s)));
+  start_workers(url, core::after(10s));  // whichever has the name now
   if (!swapped) {
     if (stranded) return tl::unexpected{std::move(swapped).error()};
     // What was begun is of no use; the old database has its name.

@@ -126,6 +126,23 @@ Result<std::string> url_of_database(const std::string& url, std::string_view dat
   return made;
 }
 
+Result<std::string> url_with_setting(const std::string& url, std::string_view setting) {
+  std::string made;
+  std::optional<std::string> options;
+  BF_CHECK(for_each_option(url, [&](const PQconninfoOption& option) -> Result<void> {
+    if (std::string_view(option.keyword) == "options") {
+      options = option.val;
+    } else {
+      made += fmt::format("{}={} ", option.keyword, quoted(option.val));
+    }
+    return {};
+  }));
+  // Options of a URL are instead of those of the environment.
+  if (const char* usual = std::getenv("PGOPTIONS"); !options && usual != nullptr) options = usual;
+  const auto all = fmt::format("{}{}-c {}", options.value_or(""), options ? " " : "", setting);
+  return made + "options=" + quoted(std::string_view(all));
+}
+
 Result<std::string> database_of(const std::string& url) {
   std::string name;
   BF_CHECK(for_each_option(url, [&](const PQconninfoOption& option) -> Result<void> {

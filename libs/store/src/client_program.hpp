@@ -24,6 +24,9 @@ core::Result<ClientSettings> client_settings(const std::string& url);
 
 /// The same server and user, another database. For libpq, not for the eye: it may hold a password.
 core::Result<std::string> url_of_database(const std::string& url, std::string_view database);
+/// The same, in sessions with a setting ("name=value") besides those that the URL or PGOPTIONS
+/// gives. A pooler between us and the server may drop it.
+core::Result<std::string> url_with_setting(const std::string& url, std::string_view setting);
 /// The database that a URL leads to; empty when it leaves that to the user's name.
 core::Result<std::string> database_of(const std::string& url);
 

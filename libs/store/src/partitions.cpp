@@ -195,9 +195,8 @@ Result<std::vector<std::string>> partitions_to_sort(pg::Connection& connection, 
   return names;
 }
 
-Result<bool> sort_partition(pg::Connection& connection, const std::string& name,
-                            Deadline deadline) {
-  constexpr std::int64_t largest_sorted = 500'000'000;  // bytes, some 5 million rows
+Result<bool> sort_partition(pg::Connection& connection, const std::string& name, Deadline deadline,
+                            std::int64_t largest_sorted) {
   // A reader in the middle of the day keeps us waiting, and we would keep everybody.
   const std::string begin = "BEGIN; SET LOCAL lock_timeout = '2s';";
   const auto make_index =
@@ -206,12 +205,17 @@ Result<bool> sort_partition(pg::Connection& connection, const std::string& name,
     // Not by the number of rows: a day that was filled at once has none in the catalogue yet.
     BF_TRY(const auto rows, connection.query("SELECT pg_relation_size(to_regclass($1))",
                                              pg::Params{}.add(std::string_view(name)), deadline));
-    if (!rows.missing(0, 0) && rows.integer(0, 0) > largest_sorted)
+    const auto order = fmt::format("{}_order", name);
+    if (!rows.missing(0, 0) && rows.integer(0, 0) > largest_sorted) {
+      // Left by a run that found the day in use when it was smaller. In a transaction of its own:
+      // readers wait for it, and would for what is made after it.
+      BF_CHECK(
+          connection.run(fmt::format("{}DROP INDEX IF EXISTS {}; COMMIT", begin, order), deadline));
       return connection.run(begin + make_index, deadline);
+    }
     // CLUSTER, because whoever reads an older state of the database finds the rows afterwards, as
     // he would not if they had been inserted anew. It wants an index in the new order, made while
     // readers go on; a run that was killed leaves it to the next.
-    const auto order = fmt::format("{}_order", name);
     BF_CHECK(connection.run(
         fmt::format("{}CREATE INDEX IF NOT EXISTS {} ON {} (date_bin('30 minutes', as_of,"
                     " '2000-01-01 00:00+00'), underlying_id, contract_id, as_of); COMMIT",

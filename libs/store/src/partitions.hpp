@@ -62,11 +62,12 @@ core::Result<std::vector<std::string>> partitions_to_sort(pg::Connection& connec
 /// table and of its key. Sorted, the quotes of each half hour lie by contract, and a small index
 /// finds a contract: its day is on a dozen pages instead of a hundred and fifty, and a snapshot on
 /// neighbouring ones. Rows that come later are appended; the index finds them too. Readers and
-/// writers of the day wait meanwhile, about four seconds a million rows; a day of more than five
-/// million gets the index alone, for which only writers wait. `false`: left as it is for now,
-/// because somebody has been reading it for too long.
+/// writers of the day wait meanwhile, about four seconds a million rows; a day of more than
+/// `largest_sorted` bytes, some five million rows, gets the index alone, for which only writers
+/// wait. `false`: left as it is for now, because somebody has been reading it for too long.
 core::Result<bool> sort_partition(pg::Connection& connection, const std::string& name,
-                                  core::Deadline deadline);
+                                  core::Deadline deadline,
+                                  std::int64_t largest_sorted = 500'000'000);
 
 /// Drops a native partition, in a transaction of its own. `allowed` is asked in it, once nobody
 /// else can write to the partition any more; its error keeps the partition (the transaction is left

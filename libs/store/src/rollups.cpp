@@ -215,7 +215,9 @@ Result<RollUp> roll_up(pg::Connection& connection, const UnderlyingAndDay& key, 
   // The day and the one before are too new for statistics, which have them as a row or two: loops
   // in loops over all contracts look free to the planner then. Neither statement needs a loop.
   BF_CHECK(
-      connection.run("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'", deadline));
+      connection.run("SET LOCAL enable_nestloop = off; SELECT set_config('work_mem', '64MB', true)"
+                     " WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')",
+                     deadline));
   BF_TRY(const auto options,
          connection.query(insert_options, params().add(core::previous_trading_day(key.day)),
                           deadline));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bifrost/store/backup.hpp"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -475,6 +476,71 @@ TEST(Backup, ThatIsStoppedLeavesNothing) {
       database, folder.path() / "mine.dump", [&](std::string_view) { return ++calls < 3; }, soon());
   EXPECT_EQ(stopped.error().code, Errc::cancelled);
   EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+/// The same backup, saying other things of itself.
+void reword(const fs::path& file, const std::string& from, const std::string& to) {
+  std::ifstream in(file, std::ios::binary);
+  std::string all{std::istreambuf_iterator<char>(in), {}};
+  constexpr std::size_t of_length = 16;
+  constexpr std::size_t of_sum = 64;
+  const auto word = all.substr(all.size() - of_sum - of_length - 8, 8);
+  auto length = std::stoull(all.substr(all.size() - of_sum - of_length, of_length), nullptr, 16);
+  all.resize(all.size() - of_sum - of_length - word.size());
+  const auto found = all.find(from, all.size() - length);
+  ASSERT_NE(found, std::string::npos);
+  all.replace(found, from.size(), to);
+  length += to.size() - from.size();
+  Sha256 sum;
+  sum.add(all);
+  std::ofstream(file, std::ios::binary | std::ios::trunc)
+      << all << word << fmt::format("{:016x}", length) << sum.finish();
+}
+
+// What a server with the extension does, tests/timescaledb/timescaledb.sh looks at.
+TEST(Backup, OfAHistoryWithTimescaleDbIsRefusedWhereThatVersionIsNot) {
+  auto database = migrated();
+  if (ok(database.status(ten, soon())).tier != Tier::stock) GTEST_SKIP() << "no TimescaleDB";
+  ok(History(database).append(cycle(0), soon()));
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "mine.dump";
+  ok(back_up(database, file, {}, soon()));
+  reword(file, "tier stock\n", "tier apache\ntimescaledb 2.0.999\n");
+  const auto url = fresh_database();
+  const auto refused = restore(url, file, false, {}, soon());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid_input);
+  EXPECT_THAT(refused.error().message, HasSubstr("TimescaleDB 2.0.999"));
+  EXPECT_THAT(refused.error().message, HasSubstr("this server does not have it"));
+  auto target = ok(Database::open(url, soon()));
+  const auto left =
+      ok(ok(target.pool().lease(soon()))
+             ->query("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+                     soon()));
+  EXPECT_EQ(left.integer(0, 0), 0);
+}
+
+TEST(Backup, ASettingForTheRestoreJoinsThoseOfTheUrlOrElseOfTheEnvironment) {
+  const auto options = [](const std::string& url) {
+    const auto settings = ok(client_settings(ok(url_with_setting(url, "work_mem=7MB"))));
+    EXPECT_EQ(settings.environment.at("PGHOST"), "h");
+    return settings.environment.at("PGOPTIONS");
+  };
+  const char* before = std::getenv("PGOPTIONS");
+  const std::optional<std::string> kept =
+      before != nullptr ? std::optional<std::string>(before) : std::nullopt;
+  ::setenv("PGOPTIONS", "-c jit=on", 1);
+  EXPECT_EQ(options("host=h dbname=d"), "-c jit=on -c work_mem=7MB");
+  EXPECT_EQ(options("host=h options='-c jit=off -c a.b=it\\'s'"),
+            "-c jit=off -c a.b=it's -c work_mem=7MB");
+  ::unsetenv("PGOPTIONS");
+  EXPECT_EQ(options("host=h"), "-c work_mem=7MB");
+  if (kept) ::setenv("PGOPTIONS", kept->c_str(), 1);
+
+  auto database =
+      ok(Database::open(ok(url_with_setting(fresh_database(), "work_mem=7MB")), soon()));
+  EXPECT_EQ(ok(ok(database.pool().lease(soon()))->query("SHOW work_mem", soon())).text(0, 0),
+            "7MB");
 }
 
 TEST(Backup, SecretsGoByEnvironmentNotAsArguments) {

@@ -12,6 +12,8 @@
 #include "bifrost/store/backup.hpp"
 #include "bifrost/store/daily.hpp"
 #include "bifrost/store/queries.hpp"
+#include "client_program.hpp"
+#include "partitions.hpp"
 #include "pool.hpp"
 #include "support.hpp"
 #include "upkeep.hpp"
@@ -287,6 +289,27 @@ TEST(Maintenance, RollUpsAreWhatAnIndependentRecomputationGives) {
   EXPECT_EQ(count(task(keep(database, now, {.everything = true}), "rollups"), "underlying_days"),
             0);
   expect_equal(database, recompute(cycles));
+}
+
+TEST(Maintenance, RollUpsLeaveALargerWorkingMemoryAsItIs) {
+  const auto memory_with = [](std::string_view setting) {
+    auto database = migrated();
+    run(database,
+        "CREATE TABLE seen (memory text);"
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO seen SELECT current_setting(''work_mem''); RETURN NULL; END';"
+        "CREATE TRIGGER note AFTER INSERT ON option_daily FOR EACH STATEMENT"
+        " EXECUTE FUNCTION note()");
+    auto with = ok(Database::open(ok(url_with_setting(database.pool().url(), setting)), soon()));
+    ok(History(with).append(random_days(day("2021-01-04"), 1, 7), soon()));
+    EXPECT_TRUE(keep(with, at("2021-01-05T22:00:00Z")).ok());
+    const auto seen = ok(ok(database.pool().lease(soon()))
+                             ->query("SELECT min(memory), max(memory) FROM seen", soon()));
+    EXPECT_EQ(seen.text(0, 0), seen.text(0, 1));
+    return std::string(seen.text(0, 0));
+  };
+  EXPECT_EQ(memory_with("work_mem=2MB"), "64MB");
+  EXPECT_EQ(memory_with("work_mem=256MB"), "256MB");
 }
 
 TEST(Maintenance, ALateImportHasItsDayRolledUpAgainAndTheDayAfterCompared) {
@@ -983,6 +1006,28 @@ TEST(Maintenance, ASortedDayTakesLateCyclesAndCorrections) {
   std::vector<std::optional<std::int64_t>> known;
   for (const auto& point : series.points) known.push_back(point.quote.volume);
   EXPECT_THAT(known, ElementsAre(1, 2, 3));
+}
+
+TEST(Maintenance, ADayThatGrewTooLargeToSortKeepsNoIndexOfAnEarlierAttempt) {
+  auto database = migrated();
+  if (!stock(database)) GTEST_SKIP() << "native partitions";
+  write_a_day(database, at("2021-01-05T14:35:00Z"));
+  const std::string partition = "option_snapshots_20210105";
+  const auto indexes = [&](const std::string& kind) {
+    return number(database, "SELECT count(*) FROM pg_class WHERE relkind = 'i' AND relname = '" +
+                                partition + kind + "'");
+  };
+  const auto connection = ok(database.pool().lease(soon()));
+  {
+    const auto reader = ok(database.pool().lease(soon()));
+    ok(reader->run("BEGIN; SELECT FROM " + partition + " LIMIT 1", soon()));
+    EXPECT_FALSE(ok(sort_partition(*connection, partition, soon())));
+    ok(reader->run("COMMIT", soon()));
+  }
+  ASSERT_EQ(indexes("_order"), 1);
+  EXPECT_TRUE(ok(sort_partition(*connection, partition, soon(), 1'000)));
+  EXPECT_EQ(indexes("_order"), 0);
+  EXPECT_EQ(indexes("_contract"), 1);
 }
 
 TEST(Maintenance, ADayInUseIsSortedTheNextTimeAndAnOlderStateKeepsItsRows) {

@@ -82,7 +82,7 @@ struct Restored {
 /// change names; the old one stays under `kept_as`. That needs a role that may create databases and
 /// nobody else connected. Leases go on with tokens that nobody has been given since the backup.
 /// Older backups need `migrate` afterwards. `invalid_input`: of a history with TimescaleDB, and the
-/// server has not the same version of it.
+/// server has not loaded the same version of it, or the role is no superuser; nothing was changed.
 core::Result<Restored> restore(const std::string& url, const std::filesystem::path& file,
                                bool replace, const BackupProgress& progress,
                                core::Deadline deadline);
