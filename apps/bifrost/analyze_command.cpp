@@ -108,11 +108,17 @@ void print_position(const api::Position& position) {
   }
 }
 
-constexpr OptionName names[]{{"symbol", "--symbol", symbol_form}, {"legs", "--legs"},
-                             {"trading_class", "--class"},        {"entry_price", "@PRICE"},
-                             {"fill_position", "--fill"},         {"fee_per_contract", "--fee"},
-                             {"profit_target", "--target"},       {"loss_limit", "--stop"},
-                             {"days_forward", "--days"},          {"spots", "--spots"},
+constexpr OptionName names[]{{"symbol", "--symbol", symbol_form},
+                             {"legs", "--legs"},
+                             {"rate", "--rate"},
+                             {"trading_class", "--class"},
+                             {"entry_price", "@PRICE"},
+                             {"fill_position", "--fill"},
+                             {"fee_per_contract", "--fee"},
+                             {"profit_target", "--target"},
+                             {"loss_limit", "--stop"},
+                             {"days_forward", "--days"},
+                             {"spots", "--spots"},
                              {"vol_shift", "--vol-shift"}};
 constexpr OptionName leg_names[]{{"quantity", "the count"},
                                  {"strike", "the strike"},
@@ -228,6 +234,7 @@ void add_analyze_command(CLI::App& app, const std::string& env_file, AnalyzeOpti
                    "how likely this profit comes before --stop, currency");
   verb->add_option("--stop", options.request.loss_limit, "loss limit, currency, positive");
   add_style_option(*verb, options.request.style);
+  add_rate_option(*verb, options.request.rate);
   verb->add_option("--days", options.days, "dates of the table, calendar days from the snapshot");
   verb->add_option("--spots", options.spots, "prices of the table");
   verb->add_option("--vol-shift", options.vol_shift, "added to every volatility of the table");

@@ -104,6 +104,13 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
 
 }  // namespace
 
+void add_rate_option(CLI::App& verb, std::optional<double>& rate) {
+  verb.add_option(
+      "--rate", rate,
+      "annual, continuously compounded, as 0.045; else as put-call parity says, and for "
+      "options that may be exercised early as if no dividend were paid");
+}
+
 void add_style_option(CLI::App& verb, std::optional<api::ExerciseStyle>& style) {
   verb.add_option_function<std::string>(
           "--style",

@@ -29,6 +29,9 @@ void add_chain_options(CLI::App& verb, ChainSource& source);
 /// --style: when the options may be exercised; not given: by the underlying.
 void add_style_option(CLI::App& verb, std::optional<api::ExerciseStyle>& style);
 
+/// --rate: the riskless one; not given: as the chain says.
+void add_rate_option(CLI::App& verb, std::optional<double>& rate);
+
 /// "1234.50", or "unlimited".
 std::string money(std::optional<double> amount);
 

@@ -37,6 +37,10 @@ first expires, later legs repriced at the vol of their own quotes under their st
 to twice the highest strike listed; they are marked "model". Legs of the first expiry are judged as
 held to it: probabilities and expected profit know no early exercise of theirs.
 
+Options are sold where they are not in the money by the forward of their expiry, which with interest
+lies above the underlying and with dividends below; --any-short-strikes sells all.
+The theta here holds the forward still, that of analyze the underlying. With stock, expected profit
+counts the dividends that the forward implies; max profit, breakevens and POP do not.
 Nobody holds shares of a cash-settled index such as SPX, so strategies with stock are refused there.
 
 Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
@@ -79,6 +83,7 @@ constexpr std::array integers{
 };
 
 constexpr OptionName names[]{
+    {"rate", "--rate"},
     {"symbol", "--symbol", symbol_form},
     {"strategy", "--strategy", "a name that `bifrost find --list` shows"},
     {"expiry", "--expiry"},
@@ -186,6 +191,15 @@ void print_table(const api::Found& found) {
     fmt::print("  density: {}, {}\n", found.expiries.front().density.kind,
                found.expiries.front().density.method);
   }
+  const auto from = [&](std::string_view source) {
+    return std::ranges::any_of(found.expiries, [&](const api::SearchedExpiry& expiry) {
+      return expiry.discount_source == source;
+    });
+  };
+  if (from("carry") || from("assumed_zero")) {
+    fmt::print("  interest: {}; --rate says what it is\n",
+               from("carry") ? "read as if no dividend were paid" : "none assumed");
+  }
   const bool expiries = found.expiries.size() > 1;
   if (found.expiries.size() == 1) {
     const auto& only = found.expiries.front();
@@ -197,7 +211,11 @@ void print_table(const api::Found& found) {
              found.fill_position, found.fee_per_contract,
              found.short_strikes == api::ShortStrikes::any ? "" : ", sold out of the money only",
              found.min_pop > 0.0 ? fmt::format(", among pop>={:g}", found.min_pop) : "");
-  if (found.candidates.empty()) {
+  if (found.combinations == 0 && found.short_strikes != api::ShortStrikes::any) {
+    fmt::print(
+        "nothing to look at: what it sells would be in the money by the forward of its expiry, or "
+        "has no quote; --any-short-strikes\n");
+  } else if (found.candidates.empty()) {
     fmt::print("none of them qualifies; --exhaustive counts what each fails at{}\n",
                found.min_pop > 0.0 ? ", --where 'pop>=0' takes the least likely, too" : "");
   }
@@ -375,6 +393,7 @@ void add_find_command(CLI::App& app, const std::string& env_file, FindOptions& o
   verb->add_option("--density", options.density, "market_implied (default) or lognormal")
       ->check(CLI::IsMember({"market_implied", "lognormal"}));
   add_style_option(*verb, options.query.style);
+  add_rate_option(*verb, options.query.rate);
   verb->add_flag("--any-short-strikes", options.any_short_strikes,
                  "options may be sold in the money, too");
   verb->add_option("--why-not", query.why_not,

@@ -79,8 +79,7 @@ void add_fit_command(CLI::App& app, const std::string& env_file, FitOptions& opt
   verb->footer(help_text);
   add_chain_options(*verb, options.source);
   add_style_option(*verb, options.style);
-  verb->add_option("--rate", options.rate,
-                   "interest, continuously compounded, decimal; else from put-call parity");
+  add_rate_option(*verb, options.rate);
   verb->add_flag("--json", options.json, "one JSON document on stdout");
   verb->callback([&] {
     check_chain_options(options.source);

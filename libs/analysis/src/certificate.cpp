@@ -119,6 +119,7 @@ tl::expected<CertificateCheck, CertificateRefusal> verify_certificate(
     for (std::size_t j = i + 1; j < expiries.size() && expiry_count(request.strategy) == 2; ++j) {
       if (in_window(expiries[j]) &&
           expiries[i].priced->years_to_expiry < expiries[j].priced->years_to_expiry &&
+          expiries[i].priced->chain.expiry < expiries[j].priced->chain.expiry &&
           expiries[i].priced->chain.multiplier == expiries[j].priced->chain.multiplier) {
         wanted.push_back({i, j});
       }

@@ -180,13 +180,19 @@ Outcome BoardCheck::under_the_model(const std::array<const Strike*, 4>& at) cons
       profit[g] += shares * (spots_[g] - chain_of(0).underlying_price->value());
     }
   }
+  const double tail = static_cast<double>(slopes_[rungs_]) * multiplier_;
+  double expected = profit[0];
+  for (std::size_t g = 0; g < spots_.size(); ++g) {
+    const bool last = g + 1 == spots_.size();
+    const double slope = last ? tail : (profit[g + 1] - profit[g]) / (spots_[g + 1] - spots_[g]);
+    expected += slope * (calls_[g] - (last ? 0.0 : calls_[g + 1]));
+  }
   for (double& each : profit) {
     if (std::abs(each) < front_least_profit) each = 0.0;
   }
-  const double tail = static_cast<double>(slopes_[rungs_]) * multiplier_;
   const auto [least, most_profit] = std::ranges::minmax_element(profit);
   Outcome out{
-      .gain = *most_profit, .loss = -*least, .breakevens = {}, .pop = 0.0, .expected = profit[0]};
+      .gain = *most_profit, .loss = -*least, .breakevens = {}, .pop = 0.0, .expected = expected};
   if (tail > 0.0) out.gain.reset();
   if (tail < 0.0) out.loss.reset();
   double below = cdfs_[0];
@@ -195,7 +201,6 @@ Outcome BoardCheck::under_the_model(const std::array<const Strike*, 4>& at) cons
     const bool last = g + 1 == spots_.size();
     const double to = last ? infinity : spots_[g + 1];
     const double slope = last ? tail : (profit[g + 1] - profit[g]) / (to - spots_[g]);
-    out.expected += slope * (calls_[g] - (last ? 0.0 : calls_[g + 1]));
     const double above = last ? 1.0 : cdfs_[g + 1];
     const bool starts = profit[g] > 0.0;
     const bool ends = last ? (tail > 0.0 || (tail == 0.0 && starts)) : profit[g + 1] > 0.0;

@@ -31,9 +31,11 @@ constexpr std::array<std::pair<Objective, std::string_view>, 7> objective_names{
     {Objective::theta_on_max_loss, "theta_on_max_loss"},
 }};
 
-// Whether a strategy can have legs in both: the second settles later, and a contract is as large.
+// Whether a strategy can have legs in both: the second settles on a later day (two classes of one
+// day are hours apart), and a contract is as large.
 bool one_after_the_other(const SearchExpiry& first, const SearchExpiry& second) {
   return second.priced->years_to_expiry > first.priced->years_to_expiry &&
+         second.priced->chain.expiry > first.priced->chain.expiry &&
          second.priced->chain.multiplier == first.priced->chain.multiplier;
 }
 
@@ -250,6 +252,16 @@ double highest_front_spot(const Density& front, std::span<const Price> strikes) 
 std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
                                       std::optional<std::pair<Price, Price>> no_breakevens) {
   auto spots = pop_cell_edges(front);
+  // Where it counts, so close that a dip between two strikes is seen.
+  constexpr int parts = 4;
+  const double low = front.quantile(0.02);
+  const double high = front.quantile(0.98);
+  for (std::size_t i = 0, edges = spots.size(); i + 1 < edges; ++i) {
+    if (spots[i] < low || spots[i + 1] > high) continue;
+    for (int part = 1; part < parts; ++part) {
+      spots.push_back(spots[i] + (spots[i + 1] - spots[i]) * part / parts);
+    }
+  }
   for (const Price strike : strikes) spots.push_back(strike.value());
   // Far out, where a curve may still bend.
   constexpr int steps = 24;

@@ -304,6 +304,11 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
       profit[g] += leg.shares * worth;
     }
   }
+  double expected = profit[0];
+  for (std::size_t g = 0; g + 1 < spots.size(); ++g) {
+    const double slope = (profit[g + 1] - profit[g]) / (spots[g + 1] - spots[g]);
+    expected += slope * (density.call(spots[g]) - density.call(spots[g + 1]));
+  }
   for (double& each : profit) {
     if (std::abs(each) < front_least_profit) each = 0.0;
   }
@@ -318,12 +323,10 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
   if (limits.min_credit && credit < limits.min_credit->value() - 1e-9)
     return against(Unfit::credit);
   if (limits.max_loss && loss > *limits.max_loss) return against(Unfit::max_loss);
-  // Probability and mean of the broken line, segment by segment.
+  // Probability of the broken line, segment by segment.
   double pop = 0.0;
-  double expected = profit[0];
   for (std::size_t g = 0; g + 1 < spots.size(); ++g) {
     const double slope = (profit[g + 1] - profit[g]) / (spots[g + 1] - spots[g]);
-    expected += slope * (density.call(spots[g]) - density.call(spots[g + 1]));
     const double low = density.cdf(spots[g]);
     const double high = density.cdf(spots[g + 1]);
     const bool starts = profit[g] > 0.0;

@@ -105,7 +105,7 @@ TEST(Finder, ExpectsNothingOfFairPrices) {
   const auto chain_of = [&](double years) {
     ExpiryChain chain{.underlying = "FAIR",
                       .trading_class = "FAIR",
-                      .expiry = {},
+                      .expiry = core::Date{std::chrono::days{20'000 + std::lround(365 * years)}},
                       .multiplier = 100,
                       .underlying_price = Price::from_double(spot),
                       .rows = {}};

@@ -53,11 +53,12 @@ std::vector<DensityQuantile> quantiles_of(const analysis::Density& density) {
 Result<Densities> densities_in(const core::ChainSnapshot& snapshot, const DensityQuery& query,
                                std::span<const double> closes) {
   const auto style = query.style.value_or(exercise_style_of(snapshot.underlying));
-  auto markets = markets_of(
-      snapshot, style, DensityKind::market_implied, [&](const analysis::ListedExpiry& listed) {
-        return listed.expiry == query.expiry &&
-               query.trading_class.value_or(listed.trading_class) == listed.trading_class;
-      });
+  auto markets = markets_of(snapshot, style, query.rate, DensityKind::market_implied,
+                            [&](const analysis::ListedExpiry& listed) {
+                              return listed.expiry == query.expiry &&
+                                     query.trading_class.value_or(listed.trading_class) ==
+                                         listed.trading_class;
+                            });
   if (markets.empty()) {
     return core::fail(Errc::not_found,
                       fmt::format("{} lists no such expiry as {}", snapshot.underlying,

@@ -394,7 +394,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   bool listed_at_all = false;
   const auto kind = query.density.value_or(DensityKind::market_implied);
   std::vector<Searched> markets;
-  for (auto& market : markets_of(snapshot, reply.style, kind, [&](const auto& listed) {
+  for (auto& market : markets_of(snapshot, reply.style, query.rate, kind, [&](const auto& listed) {
          const bool take =
              wanted(query, *shape, listed, days_between(snapshot.as_of, listed.expiry));
          listed_at_all = listed_at_all || take;

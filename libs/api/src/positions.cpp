@@ -311,7 +311,8 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   const double spot = out.underlying_price.value();
 
   const auto markets = markets_of(
-      snapshot, out.style, DensityKind::market_implied, [&](const analysis::ListedExpiry& listed) {
+      snapshot, out.style, request.rate, DensityKind::market_implied,
+      [&](const analysis::ListedExpiry& listed) {
         return std::ranges::any_of(
             request.legs, [&](const PositionLeg& leg) { return leg.expiry == listed.expiry; });
       });

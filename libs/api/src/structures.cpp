@@ -34,14 +34,15 @@ core::ChainSnapshot without_adjusted(const core::ChainSnapshot& snapshot) {
 /// Vols and greeks under the style of exercise; or why there are none.
 tl::expected<analysis::PricedChain, std::string> priced_chain(analysis::ExpiryChain chain,
                                                               double years_to_expiry,
-                                                              analysis::ExerciseStyle style) {
+                                                              analysis::ExerciseStyle style,
+                                                              std::optional<double> rate) {
   const auto refused = [](std::string_view why) { return tl::unexpected{std::string{why}}; };
   if (style == analysis::ExerciseStyle::european) {
-    auto priced = analysis::refresh(std::move(chain), years_to_expiry, std::nullopt);
+    auto priced = analysis::refresh(std::move(chain), years_to_expiry, rate);
     if (!priced) return refused(analysis::to_string(priced.error()));
     return *std::move(priced);
   }
-  const auto parity = analysis::forward_and_discount(chain, years_to_expiry, std::nullopt, style);
+  const auto parity = analysis::forward_and_discount(chain, years_to_expiry, rate, style);
   if (!parity) return refused(analysis::to_string(parity.error()));
   const auto terms =
       analysis::american_terms(*parity, chain.underlying_price->value(), years_to_expiry);
@@ -53,12 +54,12 @@ tl::expected<analysis::PricedChain, std::string> priced_chain(analysis::ExpiryCh
 tl::expected<MarketOfExpiry, std::string> market_of(const core::ChainSnapshot& snapshot,
                                                     const analysis::FittedExpiry& fitted,
                                                     analysis::ExerciseStyle style,
-                                                    DensityKind kind) {
+                                                    std::optional<double> rate, DensityKind kind) {
   const auto refused = [](std::string_view why) { return tl::unexpected{std::string{why}}; };
   if (fitted.years_to_expiry <= 0.0) return refused("no_time");
   auto chain = analysis::select_expiry(snapshot, fitted.which);
   if (!chain) return refused("inconsistent_chain");
-  BF_TRY(auto priced, priced_chain(*std::move(chain), fitted.years_to_expiry, style));
+  BF_TRY(auto priced, priced_chain(*std::move(chain), fitted.years_to_expiry, style, rate));
   MarketOfExpiry market{fitted.which, style, std::move(priced), std::nullopt, nullptr};
   if (fitted.smile) market.smile = *fitted.smile;
   if (kind == DensityKind::market_implied) {
@@ -147,14 +148,14 @@ core::Result<void> refuse_shares_of_index(std::string_view underlying) {
 }
 
 std::vector<ListedMarket> markets_of(
-    const core::ChainSnapshot& snapshot, ExerciseStyle style, DensityKind kind,
-    const std::function<bool(const analysis::ListedExpiry&)>& take) {
+    const core::ChainSnapshot& snapshot, ExerciseStyle style, std::optional<double> rate,
+    DensityKind kind, const std::function<bool(const analysis::ListedExpiry&)>& take) {
   const auto kept = without_adjusted(snapshot);
-  const auto surface = analysis::fit_surface(kept, {to_analysis(style), std::nullopt});
+  const auto surface = analysis::fit_surface(kept, {to_analysis(style), rate});
   std::vector<ListedMarket> markets;
   for (const auto& fitted : surface.expiries) {
     if (!take(fitted.which)) continue;
-    markets.push_back({fitted.which, market_of(kept, fitted, to_analysis(style), kind)});
+    markets.push_back({fitted.which, market_of(kept, fitted, to_analysis(style), rate, kind)});
   }
   return markets;
 }

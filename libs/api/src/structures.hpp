@@ -37,8 +37,8 @@ struct ListedMarket {
 /// The expiries that `take` wants, in order of settlement. Contracts with an adjusted deliverable
 /// beside standard ones are left out.
 std::vector<ListedMarket> markets_of(
-    const core::ChainSnapshot& snapshot, ExerciseStyle style, DensityKind kind,
-    const std::function<bool(const analysis::ListedExpiry&)>& take);
+    const core::ChainSnapshot& snapshot, ExerciseStyle style, std::optional<double> rate,
+    DensityKind kind, const std::function<bool(const analysis::ListedExpiry&)>& take);
 
 /// What values an option of that strike.
 analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind);

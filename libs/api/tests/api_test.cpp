@@ -639,6 +639,35 @@ TEST(FindIn, RefusesWindowsThatHoldNothing) {
   }
 }
 
+// American quotes tell what the forward grows by, and not how much of it is interest.
+TEST(FindIn, TakesTheRateThatItIsGiven) {
+  auto chain = dense_chain(second);
+  chain.underlying = "ABC";
+  FindQuery query{};
+  query.strategy = "covered_call";
+  query.expiry = june;
+  query.style = ExerciseStyle::american;
+  const auto read = find_in(chain, query);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_NE(read->expiries.at(0).discount_source, "given");
+  query.rate = 0.06;
+  const auto given = find_in(chain, query);
+  ASSERT_TRUE(given) << given.error().message;
+  EXPECT_EQ(given->expiries.at(0).discount_source, "given");
+  EXPECT_NEAR(given->expiries.at(0).discount_factor,
+              std::exp(-0.06 * given->expiries.at(0).days_to_expiry / 365.0), 1e-3);
+
+  PositionRequest request{};
+  request.style = ExerciseStyle::american;
+  request.legs = {{LegKind::put, 1, june, std::nullopt, Price::from_units(110 * 10'000), {}}};
+  const auto without = analyse_position(chain, request);
+  request.rate = 0.06;
+  const auto with = analyse_position(chain, request);
+  ASSERT_TRUE(without && with);
+  // The forward stands, so interest means as much of a yield, which the put's delta is less by.
+  EXPECT_GT(with->delta, without->delta + 1.0);
+}
+
 TEST(FindIn, KnowsNoSharesOfAnIndex) {
   auto chain = dense_chain(second);
   FindQuery query{};

@@ -1075,6 +1075,11 @@ export interface components {
             style?: components["schemas"]["ExerciseStyle"];
             /**
              * Format: double
+             * @description continuously compounded, annual, decimal; default: as put-call parity says, and for options that may be exercised early, which do not tell it, as if no dividend were paid
+             */
+            rate?: number;
+            /**
+             * Format: double
              * @description where a leg without entry_price fills: 0 in the middle, 1 (default) at the side that fills at once
              */
             fill_position?: number;
@@ -1265,7 +1270,7 @@ export interface components {
             max_profit: number | null;
             /**
              * Format: double
-             * @description positive amount; null: unlimited. Model-dependent ones are judged up to twice the highest strike that their expiries list
+             * @description positive amount; null: unlimited. Model-dependent ones are judged up to twice the highest strike that their expiries list, or the highest likely price beyond
              */
             max_loss: number | null;
             breakevens: number[];
@@ -1798,6 +1803,8 @@ export interface operations {
                 at?: string;
                 /** @description when the options may be exercised; default: by the underlying */
                 style?: components["schemas"]["ExerciseStyle"];
+                /** @description continuously compounded, annual, decimal; default: as put-call parity says, and for options that may be exercised early, which do not tell it, as if no dividend were paid */
+                rate?: number;
                 /** @description what to rank by: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2. Default: return_on_risk with min_pop 0.6; expected_profit_on_max_loss where profit has no bound, expected_profit where loss has none */
                 objective?: string;
                 /** @description where the underlying may settle: as the fitted smile prices it (default), or lognormal at the at-the-money volatility */
@@ -1956,7 +1963,7 @@ export interface operations {
                 at?: string;
                 /** @description when the options may be exercised; default: european for the cash-settled indices that the product knows, american for all else */
                 style?: components["schemas"]["ExerciseStyle"];
-                /** @description continuously compounded, annual, decimal; default: as put-call parity says */
+                /** @description continuously compounded, annual, decimal; default: as put-call parity says, and for options that may be exercised early, which do not tell it, as if no dividend were paid */
                 rate?: number;
             };
             header?: never;
@@ -2015,6 +2022,8 @@ export interface operations {
                 at?: string;
                 /** @description when the options may be exercised; default: by the underlying */
                 style?: components["schemas"]["ExerciseStyle"];
+                /** @description continuously compounded, annual, decimal; default: as put-call parity says, and for options that may be exercised early, which do not tell it, as if no dividend were paid */
+                rate?: number;
                 /** @description of each curve; default 81 */
                 points?: number;
             };

@@ -141,10 +141,10 @@ double highest_front_spot(const Density& front, std::span<const Price> strikes);
 std::vector<double> front_model_spots(const Density& front, std::span<const Price> strikes,
                                       std::optional<std::pair<Price, Price>> no_breakevens);
 
-/// A profit of that model, in currency, that is smaller is none: rounding makes such of the exact
-/// zeros that two options have together where both are exercised. Of a stretch of them the ends are
-/// breakevens.
-inline constexpr double front_least_profit = 1e-7;
+/// A profit of that model, in currency, that is smaller is none: half a cent. Rounding, and what is
+/// left out of an exercise premium, make such of the exact zeros that two options have together
+/// where both are exercised. Of a stretch of them the ends are breakevens.
+inline constexpr double front_least_profit = 5e-3;
 
 /// At whose quantiles, and at the first and the last spot, the finder samples profits under that
 /// model to bound losses from below.

@@ -85,6 +85,7 @@ struct FindQuery {
   std::optional<bool> exhaustive;
   std::optional<bool> certificate;
   std::optional<std::string> why_not;
+  std::optional<double> rate;
 };
 BF_DESCRIBE(
     FindQuery, "What to look for. Money is in currency for one unit of the strategy.",
@@ -97,6 +98,11 @@ BF_DESCRIBE(
     (later_expiry, .doc = "of the later legs of calendars and diagonals; default: every one"),
     (at, .doc = "the chain as it was known then; default: the newest snapshot"),
     (style, .doc = "when the options may be exercised; default: by the underlying"),
+    (rate,
+     .doc = "continuously compounded, annual, decimal; default: as put-call parity says, and "
+            "for options that may be exercised early, which do not tell it, as if no "
+            "dividend were paid",
+     .min = -0.5, .max = 1.0),
     (objective,
      .doc =
          "what to rank by: expected_profit, expected_profit_on_max_loss, "
