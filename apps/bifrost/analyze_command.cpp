@@ -20,7 +20,8 @@ using core::Result;
 
 constexpr const char* help_text =
     R"(A leg is buy or sell, a count (else 1), expiry, strike and right, and @PRICE per share where it
-was traded; without one it is priced from the chain at --fill. Stock counts in shares.
+was traded; without one it is priced from the chain at --fill. Stock counts in shares. An expiry that
+lists two trading classes takes one behind it, 2019-06-21/SPXW, or from --class.
 
   bifrost analyze --chain spx.csv.gz --legs sell:2019-06-21:2750P buy:2019-06-21:2700P
   bifrost analyze --symbol AAPL --legs buy:100:stock@190.5 sell:2026-12-18:200C --json
@@ -132,7 +133,9 @@ api::PositionRequest to_request(const AnalyzeOptions& options) {
   for (const auto& text : options.legs) {
     auto leg = parse_position_leg(text);
     if (!leg) refuse("--legs", leg.error().message);
-    if (!options.trading_class.empty() && leg->expiry) leg->trading_class = options.trading_class;
+    if (!options.trading_class.empty() && leg->expiry && !leg->trading_class) {
+      leg->trading_class = options.trading_class;
+    }
     check_limits(net::check(*leg), leg_names, "--legs " + text);
     request.legs.push_back(*std::move(leg));
   }
@@ -207,6 +210,10 @@ Result<api::PositionLeg> parse_position_leg(const std::string& text) {
     return leg;
   }
   if (parts.size() != 2 || parts[1].size() < 2) return bad("it has no expiry and strike");
+  if (const auto slash = parts[0].find('/'); slash != parts[0].npos) {
+    leg.trading_class = std::string{parts[0].substr(slash + 1)};
+    parts[0] = parts[0].substr(0, slash);
+  }
   const auto date = core::parse_date(parts[0]);
   const auto strike = core::Price::parse(parts[1].substr(0, parts[1].size() - 1));
   const char right = parts[1].back();
@@ -225,7 +232,8 @@ void add_analyze_command(CLI::App& app, const std::string& env_file, AnalyzeOpti
   add_chain_options(*verb, options.source);
   verb->add_option("--legs", options.legs, "sell:2019-06-21:2750P buy:100:stock@2859 ...")
       ->required();
-  verb->add_option("--class", options.trading_class, "trading class of the options");
+  verb->add_option("--class", options.trading_class,
+                   "trading class of the options, where a leg names none");
   verb->add_option("--fill", options.request.fill_position,
                    "0 in the middle of each spread, 1 (default) across it");
   verb->add_option("--fee", options.request.fee_per_contract,

@@ -315,6 +315,19 @@ TEST(FindVerb, FailsWhenItsAnswerGoesNowhere) {
 }
 
 // At the middle of fair quotes nothing is to be expected; crossing the spreads is what it costs.
+// As `find` prints them.
+TEST(AnalyzeVerb, TakesATradingClassBehindTheExpiryOfALeg) {
+  const auto market = flat_market().string();
+  const auto said = [&](std::string leg) {
+    return bifrost_says({"analyze", "--chain", market, "--json", "--legs", std::move(leg)});
+  };
+  const auto plain = said("sell:2026-04-01:94P");
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_EQ(said("sell:2026-04-01/XSP:94P").out, plain.out);
+  EXPECT_EQ(said("sell:2026-04-01/XSPW:94P").status, 1);
+  EXPECT_EQ(said("sell:2026-04-01/:94P").status, 2);
+}
+
 TEST(AnalyzeVerb, TellsTheWholePosition) {
   const auto market = flat_market().string();
   const auto position = [&](const char* fill) {
