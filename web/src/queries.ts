@@ -121,19 +121,21 @@ export interface PositionQuestion {
   /** Of the ranking that the candidate is from: a new ranking analyses anew. */
   as_of: string;
   candidate: StrategyCandidate;
+  /** The price of the underlying that `spots` were chosen around. */
+  spot: number | null;
   spots: readonly number[];
   vol_shift: number;
   exit: ExitRule | null;
 }
 
-/** One candidate at the prices it is ranked with. */
+/** One candidate at the prices it is ranked with, and the spot of the question, which a placeholder's is not. */
 export const usePosition = (symbol: string, question: PositionQuestion) => {
-  const { as_of, candidate, spots, vol_shift, exit } = question;
+  const { as_of, candidate, spot, spots, vol_shift, exit } = question;
   const key = position_key(candidate);
   const prices = candidate.legs.map((leg) => leg.entry_price);
   return useQuery({
-    queryKey: ['position', symbol, key, as_of, prices, spots, vol_shift, exit],
-    queryFn: ({ signal }) => {
+    queryKey: ['position', symbol, key, as_of, prices, spot, spots, vol_shift, exit],
+    queryFn: async ({ signal }) => {
       const legs = candidate.legs.map((leg) => ({
         kind: leg.kind,
         quantity: leg.quantity,
@@ -145,7 +147,7 @@ export const usePosition = (symbol: string, question: PositionQuestion) => {
         }),
       }));
       const table = { days_forward: [], spots: [...spots], vol_shift };
-      return api.analyze(symbol, { legs, table, ...exit }, signal);
+      return { ...(await api.analyze(symbol, { legs, table, ...exit }, signal)), spot };
     },
     enabled: spots.length > 0,
     // The same position at another moment or volatility stays until the new one is there.

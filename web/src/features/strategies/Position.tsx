@@ -5,21 +5,10 @@ import { useSize } from '../../components/hooks';
 import { ProblemLine } from '../../components/notes';
 import { Skeleton } from '../../components/Skeleton';
 import { curve_of, likely_band } from '../../lib/density';
-import { text_em } from '../../lib/fit';
-import {
-  decimal,
-  expiry_long,
-  greek,
-  money,
-  percent,
-  price,
-  signed,
-  signed_money,
-  strike,
-} from '../../lib/format';
+import { expiry_long, greek, money, percent, price, signed, signed_money } from '../../lib/format';
 import { expiries_of, leg_words } from '../../lib/legs';
 import { type Frame, spot_frame } from '../../lib/payoff';
-import { exit_rule, table_spots } from '../../lib/profit_table';
+import { exit_rule, fitting_spots, table_spots } from '../../lib/profit_table';
 import { useDensities, usePosition } from '../../queries';
 import { drawn_points, Payoff } from './Payoff';
 import { ProfitMap } from './ProfitMap';
@@ -136,22 +125,6 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
 const legend_words = (kind: string) =>
   kind === 'lognormal' ? 'lognormal' : kind === 'history' ? 'past returns' : density_kind(kind);
 
-const cell = { font: 11, small: 10, padding: 10, label: 84, spot: 14 };
-
-/** As wide as the widest amount, round price and distance from the spot. */
-function cell_width(candidate: StrategyCandidate, { low, high }: Frame, spot: number | null) {
-  const most = Math.max(...candidate.payoff.map((p) => Math.abs(p.profit)));
-  const amount = `+${money(most, 0).replace('$', '')}`;
-  const round = high - low < 20 ? decimal(high, 2) : strike(Math.round(high));
-  const away = spot ? percent((high - low) / -spot) : '';
-  const widths = [
-    text_em(amount) * cell.font,
-    text_em(round) * cell.font,
-    text_em(away) * cell.small,
-  ];
-  return Math.max(...widths) + cell.padding;
-}
-
 /** What one analysis of the server tells: profit over dates and prices, margin, and which exit comes first. */
 function Scenarios(props: {
   topic: ChainTopic;
@@ -165,16 +138,18 @@ function Scenarios(props: {
   const across = width > 560 ? 'prices' : 'dates';
   const spot = found.underlying_price;
   const { low, high } = frame ?? { low: 0, high: 0 };
-  const room = (width - cell.label - cell.spot) / cell_width(candidate, { low, high }, spot);
-  const most = across === 'prices' ? Math.max(5, Math.min(21, Math.floor(room))) : 15;
-  const spots = useMemo(
-    () => (width === 0 ? [] : table_spots({ low, high }, spot, most)),
-    [low, high, spot, most, width],
-  );
+  const most = Math.max(...candidate.payoff.map((p) => Math.abs(p.profit)));
+  const spots = useMemo(() => {
+    if (width === 0) return [];
+    return across === 'prices'
+      ? fitting_spots({ low, high }, spot, most, width)
+      : table_spots({ low, high }, spot, 15);
+  }, [low, high, spot, most, width, across]);
   const rule = exit_rule(candidate);
   const { data, error, refetch, isPlaceholderData } = usePosition(topic.symbol, {
     as_of: found.as_of,
     candidate,
+    spot,
     spots,
     vol_shift: vol_points / 100,
     exit: rule,
@@ -206,8 +181,9 @@ function Scenarios(props: {
           <ProfitMap
             table={data.table}
             as_of={data.as_of}
-            spot={spot ?? data.underlying_price}
+            spot={data.spot ?? data.underlying_price}
             across={across}
+            width={width}
           />
           <div className="risks">
             <Margin margin={data.margin} />
