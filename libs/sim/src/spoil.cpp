@@ -88,7 +88,9 @@ std::string spoil_frame(std::string frame, Spoils spoils) {
     const bool computation = frame.compare(4, 3, std::string_view{"21\0", 3}) == 0;
     if (price) frame = with_field(frame, 4, text);
     if (computation) {
-      for (const std::size_t field : {4, 5, 6, 8, 9, 10}) frame = with_field(frame, field, text);
+      for (const std::size_t field : {4u, 5u, 6u, 8u, 9u, 10u}) {
+        frame = with_field(frame, field, text);
+      }
     }
   }
   return frame;
