@@ -214,9 +214,11 @@ Result<void> verify_backup(const fs::path& file, bool deep, bool json,
       if (!path.empty()) fs::remove_all(path, ignored);
     }
   } folder;
-  std::string pattern = (fs::temp_directory_path() / "bifrost-verify-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    return core::fail(core::Errc::unavailable, "no temporary folder can be made");
+  std::error_code missing;
+  std::string pattern = (fs::temp_directory_path(missing) / "bifrost-verify-XXXXXX").string();
+  if (missing || ::mkdtemp(pattern.data()) == nullptr) {
+    return core::fail(core::Errc::unavailable,
+                      "no temporary folder can be made; TMPDIR names where");
   }
   folder.path = pattern;
   // The server's own user must be able to enter it; the cluster's folder inside is closed.

@@ -170,7 +170,12 @@ export const useContractHistory = (
       const { strike, right } = contract;
       return api.history(symbol, { trading_class, expiry, strike, right, start }, signal);
     },
-    placeholderData: keepPreviousData,
+    // Another range of the same contract; another contract starts empty.
+    placeholderData: (data, query) =>
+      JSON.stringify(query?.queryKey.slice(1, 5)) ===
+      JSON.stringify([topic.symbol, topic.expiry, topic.trading_class, contract])
+        ? keepPreviousData(data)
+        : undefined,
   });
 
 const month = { from: 20, to: 45, middle: 30 } as const;

@@ -125,13 +125,17 @@ std::string end_of(const fs::path& log) {
   return all.size() > enough ? "..." + all.substr(all.size() - enough) : all;
 }
 
-/// A file for the words of a child process, removed at the end.
+/// A file for the words of a child process, removed at the end. Without a path if none can be made.
 class Log {
  public:
   Log() {
-    std::string pattern = (fs::temp_directory_path() / "bifrost-log-XXXXXX").string();
+    std::error_code missing;
+    const auto folder = fs::temp_directory_path(missing);
+    if (missing) return;
+    std::string pattern = (folder / "bifrost-log-XXXXXX").string();
     const int fd = mkstemp(pattern.data());
-    if (fd >= 0) close(fd);
+    if (fd < 0) return;
+    close(fd);
     path_ = pattern;
   }
   Log(const Log&) = delete;
@@ -157,6 +161,9 @@ struct Client {
 Result<void> run_client(const Client& client, const std::function<Result<void>()>& at_start,
                         const std::function<Result<void>()>& meanwhile, Deadline deadline) {
   const Log log;
+  if (log.path().empty()) {
+    return fail(Errc::unavailable, "no temporary file can be made; TMPDIR names a folder for it");
+  }
   BF_TRY(auto process, core::Process::start(client.program, {.arguments = client.arguments,
                                                              .environment = client.environment,
                                                              .error_log = log.path()}));

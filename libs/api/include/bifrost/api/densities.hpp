@@ -18,19 +18,15 @@ struct DensityQuery {
   std::optional<int> points;
   std::optional<double> rate;
 };
-BF_DESCRIBE(
-    DensityQuery, "The densities of one expiry.",
-    (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"), (expiry),
-    (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1,
-     .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
-    (at, .doc = "as it was known then; default: the newest snapshot"),
-    (style, .doc = "when the options may be exercised; default: by the underlying"),
-    (rate,
-     .doc = "continuously compounded, annual, decimal; default: as put-call parity says, and "
-            "for options that may be exercised early, which do not tell it, as if no "
-            "dividend were paid",
-     .min = -0.5, .max = 1.0),
-    (points, .doc = "of each curve; default 81", .min = 11, .max = 500))
+BF_DESCRIBE(DensityQuery, "The densities of one expiry.",
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (expiry),
+            (trading_class, .doc = "needed only where one date lists two classes", .min_length = 1,
+             .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (at, .doc = "as it was known then; default: the newest snapshot"),
+            (style, .doc = "when the options may be exercised; default: by the underlying"),
+            (rate, .doc = rate_doc, .min = -0.5, .max = 1.0),
+            (points, .doc = "of each curve; default 81", .min = 11, .max = 500))
 
 struct DensityPoint {
   double spot;

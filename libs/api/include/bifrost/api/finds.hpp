@@ -98,11 +98,7 @@ BF_DESCRIBE(
     (later_expiry, .doc = "of the later legs of calendars and diagonals; default: every one"),
     (at, .doc = "the chain as it was known then; default: the newest snapshot"),
     (style, .doc = "when the options may be exercised; default: by the underlying"),
-    (rate,
-     .doc = "continuously compounded, annual, decimal; default: as put-call parity says, and "
-            "for options that may be exercised early, which do not tell it, as if no "
-            "dividend were paid",
-     .min = -0.5, .max = 1.0),
+    (rate, .doc = rate_doc, .min = -0.5, .max = 1.0),
     (objective,
      .doc =
          "what to rank by: expected_profit, expected_profit_on_max_loss, "

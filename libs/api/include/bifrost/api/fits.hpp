@@ -14,23 +14,24 @@ namespace bifrost::api {
 enum class ExerciseStyle { european, american };
 BF_DESCRIBE_ENUM(ExerciseStyle, european, american)
 
+/// Of a rate that a request may give.
+inline constexpr std::string_view rate_doc =
+    "continuously compounded, annual, decimal; default: as put-call parity says, and for options "
+    "that may be exercised early, which do not tell it, as if no dividend were paid";
+
 struct FitQuery {
   std::string symbol;
   std::optional<Instant> at;
   std::optional<ExerciseStyle> style;
   std::optional<double> rate;
 };
-BF_DESCRIBE(
-    FitQuery, "The smile of every expiry of a chain in the history.",
-    (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
-    (at, .doc = "as it was known then; default: the newest snapshot"),
-    (style, .doc = "when the options may be exercised; default: european for the cash-settled "
-                   "indices that the product knows, american for all else"),
-    (rate,
-     .doc = "continuously compounded, annual, decimal; default: as put-call parity says, and "
-            "for options that may be exercised early, which do not tell it, as if no "
-            "dividend were paid",
-     .min = -0.5, .max = 1.0))
+BF_DESCRIBE(FitQuery, "The smile of every expiry of a chain in the history.",
+            (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
+            (at, .doc = "as it was known then; default: the newest snapshot"),
+            (style,
+             .doc = "when the options may be exercised; default: european for the cash-settled "
+                    "indices that the product knows, american for all else"),
+            (rate, .doc = rate_doc, .min = -0.5, .max = 1.0))
 
 struct SmileComponent {
   double weight;

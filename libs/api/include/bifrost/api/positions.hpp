@@ -57,25 +57,20 @@ struct PositionRequest {
   std::optional<TableSpec> table;
   std::optional<double> rate;
 };
-BF_DESCRIBE(
-    PositionRequest, "What to analyse.", (legs, .min_length = 1, .max_length = 40),
-    (style, .doc = "when the options may be exercised; default: by the underlying"),
-    (rate,
-     .doc = "continuously compounded, annual, decimal; default: as put-call parity says, and "
-            "for options that may be exercised early, which do not tell it, as if no "
-            "dividend were paid",
-     .min = -0.5, .max = 1.0),
-    (fill_position,
-     .doc = "where a leg without entry_price fills: 0 in the middle, 1 "
-            "(default) at the side that fills at once",
-     .min = -1.0, .max = 1.0),
-    (fee_per_contract, .doc = "currency, on entry; default 0", .min = 0.0, .max = 100.0),
-    (profit_target,
-     .doc = "currency: how likely it is reached before loss_limit; positions "
-            "of one expiry",
-     .above = 0.0),
-    (loss_limit, .doc = "currency, positive", .above = 0.0),
-    (table, .doc = "default: up to seven dates until the first expiry, 25 prices"))
+BF_DESCRIBE(PositionRequest, "What to analyse.", (legs, .min_length = 1, .max_length = 40),
+            (style, .doc = "when the options may be exercised; default: by the underlying"),
+            (rate, .doc = rate_doc, .min = -0.5, .max = 1.0),
+            (fill_position,
+             .doc = "where a leg without entry_price fills: 0 in the middle, 1 "
+                    "(default) at the side that fills at once",
+             .min = -1.0, .max = 1.0),
+            (fee_per_contract, .doc = "currency, on entry; default 0", .min = 0.0, .max = 100.0),
+            (profit_target,
+             .doc = "currency: how likely it is reached before loss_limit; positions "
+                    "of one expiry",
+             .above = 0.0),
+            (loss_limit, .doc = "currency, positive", .above = 0.0),
+            (table, .doc = "default: up to seven dates until the first expiry, 25 prices"))
 
 struct EntryCost {
   double fill_position;
