@@ -29,8 +29,9 @@ lists two trading classes takes one behind it, 2019-06-21/SPXW, or from --class.
 Money is in currency and of the whole position, fees included: greeks delta in shares, theta per
 calendar day, vega per 1.00 of volatility. Every probability names its density. Margin is told four
 ways that are never mixed: worst loss, Reg T, IBKR's rules, a stress of prices; what the broker asks
-is `bifrost broker what-if`. American options are judged as held to expiry: payoff, probabilities and
-expected profit know no early exercise. Nobody holds shares of a cash-settled index such as SPX, so a
+is `bifrost broker what-if`. Payoff and probabilities take American options as held to expiry;
+expected profit counts what the right to exercise before it is worth, to who holds it and against who
+sold it. Nobody holds shares of a cash-settled index such as SPX, so a
 leg of stock is refused there. The table is profit by the model over dates and prices; volatilities
 stay with their strikes, moved by --vol-shift (0.01 is a point).)";
 
@@ -61,6 +62,10 @@ void print_position(const api::Position& position) {
   for (const double at : position.breakevens) fmt::print("{:.2f} ", at);
   if (position.model_dependent) fmt::print("\n  later legs are repriced by the model");
   fmt::print("\n");
+  if (std::abs(position.early_exercise) >= 0.005) {
+    fmt::print("{:<22}{:.2f} (part of expected profit)\n", "early exercise",
+               position.early_exercise);
+  }
   for (const auto& each : position.densities) {
     fmt::print(
         "{:<22}POP {:.1f} %, expected profit {:.2f}, 99 % within {:.2f} .. {:.2f} ({:.2f} at "

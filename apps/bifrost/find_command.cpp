@@ -34,13 +34,14 @@ Expected profit under the market's own density (the default) is minus what enter
 ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
 smile. Structures of two expiries are judged when the
 first expires, later legs repriced at the vol of their own quotes under their style of exercise, up
-to twice the highest strike listed; they are marked "model". Legs of the first expiry are judged as
-held to it: probabilities and expected profit know no early exercise of theirs.
+to twice the highest strike listed; they are marked "model". Payoff and probabilities take American
+options as held to the first expiry; expected profit counts what the right to exercise before it is
+worth, to who holds it and against who sold it.
 
 Options are sold where they are not in the money by the forward of their expiry, which with interest
 lies above the underlying and with dividends below; --any-short-strikes sells all.
-The theta here holds the forward still, that of analyze the underlying. With stock, expected profit
-counts the dividends that the forward implies; max profit, breakevens and POP do not.
+With stock, expected profit counts the dividends that the forward implies; max profit, breakevens and
+POP do not.
 Nobody holds shares of a cash-settled index such as SPX, so strategies with stock are refused there.
 
 Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':

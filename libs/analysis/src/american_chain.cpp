@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bifrost/analysis/american_chain.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "bifrost/core/result.hpp"
@@ -45,6 +46,66 @@ struct Side {
   std::optional<ContractColumns> contracts;
   AmericanSurface::Columns valued;
 };
+
+std::optional<double> own_vol(const std::optional<OptionAnalytics>& option) {
+  if (!option || !option->implied_vol) return std::nullopt;
+  return *option->implied_vol;
+}
+
+/// Row by row that of the option out of the money, else that in the money, else that of the
+/// nearest row; nothing where no row has one.
+std::vector<double> exercise_vols(std::span<const StrikeAnalytics> rows, double forward) {
+  std::vector<std::optional<double>> own;
+  own.reserve(rows.size());
+  for (const auto& row : rows) {
+    const bool call_first = row.strike.value() >= forward;
+    const auto vol = own_vol(call_first ? row.call : row.put);
+    own.push_back(vol ? vol : own_vol(call_first ? row.put : row.call));
+  }
+  std::vector<double> vols;
+  vols.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::optional<double> vol = own[i];
+    for (std::size_t away = 1; !vol && away < rows.size(); ++away) {
+      if (away <= i) vol = own[i - away];
+      if (!vol && i + away < rows.size()) vol = own[i + away];
+    }
+    if (!vol) return {};
+    vols.push_back(std::clamp(*vol, AmericanSurface::lowest_vol, AmericanSurface::highest_vol));
+  }
+  return vols;
+}
+
+void value_exercise_rights(PricedChain& priced, const AmericanSurfaces& surfaces) {
+  std::vector<StrikeAnalytics>& rows = priced.rows;
+  const std::size_t worthless = static_cast<std::size_t>(
+      std::ranges::count_if(rows, [](const auto& row) { return row.strike <= Price{}; }));
+  const auto listed = std::span(rows).subspan(worthless);
+  const auto vols = exercise_vols(listed, priced.parity.forward);
+  if (vols.empty()) return;
+  std::vector<double> strikes;
+  strikes.reserve(listed.size());
+  for (const auto& row : listed) strikes.push_back(row.strike.value());
+  const ExpiryTerms terms{priced.parity.forward, priced.parity.discount_factor,
+                          priced.years_to_expiry};
+  std::vector<double> american(listed.size());
+  ValuationColumns european;
+  const auto premiums = [&](const AmericanSurface& surface) {
+    const ContractColumns contracts(strikes, surface.right());
+    surface.prices(contracts, vols, american);
+    price_chain(contracts, terms, vols, european);
+    std::vector<double> of(listed.size());
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      of[i] = std::max(american[i] - european.price[i], 0.0);
+    }
+    return of;
+  };
+  const auto calls = premiums(surfaces.calls);
+  const auto puts = premiums(surfaces.puts);
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    listed[i].exercise = ExerciseRight{.vol = vols[i], .call = calls[i], .put = puts[i]};
+  }
+}
 
 }  // namespace
 
@@ -116,6 +177,7 @@ PricedChain refresh_american(ExpiryChain chain, const ForwardDiscount& parity,
     fill(row.call, calls, call);
     fill(row.put, puts, put);
   }
+  value_exercise_rights(priced, surfaces);
   priced.atm_implied_vol = atm_implied_vol(priced.rows, parity.forward);
   return priced;
 }

@@ -189,6 +189,7 @@ void BoardCheck::add_strike(std::size_t rung, Price price) {
     made.legs[credit] -= leg.quantity * entry;
     made.origin += shares * intrinsic(0.0) - spent;
     if (leg.kind == LegKind::call) lots_beyond += leg.quantity;
+    made.beyond += shares * beyond(leg, row);
     if (!several()) {
       const double call = density_.call(strike / units_per_one) * units_per_one;
       made.legs[expected] +=
@@ -225,7 +226,49 @@ void BoardCheck::add_strike(std::size_t rung, Price price) {
       made.legs[at_high] = at(high_);
     }
   }
+  made.legs[expected] += made.beyond;
   strikes_[rung].push_back(std::move(made));
+}
+
+double BoardCheck::beyond(const LegShape& leg, std::size_t row) const {
+  const auto& priced = *of_[static_cast<std::size_t>(leg.expiry_rung)]->priced;
+  const bool american = priced.style == ExerciseStyle::american;
+  const auto exercise = american ? priced.rows[row].exercise : std::nullopt;
+  const bool is_call = leg.kind == LegKind::call;
+  const double now = !exercise ? 0.0 : is_call ? exercise->call : exercise->put;
+  if (leg.expiry_rung == 0) return now * units_per_one;
+  const Right right = is_call ? Right::call : Right::put;
+  const double strike = priced.chain.rows[row].strike.value();
+  const double vol = exercise ? exercise->vol : *option_of(leg, row)->implied_vol;
+  const auto curve = [&](std::size_t g) {
+    return exercise ? exercise_curves_[is_call ? 0 : 1][row][g]
+                    : later_worth(leg, row, g) / units_per_one;
+  };
+  const auto& front = *of_[0]->priced;
+  // Between two spots the curve is a line; density alone, without discount, at the vol of the leg.
+  const auto call = [&](double spot) {
+    return spot <= 0.0 ? front.parity.forward
+                       : black_scholes_price(Right::call,
+                                             ForwardInputs{.forward = front.parity.forward,
+                                                           .strike = spot,
+                                                           .years_to_expiry = front.years_to_expiry,
+                                                           .discount_factor = 1.0,
+                                                           .vol = vol});
+  };
+  double mean = curve(0);
+  for (std::size_t g = 0; g < spots_.size(); ++g) {
+    const bool last = g + 1 == spots_.size();
+    const double slope =
+        last ? (is_call ? 1.0 : 0.0) : (curve(g + 1) - curve(g)) / (spots_[g + 1] - spots_[g]);
+    mean += slope * (call(spots_[g]) - (last ? 0.0 : call(spots_[g + 1])));
+  }
+  const double european =
+      black_scholes_price(right, ForwardInputs{.forward = priced.parity.forward,
+                                               .strike = strike,
+                                               .years_to_expiry = priced.years_to_expiry,
+                                               .discount_factor = priced.parity.discount_factor,
+                                               .vol = vol});
+  return units_per_one * (european + now - discount() * mean);
 }
 
 double BoardCheck::later_worth(const LegShape& leg, std::size_t row, std::size_t g) const {
@@ -251,73 +294,87 @@ double BoardCheck::later_worth(const LegShape& leg, std::size_t row, std::size_t
                            .vol = *option_of(leg, row)->implied_vol});
 }
 
-// Later legs that may be exercised early, at every spot: each by the boundary of its own
-// exercise, against which the table that is used for a whole chain must hold, where it covers the
-// vol.
 void BoardCheck::price_american_legs() {
+  const auto& rows = of_[1]->priced->rows;
+  for (const auto& leg : request_.strategy.legs) {
+    if (leg.expiry_rung == 0) continue;
+    const std::size_t side = leg.kind == LegKind::call ? 0 : 1;
+    if (!american_[side].empty()) continue;
+    std::vector<std::optional<double>> own(rows.size());
+    std::vector<std::optional<double>> exercise(rows.size());
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const auto* option = option_of(leg, row);
+      if (option == nullptr || !option->implied_vol) continue;
+      own[row] = *option->implied_vol;
+      exercise[row] = rows[row].exercise ? rows[row].exercise->vol : own[row];
+    }
+    const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
+    american_[side] = american_curves(right, own);
+    exercise_curves_[side] = american_curves(right, exercise);
+  }
+}
+
+// Each by the boundary of its own exercise, against which the table that is used for a whole chain
+// must hold, where it covers the vol.
+std::vector<std::vector<double>> BoardCheck::american_curves(
+    Right right, std::span<const std::optional<double>> vols) {
   const auto& front = *of_[0]->priced;
   const auto& back = *of_[1]->priced;
   const double years = back.years_to_expiry - front.years_to_expiry;
   const double growth = back.parity.forward / front.parity.forward;
-  for (const auto& leg : request_.strategy.legs) {
-    if (leg.expiry_rung == 0) continue;
-    auto& prices = american_[leg.kind == LegKind::call ? 0 : 1];
-    if (!prices.empty()) continue;
-    prices.resize(back.rows.size());
-    const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
-    const double discount = american_discount(
-        right, growth, back.parity.discount_factor / front.parity.discount_factor, years);
-    const double rate = -std::log(discount) / years;
-    const double yield = rate - std::log(growth) / years;
-    std::vector<std::size_t> tabled;
-    std::vector<double> strikes;
-    std::vector<double> vols;
-    const auto table = AmericanSurface::build(right,
-                                              {.spot = front.parity.forward,
-                                               .years_to_expiry = years,
-                                               .rate = rate,
-                                               .dividend_yield = yield},
-                                              AmericanSurface::Rho::unwanted);
-    for (std::size_t row = 0; row < back.rows.size(); ++row) {
-      const auto* option = option_of(leg, row);
-      const double strike = back.rows[row].strike.value();
-      if (option == nullptr || !option->implied_vol || strike <= 0.0) continue;
-      const double vol = *option->implied_vol;
-      const auto curve = OptionCurve::make({.right = right,
-                                            .strike = strike,
-                                            .years = years,
-                                            .rate = rate,
-                                            .yield = yield,
-                                            .vol = vol,
-                                            .style = ExerciseStyle::american});
-      if (!curve) continue;
-      // At nothing a put is worth its strike: at once or, where rates are negative, at the end.
-      const double at_zero = right == Right::call ? 0.0 : strike * std::max(1.0, discount);
-      for (const double spot : spots_) {
-        prices[row].push_back(spot > 0.0 ? curve->price(spot) : at_zero);
-      }
-      if (table && vol >= AmericanSurface::lowest_vol && vol <= AmericanSurface::highest_vol) {
-        tabled.push_back(row);
-        strikes.push_back(strike);
-        vols.push_back(vol);
-      }
+  const double discount = american_discount(
+      right, growth, back.parity.discount_factor / front.parity.discount_factor, years);
+  const double rate = -std::log(discount) / years;
+  const double yield = rate - std::log(growth) / years;
+  std::vector<std::vector<double>> prices(vols.size());
+  std::vector<std::size_t> tabled;
+  std::vector<double> strikes;
+  std::vector<double> tabled_vols;
+  const auto table = AmericanSurface::build(right,
+                                            {.spot = front.parity.forward,
+                                             .years_to_expiry = years,
+                                             .rate = rate,
+                                             .dividend_yield = yield},
+                                            AmericanSurface::Rho::unwanted);
+  for (std::size_t row = 0; row < vols.size(); ++row) {
+    const double strike = back.rows[row].strike.value();
+    if (!vols[row] || strike <= 0.0) continue;
+    const double vol = *vols[row];
+    const auto curve = OptionCurve::make({.right = right,
+                                          .strike = strike,
+                                          .years = years,
+                                          .rate = rate,
+                                          .yield = yield,
+                                          .vol = vol,
+                                          .style = ExerciseStyle::american});
+    if (!curve) continue;
+    // At nothing a put is worth its strike: at once or, where rates are negative, at the end.
+    const double at_zero = right == Right::call ? 0.0 : strike * std::max(1.0, discount);
+    for (const double spot : spots_) {
+      prices[row].push_back(spot > 0.0 ? curve->price(spot) : at_zero);
     }
-    if (tabled.empty()) continue;
-    const ContractColumns contracts(strikes, right);
-    std::vector<double> by_table(tabled.size());
-    for (std::size_t g = 0; g < spots_.size(); ++g) {
-      if (spots_[g] <= 0.0) continue;
-      table->at_spot(spots_[g]).prices(contracts, vols, by_table);
-      for (std::size_t i = 0; i < tabled.size(); ++i) {
-        double& price = prices[tabled[i]][g];
-        if (!(std::abs(by_table[i] - price) <= 1e-6 * std::max(strikes[i], spots_[g]))) {
-          mispriced_ = "a later leg of strike " + std::to_string(strikes[i]) + " at spot " +
-                       std::to_string(spots_[g]);
-        }
-        price = by_table[i];
-      }
+    if (table && vol >= AmericanSurface::lowest_vol && vol <= AmericanSurface::highest_vol) {
+      tabled.push_back(row);
+      strikes.push_back(strike);
+      tabled_vols.push_back(vol);
     }
   }
+  if (tabled.empty()) return prices;
+  const ContractColumns contracts(strikes, right);
+  std::vector<double> by_table(tabled.size());
+  for (std::size_t g = 0; g < spots_.size(); ++g) {
+    if (spots_[g] <= 0.0) continue;
+    table->at_spot(spots_[g]).prices(contracts, tabled_vols, by_table);
+    for (std::size_t i = 0; i < tabled.size(); ++i) {
+      double& price = prices[tabled[i]][g];
+      if (!(std::abs(by_table[i] - price) <= 1e-6 * std::max(strikes[i], spots_[g]))) {
+        mispriced_ = "a later leg of strike " + std::to_string(strikes[i]) + " at spot " +
+                     std::to_string(spots_[g]);
+      }
+      price = by_table[i];
+    }
+  }
+  return prices;
 }
 
 std::vector<std::optional<Sums>> BoardCheck::tabulate(std::size_t from, std::size_t to) const {

@@ -80,6 +80,7 @@ struct Strike {
   Sums legs;
   double origin;              // profit at spot 0
   std::vector<double> curve;  // of several expiries: profit at the model's spots
+  double beyond = 0.0;        // what its legs are worth now and no expiry shows; money units
 };
 
 /// Ranges of usable strikes, rung by rung, [first, second).
@@ -197,6 +198,13 @@ class BoardCheck {
   // Of a leg of the second expiry when the first one settles at a spot, price units per share.
   double later_worth(const LegShape& leg, std::size_t row, std::size_t g) const;
   void price_american_legs();
+  /// Later options that may be exercised early at a vol each, by row and spot; none without a vol
+  /// or a price.
+  std::vector<std::vector<double>> american_curves(Right right,
+                                                   std::span<const std::optional<double>> vols);
+  // Price units per share: the right to exercise a leg before the first expiry and, of a later leg,
+  // less what the straight lines of its curve are too high by.
+  double beyond(const LegShape& leg, std::size_t row) const;
   // All halves from rung `from` to `to`, by strike indices; upside down ones are nothing.
   std::vector<std::optional<Sums>> tabulate(std::size_t from, std::size_t to) const;
   Sums sums_of(std::size_t from, const Strike& first, const Strike* second) const;
@@ -253,6 +261,7 @@ class BoardCheck {
   std::vector<std::size_t> sampled_;
   // Calls first, by row of the later chain, then spot; per share. No spots: there is no price.
   std::array<std::vector<std::vector<double>>, 2> american_;
+  std::array<std::vector<std::vector<double>>, 2> exercise_curves_;  // at the vols of exercise
   std::optional<std::string> mispriced_;
   std::size_t rungs_ = 0;
   std::size_t cut_ = 0;

@@ -55,8 +55,9 @@ bool BoardCheck::usable(const LegShape& leg, std::size_t row) const {
   if (decays && greeks == nullptr) return false;
   if (leg.expiry_rung == 0) return true;
   if (option_of(leg, row) == nullptr || !option_of(leg, row)->implied_vol) return false;
+  const std::size_t side_at = leg.kind == LegKind::call ? 0 : 1;
   return of_[1]->priced->style == ExerciseStyle::european ||
-         !american_[leg.kind == LegKind::call ? 0 : 1][row].empty();
+         (!american_[side_at][row].empty() && !exercise_curves_[side_at][row].empty());
 }
 
 Judged BoardCheck::judge(const std::array<const Strike*, 4>& at) const {
@@ -99,11 +100,14 @@ Judged BoardCheck::judge(const std::array<const Strike*, 4>& at) const {
   }
   const Money fees = request_.fee_per_contract * contracts;
   auto outcome = several() ? under_the_model(at) : at_expiry(legs, fees);
+  double beyond = 0.0;
+  for (std::size_t rung = 0; rung < rungs_; ++rung) beyond += at[rung]->beyond / units_per_one;
   outcome.expected =
       in_todays_money(outcome.expected, {.discount_factor = discount(),
                                          .entry_cost = (entry + fees).value(),
                                          .shares = static_cast<double>(stock_) * multiplier_,
-                                         .dividends_per_share = stock_ == 0 ? 0.0 : dividends()});
+                                         .dividends_per_share = stock_ == 0 ? 0.0 : dividends(),
+                                         .early_exercise = beyond});
   if (outcome.gain && *outcome.gain < smallest) return {Unfit::no_profit, 0, 0};
   const double margin =
       uses_margin() ? margin_of(at, legs, fees).value_or(Money{}).value() : infinity;

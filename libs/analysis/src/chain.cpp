@@ -202,8 +202,8 @@ struct Columns {
 };
 
 /// Vols and greeks of all options in `rows` at once.
-void analyse(std::span<StrikeAnalytics> rows, const ExpiryTerms& terms, double ratio,
-             Columns& columns) {
+void analyse(std::span<StrikeAnalytics> rows, const ExpiryTerms& terms,
+             std::optional<double> underlying, Columns& columns) {
   auto& [strikes, rights, prices, solved, valued] = columns;
   strikes.clear();
   rights.clear();
@@ -222,18 +222,23 @@ void analyse(std::span<StrikeAnalytics> rows, const ExpiryTerms& terms, double r
   implied_vols(contracts, terms, prices, solved);
   lend_vols(rows, solved);
   price_chain(contracts, terms, solved.vol, valued);
+  // From slopes that hold the forward still to such that hold spot and yield.
+  const double years = terms.years_to_expiry;
+  const double ratio = underlying ? terms.forward / *underlying : 1.0;
+  const double carry = years > 0.0 ? believable_carry(std::log(ratio) / years, years) : 0.0;
   std::size_t i = 0;
   for (auto& row : rows) {
     for (auto* option : {&row.call, &row.put}) {
       if (!*option) continue;
       if (has_vol(row)) {
+        const double held = terms.forward * valued.delta[i];
         auto& greeks = (*option)->greeks.emplace();
         greeks.price = valued.price[i];
         greeks.delta = valued.delta[i] * ratio;
         greeks.gamma = valued.gamma[i] * ratio * ratio;
-        greeks.theta = valued.theta[i];
+        greeks.theta = valued.theta[i] - carry * held / 365.0;
         greeks.vega = valued.vega[i];
-        greeks.rho = valued.rho[i];
+        greeks.rho = valued.rho[i] + (underlying ? years * held : 0.0);
       }
       ++i;
     }
@@ -443,9 +448,10 @@ tl::expected<PricedChain, NoForward> refresh(ExpiryChain chain, double years_to_
                                              std::optional<double> rate) {
   const auto parity = forward_and_discount(chain, years_to_expiry, rate);
   if (!parity) return tl::unexpected{parity.error()};
-  const bool has_spot = chain.underlying_price && *chain.underlying_price > Price{};
-  const double ratio = has_spot ? parity->forward / chain.underlying_price->value() : 1.0;
-
+  std::optional<double> spot;
+  if (chain.underlying_price && *chain.underlying_price > Price{}) {
+    spot = chain.underlying_price->value();
+  }
   PricedChain priced{.chain = std::move(chain),
                      .parity = *parity,
                      .years_to_expiry = years_to_expiry,
@@ -458,7 +464,7 @@ tl::expected<PricedChain, NoForward> refresh(ExpiryChain chain, double years_to_
   const ExpiryTerms terms{parity->forward, parity->discount_factor, years_to_expiry};
   for (std::size_t first = 0; first < priced.rows.size(); first += lot) {
     const std::size_t count = std::min(lot, priced.rows.size() - first);
-    analyse(std::span{priced.rows}.subspan(first, count), terms, ratio, columns);
+    analyse(std::span{priced.rows}.subspan(first, count), terms, spot, columns);
   }
   priced.atm_implied_vol = atm_implied_vol(priced.rows, parity->forward);
   return priced;

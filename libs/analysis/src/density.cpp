@@ -358,7 +358,7 @@ double expected_profit(const Payoff& payoff, const Density& density) {
 
 double in_todays_money(double expected_profit, const Carry& carry) {
   return carry.discount_factor * (expected_profit + carry.entry_cost) - carry.entry_cost +
-         carry.shares * carry.dividends_per_share;
+         carry.shares * carry.dividends_per_share + carry.early_exercise;
 }
 
 std::string_view to_string(NoDensity why) {

@@ -6,10 +6,14 @@
 
 namespace bifrost::analysis {
 
+double believable_carry(double carry, double years) {
+  return years < 7.0 / 365 && std::abs(carry) > 0.2 ? 0.0 : carry;
+}
+
 AmericanTerms exercise_terms(double spot, double years, double forward, double discount_factor) {
   const double rate = -std::log(discount_factor) / years;
   const double carry = std::log(forward / spot) / years;
-  if (years < 7.0 / 365 && std::abs(carry) > 0.2) return {forward, years, 0.0, 0.0};
+  if (believable_carry(carry, years) != carry) return {forward, years, 0.0, 0.0};
   return {spot, years, rate, rate - carry};
 }
 

@@ -9,9 +9,11 @@
 
 namespace bifrost::analysis {
 
-/// What a forward says about carry, for the pricing of early exercise. Within a week of expiry a
-/// carry beyond 20 % a year is a dividend or a spot of another moment, which no yield describes:
-/// then there is none.
+/// The carry that forward and spot imply, or 0 where no yield describes it: within a week of expiry
+/// one beyond 20 % a year is a dividend, or a spot of another moment.
+double believable_carry(double carry, double years);
+
+/// What a forward says about carry, for the pricing of early exercise: a believable_carry().
 AmericanTerms exercise_terms(double spot, double years, double forward, double discount_factor);
 
 /// What early exercise adds to European prices, as a share of them, for all strikes of one expiry

@@ -383,6 +383,13 @@ Price Board::mark_of(const LegShape& leg, std::size_t row) const {
   return mid ? *mid : *leg_place(leg, row).price;
 }
 
+double Board::early_exercise_of(const LegShape& leg, std::size_t row) const {
+  if (leg.expiry_rung > 0 || priced(0).style == ExerciseStyle::european) return 0.0;
+  const auto& right = priced(0).rows[static_cast<std::size_t>(rows_[row].row[0])].exercise;
+  if (!right) return 0.0;
+  return leg.kind == LegKind::call ? right->call : right->put;
+}
+
 Place Board::place(std::size_t rung, std::size_t row) const {
   const std::int64_t strike = rows_[row].strike.units();
   Place place{.row = static_cast<int>(row),
@@ -417,9 +424,10 @@ Place Board::place(std::size_t rung, std::size_t row) const {
     const double worth = leg.kind == LegKind::call ? call
                                                    : call - density().mean() * units_per_one +
                                                          static_cast<double>(strike);
-    place.expected +=
-        static_cast<double>(shares) * (discount() * worth - static_cast<double>(price)) -
-        static_cast<double>(fee);
+    place.expected += static_cast<double>(shares) *
+                          (discount() * worth + early_exercise_of(leg, row) * units_per_one -
+                           static_cast<double>(price)) -
+                      static_cast<double>(fee);
     const auto index = static_cast<std::size_t>(&leg - task_->request.strategy.legs.data());
     for (std::size_t s = 0; margin_ && s < margin_->sums.size(); ++s) {
       for (const auto& term : margin_->sums[s].terms) {

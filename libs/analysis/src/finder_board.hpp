@@ -268,7 +268,7 @@ class Board {
   std::array<double, 3> half_slopes(bool lower) const;
   std::vector<Leg> legs_at(const Rows& rows) const;
   Money fees() const;
-  Carry carry_of(std::span<const Leg> legs) const;
+  Carry carry_of(std::span<const Leg> legs, const Rows& rows) const;
   Candidate describe(const Rows& rows) const;
   std::int64_t strike_units(int row) const {
     return rows_[static_cast<std::size_t>(row)].strike.units();
@@ -286,6 +286,8 @@ class Board {
   /// `asked` are the values of the formula's sums; money units.
   double margin(const Features& of, double paid_for_options, std::span<const double> asked) const;
   Price mark_of(const LegShape& leg, std::size_t row) const;
+  /// Currency per share; nothing for legs of a later expiry, of which make_profiles() knows.
+  double early_exercise_of(const LegShape& leg, std::size_t row) const;
   Place place(std::size_t rung, std::size_t row) const;
   const Place& place_on(std::size_t rung, int row) const {
     return places_[rung][place_index(rung, row)];

@@ -37,12 +37,19 @@ Money Board::fees() const {
   return task_->request.fee_per_contract * contracts;
 }
 
-Carry Board::carry_of(std::span<const Leg> legs) const {
+Carry Board::carry_of(std::span<const Leg> legs, const Rows& rows) const {
   Carry carry{.discount_factor = discount(), .entry_cost = fees().value()};
-  for (const auto& leg : legs) {
-    carry.entry_cost +=
-        static_cast<double>(leg.quantity) * leg.multiplier * leg.entry_price.value();
-    if (leg.kind == LegKind::stock) carry.shares += static_cast<double>(leg.quantity);
+  for (std::size_t i = 0; i < legs.size(); ++i) {
+    const auto& leg = legs[i];
+    const double shares = static_cast<double>(leg.quantity) * leg.multiplier;
+    carry.entry_cost += shares * leg.entry_price.value();
+    if (leg.kind == LegKind::stock) {
+      carry.shares += shares;
+      continue;
+    }
+    const auto& shape = task_->request.strategy.legs[i];
+    const int row = rows[static_cast<std::size_t>(shape.rung)];
+    carry.early_exercise += shares * early_exercise_of(shape, static_cast<std::size_t>(row));
   }
   if (carry.shares != 0.0) {
     carry.dividends_per_share =
@@ -90,7 +97,8 @@ Candidate Board::describe(const Rows& rows) const {
     out.max_loss = payoff->max_loss;
     out.breakevens = payoff->breakevens;
     out.pop = probability_of_profit(*payoff, density());
-    out.expected_profit = in_todays_money(expected_profit(*payoff, density()), carry_of(legs));
+    out.expected_profit =
+        in_todays_money(expected_profit(*payoff, density()), carry_of(legs, rows));
     out.payoff = *std::move(payoff);
   }
   Money all_paid = out.fees;

@@ -9,6 +9,7 @@
 #include "bifrost/analysis/american.hpp"
 #include "bifrost/analysis/chain.hpp"
 #include "bifrost/analysis/chain_pricing.hpp"
+#include "finder_progress.hpp"
 #include "leg_model.hpp"
 
 namespace bifrost::analysis::finder {
@@ -22,42 +23,48 @@ class LaterOptions {
   LaterOptions(const PricedChain& front, const PricedChain& back, Right right);
 
   /// False: the option on that row of the later chain has no vol or no American price.
-  bool can_price(std::size_t row) const { return vol_[row] && !no_price_[row]; }
+  bool can_price(std::size_t row) const { return own_.vol[row] && !no_price_[row]; }
 
   /// Rough nanoseconds that making it took.
   double work() const { return work_; }
 
-  /// Those on some rows of the later chain, all of which it can price.
-  class Some {
-   public:
-    Some(const LaterOptions& of, std::span<const std::size_t> rows);
-    /// Per share, parallel to the rows; `spot` may be 0.
-    void prices(double spot, std::span<double> out);
-    /// Rough nanoseconds a spot.
-    double work() const;
-
-   private:
-    const LaterOptions* of_;
-    std::vector<double> strikes_;
-    std::vector<std::size_t> in_columns_;  // places, priced all at once
-    std::vector<double> vols_;
-    std::optional<ContractColumns> columns_;
-    ValuationColumns european_;
-    std::vector<double> column_prices_;
-    std::vector<std::pair<std::size_t, const OptionCurve*>> alone_;  // places, and the rest
+  struct Curves {
+    /// Per share, at the vol of each option: by row as asked for, then spot.
+    std::vector<double> worth;
+    /// By row: what the option is worth now beyond the discounted mean of its curve, where both are
+    /// taken at the vol that exercise is valued at and the curve is straight between the spots, as
+    /// everybody else takes it. That is the right to exercise before the first expiry, less what
+    /// the straight lines are too high by.
+    std::vector<double> beyond;
   };
+  /// Of some rows of the later chain, all of which it can price, over ascending spots from 0.
+  core::Result<Curves> curves(std::span<const std::size_t> rows, std::span<const double> spots,
+                              Progress& progress) const;
 
  private:
+  /// A vol for each row of the later chain, and what prices options at it.
+  struct Vols {
+    std::vector<std::optional<double>> vol;
+    std::vector<std::optional<OptionCurve>> alone;  // where the table does not answer
+  };
+  class Some;
+  void solve_alone(Vols& vols);
+
   Right right_;
   ExerciseStyle style_;
   double years_;     // from one expiry to the other
   double discount_;  // over them
   double growth_;    // of the forward over them
+  double rate_ = 0.0;
+  double yield_ = 0.0;
+  ExpiryTerms front_;
+  ExpiryTerms back_;
   std::vector<double> strike_;
-  std::vector<std::optional<double>> vol_;
+  std::vector<double> premium_;  // what the right to exercise adds now
+  Vols own_;
+  Vols exercise_;
   std::vector<bool> no_price_;
   std::optional<AmericanSurface> table_;
-  std::vector<std::optional<OptionCurve>> alone_;
   double work_ = 0.0;
 };
 

@@ -45,13 +45,15 @@ core::Result<void> Board::make_profiles(const LaterByRight& later, Progress& pro
   for (std::size_t rung = 0; rung < task_->rungs; ++rung) {
     auto& profiles = made.of_rung[rung];
     profiles.assign(places_[rung].size() * count, 0.0);
+    std::vector<double> beyond(places_[rung].size(), 0.0);  // what curves do not tell; money units
     for (const auto& leg : task_->request.strategy.legs) {
       if (leg.rung != static_cast<int>(rung)) continue;
       const double shares = static_cast<double>(leg.quantity) * multiplier() * units_per_one;
       if (leg.expiry_rung == 0) {
         for (std::size_t p = 0; p < places_[rung].size(); ++p) {
-          const double strike =
-              rows_[static_cast<std::size_t>(places_[rung][p].row)].strike.value();
+          const auto row = static_cast<std::size_t>(places_[rung][p].row);
+          const double strike = rows_[row].strike.value();
+          beyond[p] += shares * early_exercise_of(leg, row);
           for (std::size_t g = 0; g < count; ++g) {
             profiles[p * count + g] +=
                 shares *
@@ -66,15 +68,9 @@ core::Result<void> Board::make_profiles(const LaterByRight& later, Progress& pro
         in_chain.push_back(
             static_cast<std::size_t>(rows_[static_cast<std::size_t>(place.row)].row[1]));
       }
-      LaterOptions::Some options(*later[right_of(leg)], in_chain);
-      std::vector<double> worth(in_chain.size());
-      for (std::size_t g = 0; g < count; ++g) {
-        options.prices(spots[g], worth);
-        for (std::size_t p = 0; p < worth.size(); ++p) {
-          profiles[p * count + g] += shares * worth[p];
-        }
-        if (!progress.spend(options.work())) return stopped();
-      }
+      BF_TRY(const auto curves, later[right_of(leg)]->curves(in_chain, spots, progress));
+      for (std::size_t i = 0; i < profiles.size(); ++i) profiles[i] += shares * curves.worth[i];
+      for (std::size_t p = 0; p < in_chain.size(); ++p) beyond[p] += shares * curves.beyond[p];
     }
     // What the places lacked: means of curves, which the density sees as straight between the
     // spots.
@@ -94,7 +90,7 @@ core::Result<void> Board::make_profiles(const LaterByRight& later, Progress& pro
         mean += (next - slope) * made.calls[g];
         slope = next;
       }
-      place.expected = discount() * mean - static_cast<double>(place.cost);
+      place.expected = discount() * mean + beyond[p] - static_cast<double>(place.cost);
       place.at_low = curve[made.at_low];
       place.at_high = curve[made.at_high];
       if (!progress.spend(4.0 * static_cast<double>(count))) return stopped();

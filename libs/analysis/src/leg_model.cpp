@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "bifrost/analysis/american.hpp"
+#include "early_exercise.hpp"
 
 namespace bifrost::analysis {
 namespace {
@@ -75,7 +77,12 @@ Valuation OptionCurve::valuation(double spot) const {
   const double at = positive(spot);
   Valuation out = black_scholes(terms_.right, inputs(at));
   if (terms_.years <= 0.0) out.price = intrinsic(spot);
-  if (terms_.style == ExerciseStyle::european || terms_.years <= 0.0) return out;
+  const double carry = terms_.rate - terms_.yield;
+  const double believed = believable_carry(carry, terms_.years);
+  if (terms_.style == ExerciseStyle::european || terms_.years <= 0.0) {
+    out.theta += (carry - believed) * at * out.delta / 365.0;
+    return out;
+  }
   const double here = premium(at);
   // The premium is smooth on the scale of the deviation, and good to about a ten-millionth of the
   // strike, which the step must not blow up.
@@ -96,7 +103,7 @@ Valuation OptionCurve::valuation(double spot) const {
     return out;
   }
   // By the Black-Scholes equation, which holds wherever the option is kept.
-  out.theta = (terms_.rate * out.price - (terms_.rate - terms_.yield) * at * out.delta -
+  out.theta = (terms_.rate * out.price - believed * at * out.delta -
                0.5 * terms_.vol * terms_.vol * at * at * out.gamma) /
               365.0;
   return out;
@@ -210,6 +217,53 @@ double american_discount(Right right, double growth, double discount_factor, dou
   const auto price = american_price(right, at_expiry);
   const bool two_boundaries = !price && price.error() == NoAmericanPrice::two_boundaries;
   return two_boundaries ? std::min(1.0, 1.0 / growth) : discount_factor;
+}
+
+core::Result<double> early_exercise_value(const Leg& leg, const LegMarket& market,
+                                          const LegMarket& front, double spot_now) {
+  if (leg.kind == LegKind::stock || market.style == ExerciseStyle::european ||
+      market.years_to_expiry < same_moment) {
+    return 0.0;
+  }
+  const double vol = market.exercise_vol.value_or(market.implied_vol);
+  const auto terms_of = [&](double years, double discount_factor, double growth) {
+    const double rate = -std::log(discount_factor) / years;
+    return OptionCurve::Terms{.right = leg.kind == LegKind::call ? Right::call : Right::put,
+                              .strike = leg.strike.value(),
+                              .years = years,
+                              .rate = rate,
+                              .yield = rate - std::log(growth) / years,
+                              .vol = vol,
+                              .style = market.style};
+  };
+  BF_TRY(const auto now, OptionCurve::make(terms_of(market.years_to_expiry, market.discount_factor,
+                                                    market.forward / spot_now)));
+  const double left = market.years_to_expiry - front.years_to_expiry;
+  if (left < same_moment) return now.premium(spot_now);
+
+  const double growth = market.forward / front.forward;
+  const double discount = american_discount(now.terms().right, growth,
+                                            market.discount_factor / front.discount_factor, left);
+  BF_TRY(const auto later, OptionCurve::make(terms_of(left, discount, growth)));
+  const double european = black_scholes_price(
+      now.terms().right, ForwardInputs{.forward = market.forward,
+                                       .strike = now.terms().strike,
+                                       .years_to_expiry = market.years_to_expiry,
+                                       .discount_factor = front.discount_factor * discount,
+                                       .vol = vol});
+  // The trapezoidal rule on a normal: a premium bends, but has no corner.
+  constexpr double most_deviations = 8.0;
+  constexpr int nodes = 129;
+  constexpr double step = 2.0 * most_deviations / (nodes - 1);
+  const double deviation = vol * std::sqrt(front.years_to_expiry);
+  double mean = 0.0;
+  for (int i = 0; i < nodes; ++i) {
+    const double z = -most_deviations + i * step;
+    const double spot = front.forward * std::exp(deviation * (z - 0.5 * deviation));
+    mean += std::exp(-0.5 * z * z) * later.premium(spot);
+  }
+  mean *= step * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+  return now.price(spot_now) - european - front.discount_factor * mean;
 }
 
 core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,

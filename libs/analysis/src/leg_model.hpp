@@ -84,6 +84,14 @@ std::vector<LegMarket> markets_after(std::span<const BookLeg> book,
 /// estimate_forward()); where that happens the guess is made anew of `growth` itself.
 double american_discount(Right right, double growth, double discount_factor, double years);
 
+/// What the right to exercise an option until the first expiry of its book is worth now, per share:
+/// its American price less the discounted mean of what it is worth that day, unexercised, the
+/// underlying being lognormal at the vol that exercise is valued at. For an option that expires
+/// then that is American less European price; nothing for stock and European options. `leg` is an
+/// option or stock, its market that of check_book(); errors as LegModel::make().
+core::Result<double> early_exercise_value(const Leg& leg, const LegMarket& market,
+                                          const LegMarket& front, double spot_now);
+
 /// Refuses what value_book() says that it refuses.
 core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,
                               double spot);

@@ -49,9 +49,8 @@ Line line_of(const FrontPayoff& payoff) {
   return line;
 }
 
-/// What holding the book until its first expiry costs or brings besides its profit there; nothing
-/// without markets.
-Carry carry_of(const MetricsRequest& request, Money fees) {
+/// What holding the book until its first expiry costs or brings besides its profit there.
+core::Result<Carry> carry_of(const MetricsRequest& request, Money fees) {
   Carry carry{.entry_cost = fees.value()};
   const LegMarket* front = nullptr;
   for (std::size_t i = 0; i < request.book.size(); ++i) {
@@ -60,12 +59,17 @@ Carry carry_of(const MetricsRequest& request, Money fees) {
         static_cast<double>(leg.quantity) * leg.multiplier * leg.entry_price.value();
     if (leg.kind == LegKind::stock) {
       carry.shares += static_cast<double>(leg.quantity);
-    } else if (!request.markets.empty() &&
-               (front == nullptr || request.markets[i].years_to_expiry < front->years_to_expiry)) {
+    } else if (front == nullptr || request.markets[i].years_to_expiry < front->years_to_expiry) {
       front = &request.markets[i];
     }
   }
-  if (front == nullptr || !request.spot) return {};
+  if (front == nullptr) return Carry{};
+  for (std::size_t i = 0; i < request.book.size(); ++i) {
+    const auto& leg = request.book[i].leg;
+    BF_TRY(const double exercise,
+           early_exercise_value(leg, request.markets[i], *front, *request.spot));
+    carry.early_exercise += size_of(leg) * exercise;
+  }
   carry.discount_factor = front->discount_factor;
   carry.dividends_per_share = *request.spot - front->discount_factor * front->forward;
   return carry;
@@ -256,6 +260,12 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
                                               request.highest_spot));
     if (front.model_dependent) out.front = std::move(front);
   }
+  Carry carry;
+  if (!request.markets.empty()) {
+    BF_TRY(out.now, value_book(book, request.markets, *request.spot, {.spot = *request.spot}));
+    BF_TRY(carry, carry_of(request, out.fees));
+    out.early_exercise = carry.early_exercise;
+  }
   Line line;
   if (out.front) {
     const auto& payoff = *out.front;
@@ -267,7 +277,7 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
     out.curve = payoff.curve;
     line = line_of(payoff);
     for (const Density* density : request.densities) {
-      out.densities.push_back(by_density(payoff, line, *density, carry_of(request, out.fees)));
+      out.densities.push_back(by_density(payoff, line, *density, carry));
     }
   } else {
     BF_TRY(out.exact, payoff_at_expiry(legs_of(book), out.fees));
@@ -279,13 +289,10 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
     out.curve = drawing_points(payoff);
     line = line_of(payoff);
     for (const Density* density : request.densities) {
-      out.densities.push_back(by_density(payoff, line, *density, carry_of(request, out.fees)));
+      out.densities.push_back(by_density(payoff, line, *density, carry));
     }
   }
   out.option_cost = option_cost(book);
-  if (!request.markets.empty()) {
-    BF_TRY(out.now, value_book(book, request.markets, *request.spot, {.spot = *request.spot}));
-  }
   if (!request.quotes.empty()) {
     for (const Fill fill : request.fills) {
       const auto entered = entered_at(book, request.quotes, fill);

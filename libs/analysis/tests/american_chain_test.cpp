@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace bifrost::analysis {
 namespace {
@@ -150,6 +152,83 @@ TEST(RefreshAmerican, WithoutAVolOnEitherSideThereAreNoGreeks) {
   EXPECT_EQ(out.call->implied_vol.error(), NoImpliedVol::above_bound);
   EXPECT_FALSE(out.put->greeks);
   EXPECT_FALSE(out.call->greeks);
+}
+
+// Cox, Ross and Rubinstein's tree, which knows nothing of boundaries, with the European tree as
+// control.
+double premium_by_tree(Right right, const SpotInputs& in) {
+  constexpr int steps = 2000;
+  const double step = in.years_to_expiry / steps;
+  const double up = std::exp(in.vol * std::sqrt(step));
+  const double keep = std::exp(-in.rate * step);
+  const double rise = (std::exp((in.rate - in.dividend_yield) * step) - 1 / up) / (up - 1 / up);
+  std::vector<double> american(steps + 1);
+  const auto exercised = [&](int at, int ups) {
+    const double spot = in.spot * std::pow(up, 2 * ups - at);
+    return std::max(right == Right::call ? spot - in.strike : in.strike - spot, 0.0);
+  };
+  for (int i = 0; i <= steps; ++i) american[static_cast<std::size_t>(i)] = exercised(steps, i);
+  auto european = american;
+  for (int at = steps - 1; at >= 0; --at) {
+    for (int ups = 0; ups <= at; ++ups) {
+      const auto i = static_cast<std::size_t>(ups);
+      european[i] = keep * (rise * european[i + 1] + (1 - rise) * european[i]);
+      american[i] =
+          std::max(keep * (rise * american[i + 1] + (1 - rise) * american[i]), exercised(at, ups));
+    }
+  }
+  return american[0] - european[0];
+}
+
+TEST(RefreshAmerican, ValuesTheRightToExerciseOfEveryStrike) {
+  auto chain = american_market();
+  chain.rows[3].put.reset();
+  chain.rows[30].call->bid.reset();
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  double most = 0.0;
+  for (std::size_t i = 0; i < priced.rows.size(); ++i) {
+    const double strike = priced.rows[i].strike.value();
+    SCOPED_TRACE(strike);
+    const auto& right = priced.rows[i].exercise;
+    ASSERT_TRUE(right);
+    // Quoted a tenth of a tick off: in the wings that is some vol, and nearly no premium.
+    EXPECT_NEAR(right->vol, true_vol(strike), strike < 70 || strike > 130 ? 0.03 : 2e-3);
+    auto in = inputs(strike);
+    in.vol = right->vol;
+    EXPECT_NEAR(right->call, premium_by_tree(Right::call, in), 2e-3);
+    EXPECT_NEAR(right->put, premium_by_tree(Right::put, in), 2e-3);
+    most = std::max(most, right->put);
+  }
+  // Nearly all the interest on the strike, less the dividends that who exercises gives up.
+  EXPECT_GT(most, 1.2);
+}
+
+TEST(RefreshAmerican, ExerciseTakesTheVolThatHardlyKnowsOfIt) {
+  auto chain = american_market();
+  const auto quote = [](double middle) {
+    return OptionSide{.bid = Price::from_double(middle - 0.01),
+                      .ask = Price::from_double(middle + 0.01),
+                      .bid_size = {},
+                      .ask_size = {},
+                      .open_interest = {}};
+  };
+  // 120: a put a few ticks dear, which is tens of points of vol, beside a fair call.
+  auto& dear = chain.rows[24];
+  ASSERT_EQ(dear.strike.value(), 120.0);
+  dear.put = quote(20.60);
+  // 150 and 147.5: nothing that has a vol.
+  for (const std::size_t i : {chain.rows.size() - 1, chain.rows.size() - 2}) {
+    chain.rows[i].call.reset();
+    chain.rows[i].put = quote(chain.rows[i].strike.value() - terms.spot);
+  }
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  ASSERT_GT(*priced.rows[24].put->implied_vol, true_vol(120) + 0.05);
+  EXPECT_NEAR(priced.rows[24].exercise->vol, true_vol(120), 2e-3);
+  const double nearest = priced.rows[chain.rows.size() - 3].exercise->vol;
+  EXPECT_EQ(priced.rows[chain.rows.size() - 1].exercise->vol, nearest);
+  auto in = inputs(150);
+  in.vol = nearest;
+  EXPECT_NEAR(priced.rows.back().exercise->put, premium_by_tree(Right::put, in), 2e-3);
 }
 
 TEST(RefreshAmerican, ServesATickWithTheSameTables) {

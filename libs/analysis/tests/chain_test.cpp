@@ -312,6 +312,52 @@ TEST(Refresh, RecoversTheSmile) {
   EXPECT_NEAR(*priced->atm_implied_vol, market.vol(market.forward), 5e-4);
 }
 
+// Of a kept option the three slopes and the price hang together by the equation of Black and
+// Scholes; its theta is that of a day on which the underlying stays where it is.
+TEST(Refresh, GreeksHoldTheUnderlyingStill) {
+  SyntheticMarket market;
+  market.forward = 100.0 * std::exp(0.03 * market.years);
+  auto chain = market.chain(80, 120, 5);
+  chain.underlying_price = Price::from_double(100);
+  const auto priced = *refresh(chain, market.years, market.rate);
+  const double growth = priced.parity.forward / 100.0;
+  const double yield = market.rate - std::log(growth) / market.years;
+  for (const auto& row : priced.rows) {
+    for (const Right right : {Right::call, Right::put}) {
+      const auto& option = right == Right::call ? row.call : row.put;
+      ASSERT_TRUE(option && option->implied_vol);
+      const SpotInputs in{100.0, row.strike.value(),  market.years, market.rate,
+                          yield, *option->implied_vol};
+      const double day = 1e-3;
+      auto later = in;
+      later.years_to_expiry -= day / 365;
+      auto before = in;
+      before.years_to_expiry += day / 365;
+      EXPECT_NEAR(
+          option->greeks->theta,
+          (black_scholes_price(right, later) - black_scholes_price(right, before)) / (2 * day),
+          1e-7);
+      auto dearer = in;
+      dearer.rate += 1e-5;
+      auto cheaper = in;
+      cheaper.rate -= 1e-5;
+      EXPECT_NEAR(option->greeks->rho,
+                  (black_scholes_price(right, dearer) - black_scholes_price(right, cheaper)) / 2e-5,
+                  1e-5);
+    }
+  }
+  // A day before expiry a percent between spot and forward is no carry.
+  SyntheticMarket late;
+  late.years = 1.0 / 365;
+  late.forward = 101.0;
+  auto stale = late.chain(95, 105, 1);
+  stale.underlying_price = Price::from_double(100);
+  const auto moved = *refresh(stale, late.years, late.rate);
+  stale.underlying_price = Price::from_double(101);
+  const auto still = *refresh(stale, late.years, late.rate);
+  EXPECT_NEAR(moved.rows[6].call->greeks->theta, still.rows[6].call->greeks->theta, 1e-3);
+}
+
 TEST(Refresh, KeepsTheReasonWhereAPriceHasNoVolAndTakesGreeksFromTheOtherRight) {
   const SyntheticMarket market;
   auto chain = market.chain(70, 130, 5);

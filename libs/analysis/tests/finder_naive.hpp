@@ -51,6 +51,12 @@ inline std::optional<double> theta(const PricedChain& priced, std::size_t row, L
   return option->greeks->theta;
 }
 
+inline double exercise_right(const PricedChain& priced, std::size_t row, LegKind kind) {
+  const auto& right = priced.rows[row].exercise;
+  if (!right) return 0.0;
+  return kind == LegKind::call ? right->call : right->put;
+}
+
 inline bool leg_usable(const SearchRequest& request, const PricedChain& priced, const LegShape& leg,
                        std::size_t row) {
   const auto& limits = request.constraints;
@@ -176,7 +182,8 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
   // Leg by leg: what it pays at expiry, discounted, less its price. A share keeps its worth.
   const double discount = priced.parity.discount_factor;
   double expected = -fees.value();
-  for (const auto& leg : legs) {
+  for (std::size_t i = 0; i < legs.size(); ++i) {
+    const auto& leg = legs[i];
     const double held = static_cast<double>(leg.quantity) * leg.multiplier;
     if (leg.kind == LegKind::stock) {
       expected += held * discount * (expiry.density->mean() - priced.parity.forward);
@@ -185,7 +192,9 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
     const double call = expiry.density->call(leg.strike.value());
     const double pays =
         leg.kind == LegKind::call ? call : call - expiry.density->mean() + leg.strike.value();
-    expected += held * (discount * pays - leg.entry_price.value());
+    const auto row = rows[static_cast<std::size_t>(request.strategy.legs[i].rung)];
+    expected +=
+        held * (discount * pays + exercise_right(priced, row, leg.kind) - leg.entry_price.value());
   }
   double score = 0.0;
   for (const auto& [objective, weight] : request.objective) {
@@ -254,6 +263,8 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
     double price;
     bool later;
     double vol;
+    double exercise_vol;
+    double exercise_right;
   };
   std::vector<Held> held;
   double credit = 0.0;
@@ -271,7 +282,10 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
     const double fee = std::abs(shape.quantity) * request.fee_per_contract.value();
     held.push_back({shape.kind, 100.0 * shape.quantity,
                     strikes[static_cast<std::size_t>(shape.rung)].value(), price,
-                    shape.expiry_rung > 0, shape.expiry_rung > 0 ? *option->implied_vol : 0.0});
+                    shape.expiry_rung > 0, shape.expiry_rung > 0 ? *option->implied_vol : 0.0, 0.0,
+                    exercise_right(chain, *row, shape.kind)});
+    held.back().exercise_vol =
+        chain.rows[*row].exercise ? chain.rows[*row].exercise->vol : held.back().vol;
     credit -= shape.quantity * price;
     cost += 100.0 * shape.quantity * price + fee;
     decay += theta(chain, *row, shape.kind).value_or(0.0) * 100.0 * shape.quantity;
@@ -280,29 +294,50 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
   const auto against = [&](Unfit why) { ++result.census.unfit[static_cast<std::size_t>(why)]; };
   const auto spots = front_model_spots(density, all, std::nullopt);
   std::vector<double> profit(spots.size(), -cost);
+  const auto& near = priced[0]->parity;
+  const auto& far = priced[1]->parity;
+  const auto worth_at = [&](const Held& leg, double vol, double spot) {
+    const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
+    const double discount = far.discount_factor / near.discount_factor;
+    const double forward = spot * far.forward / near.forward;
+    const double years = priced[1]->years_to_expiry - priced[0]->years_to_expiry;
+    const double rate = -std::log(discount) / years;
+    const double yield = rate - std::log(far.forward / near.forward) / years;
+    if (priced[1]->style == ExerciseStyle::american) {
+      return american(right, {spot, leg.strike, years, rate, yield, vol});
+    }
+    if (forward > 0.0) {
+      return black_scholes_price(right, ForwardInputs{forward, leg.strike, years, discount, vol});
+    }
+    return leg.kind == LegKind::call ? 0.0 : discount * leg.strike;
+  };
+  double beyond = 0.0;  // what is held now and no expiry shows
   for (const auto& leg : held) {
     for (std::size_t g = 0; g < spots.size(); ++g) {
-      double worth =
-          std::max(leg.kind == LegKind::call ? spots[g] - leg.strike : leg.strike - spots[g], 0.0);
-      if (leg.later) {
-        const double discount =
-            priced[1]->parity.discount_factor / priced[0]->parity.discount_factor;
-        const double forward = spots[g] * priced[1]->parity.forward / priced[0]->parity.forward;
-        const double years = priced[1]->years_to_expiry - priced[0]->years_to_expiry;
-        const double rate = -std::log(discount) / years;
-        const double growth = priced[1]->parity.forward / priced[0]->parity.forward;
-        worth =
-            priced[1]->style == ExerciseStyle::american
-                ? american(
-                      leg.kind == LegKind::call ? Right::call : Right::put,
-                      {spots[g], leg.strike, years, rate, rate - std::log(growth) / years, leg.vol})
-            : forward > 0.0
-                ? black_scholes_price(leg.kind == LegKind::call ? Right::call : Right::put,
-                                      ForwardInputs{forward, leg.strike, years, discount, leg.vol})
-                : (leg.kind == LegKind::call ? 0.0 : discount * leg.strike);
-      }
-      profit[g] += leg.shares * worth;
+      profit[g] +=
+          leg.shares * (leg.later ? worth_at(leg, leg.vol, spots[g])
+                                  : std::max(leg.kind == LegKind::call ? spots[g] - leg.strike
+                                                                       : leg.strike - spots[g],
+                                             0.0));
     }
+    beyond += leg.shares * leg.exercise_right;
+    if (!leg.later) continue;
+    // What the broken line at the leg's own vol comes to, against what it is worth now.
+    const auto flat = lognormal_density({.forward = near.forward,
+                                         .vol = leg.exercise_vol,
+                                         .years_to_expiry = priced[0]->years_to_expiry});
+    const auto curve = [&](std::size_t g) { return worth_at(leg, leg.exercise_vol, spots[g]); };
+    double mean = curve(0);
+    for (std::size_t g = 0; g + 1 < spots.size(); ++g) {
+      const double slope = (curve(g + 1) - curve(g)) / (spots[g + 1] - spots[g]);
+      mean += slope * (flat->call(spots[g]) - flat->call(spots[g + 1]));
+    }
+    if (leg.kind == LegKind::call) mean += flat->call(spots.back());
+    const double now =
+        black_scholes_price(leg.kind == LegKind::call ? Right::call : Right::put,
+                            ForwardInputs{far.forward, leg.strike, priced[1]->years_to_expiry,
+                                          far.discount_factor, leg.exercise_vol});
+    beyond += leg.shares * (now - near.discount_factor * mean);
   }
   double expected = profit[0];
   for (std::size_t g = 0; g + 1 < spots.size(); ++g) {
@@ -338,7 +373,7 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
       pop += starts ? middle - low : high - middle;
     }
   }
-  expected = priced[0]->parity.discount_factor * (expected + cost) - cost;
+  expected = near.discount_factor * (expected + cost) - cost + beyond;
   if (profit.back() > 0.0) pop += 1.0 - density.cdf(spots.back());
   if (pop < limits.min_pop) return against(Unfit::pop);
   double score = 0.0;

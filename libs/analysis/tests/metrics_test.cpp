@@ -315,6 +315,84 @@ TEST(Metrics, ExpectNothingOfAFairCalendar) {
   EXPECT_GT(metrics.now->greeks.vega, 0.0);
 }
 
+/// What an option that may be exercised at any time is worth beyond the same one that may be
+/// exercised from `from` on alone: Cox, Ross and Rubinstein's tree.
+double right_until(double from, Right right, const SpotInputs& in) {
+  constexpr int steps = 2000;
+  const double step = in.years_to_expiry / steps;
+  const double up = std::exp(in.vol * std::sqrt(step));
+  const double keep = std::exp(-in.rate * step);
+  const double rise = (std::exp((in.rate - in.dividend_yield) * step) - 1 / up) / (up - 1 / up);
+  const auto exercised = [&](int at, int ups) {
+    const double spot = in.spot * std::pow(up, 2 * ups - at);
+    return std::max(right == Right::call ? spot - in.strike : in.strike - spot, 0.0);
+  };
+  std::vector<double> any(steps + 1);
+  for (int i = 0; i <= steps; ++i) any[static_cast<std::size_t>(i)] = exercised(steps, i);
+  auto late = any;
+  for (int at = steps - 1; at >= 0; --at) {
+    for (int ups = 0; ups <= at; ++ups) {
+      const auto i = static_cast<std::size_t>(ups);
+      const auto fold = [&](const std::vector<double>& value) {
+        return keep * (rise * value[i + 1] + (1 - rise) * value[i]);
+      };
+      any[i] = std::max(fold(any), exercised(at, ups));
+      late[i] = at * step >= from ? std::max(fold(late), exercised(at, ups)) : fold(late);
+    }
+  }
+  return any[0] - late[0];
+}
+
+// T7 for American options: at fair prices nothing is won, though no expiry shows what the right to
+// exercise before it is worth. Puts at a rate, calls at a yield, of the first expiry and of later
+// ones.
+TEST(Metrics, ExpectNothingOfFairAmericanOptions) {
+  constexpr double spot = 100.0;
+  constexpr double vol = 0.25;
+  constexpr double rate = 0.08;
+  constexpr double yield = 0.06;
+  const auto market = [&](double days) {
+    const double years = days / 365;
+    return LegMarket{years, spot * std::exp((rate - yield) * years), std::exp(-rate * years), vol,
+                     ExerciseStyle::american};
+  };
+  const LegMarket front = market(60);
+  const auto density = lognormal_density({front.forward, vol, front.years_to_expiry});
+  const Density* densities[] = {density.get()};
+  const auto short_option = [&](LegKind kind, double strike, double days) {
+    const Right right = kind == LegKind::call ? Right::call : Right::put;
+    const double price = *american_price(right, {spot, strike, days / 365, rate, yield, vol});
+    return option(kind, -1, strike, std::round(price * 1e4) / 1e4,
+                  expiry + std::chrono::days{static_cast<int>(days) - 60});
+  };
+  double most = 0.0;
+  for (const auto kind : {LegKind::call, LegKind::put}) {
+    const Right right = kind == LegKind::call ? Right::call : Right::put;
+    for (const double strike : {80.0, 95.0, 100.0, 105.0, 125.0}) {
+      for (const double days : {60.0, 61.0, 90.0, 200.0}) {
+        SCOPED_TRACE(to_string(kind));
+        SCOPED_TRACE(strike);
+        SCOPED_TRACE(days);
+        // Beside the one in question a later leg needs one that settles first.
+        std::vector<BookLeg> book{short_option(kind, strike, days)};
+        std::vector<LegMarket> markets{market(days)};
+        double right_now =
+            -100 * right_until(60.0 / 365, right, {spot, strike, days / 365, rate, yield, vol});
+        if (days > 60.0) {
+          book.push_back(short_option(put, 60, 60));
+          markets.push_back(front);
+        }
+        const auto metrics =
+            metrics_of({.book = book, .spot = spot, .markets = markets, .densities = densities});
+        EXPECT_NEAR(metrics.early_exercise, right_now, 0.3);
+        EXPECT_NEAR(metrics.densities[0].expected_profit, 0.0, 0.05);
+        most = std::max(most, -metrics.early_exercise);
+      }
+    }
+  }
+  EXPECT_GT(most, 25.0);
+}
+
 TEST(Metrics, OfOneExpiryNeedNoModel) {
   const auto metrics = metrics_of({.book = condor()});
   EXPECT_FALSE(metrics.model_dependent);

@@ -257,6 +257,7 @@ void describe(Position& out, const analysis::Metrics& metrics,
   out.model_dependent = metrics.model_dependent;
   out.option_cost = metrics.option_cost.value();
   out.fees = metrics.fees.value();
+  out.early_exercise = metrics.early_exercise;
   for (const auto& cost : metrics.entry_costs) {
     out.entry_costs.push_back(
         {cost.fill.position, cost.cost ? std::optional{cost.cost->value()} : std::nullopt});

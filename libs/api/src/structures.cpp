@@ -103,10 +103,14 @@ std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
 
 }  // namespace
 
-double MarketOfExpiry::vol(Price strike, analysis::LegKind kind) const {
+const analysis::StrikeAnalytics* MarketOfExpiry::at(Price strike) const {
   const auto row =
       std::ranges::lower_bound(priced.rows, strike, {}, &analysis::StrikeAnalytics::strike);
-  if (row != priced.rows.end() && row->strike == strike) {
+  return row != priced.rows.end() && row->strike == strike ? &*row : nullptr;
+}
+
+double MarketOfExpiry::vol(Price strike, analysis::LegKind kind) const {
+  if (const auto* row = at(strike)) {
     const auto& option = kind == analysis::LegKind::call ? row->call : row->put;
     if (option && option->implied_vol) return *option->implied_vol;
   }
@@ -114,11 +118,14 @@ double MarketOfExpiry::vol(Price strike, analysis::LegKind kind) const {
 }
 
 analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind) {
+  const auto* row = market.at(strike);
   return {.years_to_expiry = market.priced.years_to_expiry,
           .forward = market.priced.parity.forward,
           .discount_factor = market.priced.parity.discount_factor,
           .implied_vol = market.vol(strike, kind),
-          .style = market.style};
+          .style = market.style,
+          .exercise_vol =
+              row != nullptr && row->exercise ? std::optional{row->exercise->vol} : std::nullopt};
 }
 
 double highest_spot_of(std::span<const MarketOfExpiry* const> markets,

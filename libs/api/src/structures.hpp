@@ -27,6 +27,8 @@ struct MarketOfExpiry {
   std::optional<analysis::Smile> smile;  // nothing where only a flat vol was asked for
   analysis::DensityPtr density;
 
+  /// Nothing where the chain does not list the strike.
+  const analysis::StrikeAnalytics* at(Price strike) const;
   /// The vol of an option: that of its own middle, else the smile's, else at the money.
   double vol(Price strike, analysis::LegKind kind) const;
 };

@@ -37,6 +37,8 @@ struct LegMarket {
   double discount_factor;
   double implied_vol;  // annual, decimal
   ExerciseStyle style;
+  /// At which the right to exercise early is valued (see ExerciseRight); nothing: implied_vol.
+  std::optional<double> exercise_vol = std::nullopt;
 };
 
 /// A moment at which to look at the book. Rates and yields stay, so forwards move in proportion to
@@ -51,7 +53,7 @@ struct BookShift {
 struct BookGreeks {
   double delta;  // shares
   double gamma;  // shares per 1.00 of spot
-  double theta;  // currency per calendar day, spot and vols still
+  double theta;  // currency per calendar day, spot and vols still; see OptionAnalytics::greeks
   double vega;   // currency per 1.00 of vol of every leg alike
   double rho;    // currency per 1.00 of rate, spot and yield still
 };

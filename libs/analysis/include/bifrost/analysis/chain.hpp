@@ -116,16 +116,30 @@ struct OptionAnalytics {
   double mid;
   tl::expected<double, NoImpliedVol> implied_vol;
   /// Greeks at its own vol or, where its middle has none (deep in the money, most often), at that
-  /// of the other right on the same strike, which parity says is the same. Delta and gamma are
-  /// slopes in the underlying (the forward moves in proportion), theta holds the forward still;
-  /// units as in Valuation.
+  /// of the other right on the same strike, which parity says is the same. They are
+  /// slopes in the underlying, theta and rho with it and its yield still, or, where the chain has
+  /// no price of it, the same of the forward; units as in Valuation. Theta holds the forward still
+  /// where it lies too far from spot for a yield: within a week of expiry, by 20 % a year.
   std::optional<Valuation> greeks;
+};
+
+/// What the right to exercise before expiry adds to the European prices of one strike, currency per
+/// share, quoted or not. At the vol of the strike's option out of the money, whose price hardly
+/// knows of early exercise: near the exercise value a tick of the price is worth many points of
+/// vol. Where that has none, at that of the option in the money or of the nearest strike that has
+/// one; kept between AmericanSurface::lowest_vol and highest_vol.
+struct ExerciseRight {
+  double vol;
+  double call;
+  double put;
 };
 
 struct StrikeAnalytics {
   Price strike;
   std::optional<OptionAnalytics> call;  // nothing: not two-sided, so there is no middle to believe
   std::optional<OptionAnalytics> put;
+  /// Nothing under European exercise, and where no option of the chain has a vol.
+  std::optional<ExerciseRight> exercise = std::nullopt;
 };
 
 /// A chain with all that follows from its quotes. `rows` run parallel to `chain.rows`.

@@ -87,9 +87,12 @@ struct Carry {
   double entry_cost = 0.0;         // currency, of options, shares and fees; received is negative
   double shares = 0.0;             // held until expiry
   double dividends_per_share = 0;  // today's value of all until expiry: spot - discount * forward
+  /// Today's value of all rights to exercise before that expiry, those of sold options negative:
+  /// prices of American options hold it, and what they pay at expiry does not.
+  double early_exercise = 0.0;
 };
 /// expected_profit() as of today. Under the market-implied density and at fair prices it is zero,
-/// for books with shares, too.
+/// for books with shares and for American options, too.
 double in_todays_money(double expected_profit, const Carry& carry);
 
 /// The quantiles at 16, 50 and 84 %: what one deviation to either side is for a normal, without

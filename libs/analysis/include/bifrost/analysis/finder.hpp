@@ -121,6 +121,12 @@ struct SearchRequest {
 // about such a strategy, max loss and expected profit included, is exact under this model and
 // nothing without it (model_dependent).
 //
+// Expected profit counts what no expiry shows: the right to exercise until the first one settles.
+// Of a leg of the first expiry that is its ExerciseRight; of a later leg, what it is worth now less
+// the discounted mean of its curve under the lognormal density of its own vol (American: of its
+// ExerciseRight's). As the same straight lines make that mean and the expected profit, what they
+// are too high by drops out.
+//
 // payoff_at_front_expiry() follows the same model without the straight lines, and up to the same
 // highest spot if it is told highest_front_spot(). At each of the spots both agree to 1e-6 of the
 // larger of spot and strike per share of an American later leg, which is what a table of premiums
@@ -194,7 +200,8 @@ struct Candidate {
   std::vector<double> breakevens;
   std::optional<NetGreeks> greeks;  // nothing where a leg has none
   double pop;
-  double expected_profit;                // in_todays_money() of the chain's discount and dividends
+  /// in_todays_money() of the chain's discount, dividends and rights to exercise early.
+  double expected_profit;
   std::optional<double> return_on_risk;  // nothing where profit or loss has no bound
   /// What the position ties up: the initial requirement of Regulation T (margin.hpp; since
   /// 2012-10-26, whatever the day of the chain; for cash-secured puts the cash), plus what the

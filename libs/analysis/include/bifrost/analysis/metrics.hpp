@@ -118,7 +118,10 @@ struct Metrics {
   std::optional<Payoff> exact;       // kinks and all; nothing when model-dependent
   std::optional<FrontPayoff> front;  // with its tolerances; nothing when exact
   std::vector<DensityMetrics> densities;
-  std::optional<BookValue> now;        // by the model, before fees; nothing without markets
+  std::optional<BookValue> now;  // by the model, before fees; nothing without markets
+  /// Of all legs, until the first expiry, currency: in expected_profit; see Carry. 0 without
+  /// markets and under European exercise.
+  double early_exercise;
   Money option_cost;                   // as entered
   std::vector<EntryCost> entry_costs;  // of each fill asked for; empty without quotes
   std::optional<Liquidity> liquidity;  // nothing without quotes

@@ -248,7 +248,7 @@ BF_DESCRIBE(
     (expected_profit,
      .doc =
          "under the same density, in today's money; of one expiry, under the market's own, it is "
-         "minus what entering costs; American options are held to expiry"),
+         "minus what entering costs; what the rights to exercise early are worth counts"),
     (return_on_risk, .doc = "max_profit / max_loss; null: one of them has no bound"),
     (margin,
      .doc = "what it ties up: Regulation T's initial requirement (for cash-secured puts the cash), "

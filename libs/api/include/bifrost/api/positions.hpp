@@ -96,8 +96,7 @@ struct DensityVerdict {
 BF_DESCRIBE(DensityVerdict, "What one density says of the position at its first expiry.", (density),
             (pop, .doc = "probability of profit"),
             (expected_profit,
-             .doc = "currency, fees included, in today's money; American options are held to "
-                    "expiry"),
+             .doc = "currency, fees included, in today's money; with early_exercise"),
             (low_spot, .doc = "not undercut with 99.5 %"),
             (high_spot, .doc = "not exceeded with 99.5 %"),
             (worst_likely_profit, .doc = "the lowest profit between these two"))
@@ -205,6 +204,7 @@ struct Position {
   bool model_dependent;
   double option_cost;
   double fees;
+  double early_exercise;
   std::vector<EntryCost> entry_costs;
   std::optional<double> max_profit;
   std::optional<double> max_loss;
@@ -231,6 +231,9 @@ BF_DESCRIBE(Position, "One position, analysed. Money and greeks are of all of it
             (model_dependent,
              .doc = "legs outlive the first expiry and are repriced there by a model"),
             (option_cost, .doc = "of the options as entered; negative is received"), (fees),
+            (early_exercise,
+             .doc = "what the rights to exercise before the first expiry are worth now, those of "
+                    "sold options negative; part of every expected_profit"),
             (entry_costs), (max_profit, .doc = "null: unlimited"),
             (max_loss, .doc = "positive amount; null: unlimited"), (breakevens), (profitable),
             (payoff, .doc = "at the first expiry; straight lines between the points"), (densities),
