@@ -376,6 +376,99 @@ await check('a limit that is no number is marked, one that is narrows the list',
   return `${before} to ${after}`;
 });
 
+const interest = () => page.getByTestId('interest').innerText();
+const rate_field = () => page.getByRole('textbox', { name: /Interest rate/ });
+await check('a rate reaches ranking, densities and analysis alike, and the page says that it was used', async () => {
+  await page.getByRole('tab', { name: 'Iron condor' }).click();
+  await page.waitForSelector('[data-testid="interest"]');
+  const implied = await interest();
+  expect(/Interest: .+ a year, (all that|as put|assumed)/.test(implied), `without a rate it reads "${implied}"`);
+  await page.getByRole('button', { name: 'More' }).click();
+  await rate_field().fill('425');
+  await rate_field().press('Enter');
+  expect((await rate_field().getAttribute('aria-invalid')) === 'true', 'a rate of 425 % is not marked');
+  expect(!page.url().includes('rate='), `a rate of 425 % became ${page.url()}`);
+  const asked = Promise.all(
+    ['find', 'density', 'analyze'].map((name) =>
+      page.waitForRequest((r) => r.url().includes(`/api/${name}/`) && (
+        name === 'analyze' ? r.postDataJSON().rate === 0.0425 : new URL(r.url()).searchParams.get('rate') === '0.0425'
+      )),
+    ),
+  );
+  await rate_field().fill('4.25');
+  await rate_field().press('Enter');
+  await asked;
+  await page.waitForFunction(() =>
+    /^Interest: 4\.25\s%\sa year, as set/.test(document.querySelector('[data-testid="interest"]')?.innerText ?? ''),
+  );
+  expect(page.url().includes('rate=0.0425'), page.url());
+  await page.reload();
+  await page.waitForSelector('[data-testid="interest"]');
+  expect((await rate_field().inputValue()) === '4.25', 'the link does not bring the rate back');
+  const given = await interest();
+  await rate_field().fill('');
+  await rate_field().press('Enter');
+  await page.waitForFunction(
+    (given) => (document.querySelector('[data-testid="interest"]')?.innerText ?? given) !== given, given,
+  );
+  expect(!page.url().includes('rate='), page.url());
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('tab', { name: 'Covered call' }).click();
+  return `${implied.slice(0, 60)}; ${given}`;
+});
+
+await check('a rate that the API refuses is told in its words, with the way back', async () => {
+  const other = await open_page(browser, { width: 1024 });
+  const refuse = { type: 'about:blank', title: 'Unprocessable Content', status: 422, code: 'validation_failed',
+    detail: 'the request is not valid', request_id: 'r-1',
+    errors: [{ path: 'query/rate', message: 'must be at most 0.2', code: 'too_large' }] };
+  const no_price = { type: 'about:blank', title: 'Service Unavailable', status: 503, code: 'unavailable', request_id: 'r-2',
+    detail: 'too few expiries can take part: 2026-12-24 no_american_price' };
+  let problem = refuse;
+  await other.route(/\/api\/find\/.*rate=/, (route) => route.fulfill({ status: problem.status, json: problem }));
+  await other.goto(link('/?rate=0.5'));
+  const alert = other.locator('.strategy-body').getByRole('alert');
+  await alert.getByText('must be at most 0.2').waitFor();
+  problem = no_price;
+  await other.goto(link('/?rate=-0.1'));
+  await alert.getByText('No ranking at this rate').waitFor({ timeout: 30_000 });
+  await alert.getByText(/American options cannot be priced/).waitFor();
+  await alert.getByRole('button', { name: 'Take the rate that the quotes imply' }).click();
+  await other.waitForSelector(`${ranking}, .strategy-body .note:not(.problem)`);
+  expect(!other.url().includes('rate='), other.url());
+  await other.context().close();
+});
+
+await check('a density that goes far beyond the quotes is marked beside POP and expected profit', async () => {
+  const other = await open_page(browser, { width: 1024 });
+  await other.routeWebSocket(/\/api\/ws$/, () => {});
+  let beyond;
+  await other.route(/\/api\/find\//, async (route) => {
+    const found = await (await route.fetch()).json();
+    for (const { density } of found.expiries) density.mass_outside_quotes = beyond;
+    await route.fulfill({ json: found });
+  });
+  const marks = async (share) => {
+    beyond = share;
+    await other.goto(link('/?min_pop=0.1'));
+    await other.waitForSelector('.numbers dd');
+    const told = other.getByTestId('beyond-quotes');
+    return {
+      words: (await told.count()) > 0 ? await told.innerText() : '',
+      figures: await other.locator('.numbers [data-doubt] dt').allInnerTexts(),
+      heads: await other.locator('.candidates th[data-doubt]').count(),
+    };
+  };
+  const high = await marks(0.314);
+  expect(/^31\s%\sof the probability lies beyond/.test(high.words), `it reads "${high.words}"`);
+  expect(String(high.figures) === 'POP,Expected profit' && high.heads === 2, JSON.stringify(high));
+  const low = await marks(0.1);
+  expect(low.words === '' && low.figures.length === 0 && low.heads === 0, JSON.stringify(low));
+  await expect_accessible(other);
+  await other.context().close();
+  return high.words;
+});
+
 await check('a new snapshot arrives without a reload, and the ranking follows', async () => {
   await page.evaluate(() => {
     window.never_reloaded = true;
@@ -666,6 +759,59 @@ for (const width of [1600, 1024, 390]) {
     expect(before === after, `the table around ${before} says that the spot is ${after}`);
     await other.context().close();
     return `${told.join(', ')} columns`;
+  });
+}
+
+/** The same ranking with the amounts that a table is widest with. */
+const with_amounts = (found, { credit, amount, pop }) => ({
+  ...found,
+  candidates: found.candidates.map((c) => ({
+    ...c, credit, pop, expected_profit: amount, max_loss: Math.abs(amount), max_profit: Math.abs(amount),
+  })),
+});
+
+for (const width of [320, 360, 390]) {
+  await check(`at ${width} px the ranking fits, whatever its prices and amounts are`, async () => {
+    const other = await open_page(browser, { width, height: 900 });
+    await other.routeWebSocket(/\/api\/ws$/, () => {});
+    let invented, found;
+    await other.route(/\/api\/find/, async (route) => {
+      found = await (await route.fetch()).json();
+      await route.fulfill({ json: with_amounts(found_at(found, invented.price), invented) });
+    });
+    const told = [];
+    for (const strategy of ['iron_condor', 'covered_call', 'long_put_calendar', 'double_diagonal']) {
+      for (const [price, credit, amount] of [
+        [1.37, 0.05, -12.3],
+        [1.37, -0.11, 99_999.4],
+        [48.21, 1.25, -104.2],
+        [265.66, -265.1, 9_999.6],
+        [5_355.73, 115.45, -13_455.2],
+        [5_355.73, -5_241.55, -99_999.4],
+        [38_755.25, -12_345.65, -99_999.4],
+      ]) {
+        invented = { price, credit, amount, pop: 0.6666 };
+        await other.goto(link(`/?${new URLSearchParams({ strategy, min_pop: '0' })}`));
+        await other.waitForSelector(`${ranking}, .strategy-body .note`);
+        if ((await other.locator(ranking).count()) === 0) continue;
+        const what = `${strategy} at ${price}, ${credit}, ${amount}`;
+        const wrong = await clipped(other, false, '.candidates');
+        expect(wrong.length === 0, `${what}, ${wrong.length} cut: ${wrong.slice(0, 4).join('; ')}`);
+        const seen = await other.evaluate(() => ({
+          columns: [...document.querySelectorAll('.candidates th')].map((th) => th.className),
+          layout: document.querySelector('.candidates table').dataset.layout,
+          figures: getComputedStyle(document.querySelector('.candidates td.credit')).fontFeatureSettings,
+        }));
+        for (const must of ['legs', 'credit', 'pop', 'expected_profit']) {
+          expect(seen.columns.includes(must), `${what}: no ${must} among ${seen.columns}`);
+        }
+        expect(seen.figures.includes('tnum'), `${what}: figures are ${seen.figures}`);
+        told.push(seen.layout);
+      }
+    }
+    await other.context().close();
+    const times = (name) => told.filter((t) => t === name).length;
+    return `${times('wide')} wide, ${times('stacked')} stacked, ${times('tight')} tight`;
   });
 }
 

@@ -38,13 +38,13 @@ const steps = (low, high, n) =>
   Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
 
 /** The lognormal at the volatility of the row nearest to the money. */
-function settlement(chain) {
+function settlement(chain, rate = 0.03) {
   const years = years_of(chain);
   const spot = chain.underlying_price;
   const off = (row) => Math.abs(row.strike - spot);
   const middle = chain.rows.reduce((a, b) => (off(b) < off(a) ? b : a));
   const vol = middle.call.implied_vol ?? middle.put.implied_vol ?? 0.2;
-  const mean = spot * Math.exp(0.03 * years);
+  const mean = spot * Math.exp(rate * years);
   const width = vol * Math.sqrt(years);
   const at = (z) => mean * Math.exp(z * width - (width * width) / 2);
   const density = (s) => {
@@ -60,7 +60,9 @@ function settlement(chain) {
   points.forEach((p, i) => {
     p.cdf = (points[i - 1]?.cdf ?? 0) + p.density * step;
   });
-  return { years, vol, mean, at, points, step };
+  // One symbol whose strikes end early.
+  const beyond = chain.symbol === 'TWX' ? 0.23 : 0.021;
+  return { years, vol, mean, at, points, step, beyond };
 }
 
 const label = (kind, s) => ({
@@ -72,7 +74,7 @@ const label = (kind, s) => ({
   mean: s.mean,
   observations: null,
   independent_observations: null,
-  mass_outside_quotes: kind === 'market_implied' ? 0.021 : null,
+  mass_outside_quotes: kind === 'market_implied' ? s.beyond : null,
 });
 
 /** Of one leg per share, on a day before its expiry or at it. */
@@ -164,7 +166,8 @@ function* choices(rows, rungs, from = 0) {
 /** `later` is the chain of the next expiry, for strategies of two. */
 export function find(front, later, query) {
   const shape = strategies.find((e) => e.name === query.strategy);
-  const s = settlement(front);
+  const rate = query.rate === undefined ? undefined : Number(query.rate);
+  const s = settlement(front, rate);
   const spot = front.underlying_price;
   const fill = Number(query.fill_position ?? 1);
   const near = s.vol * Math.sqrt(s.years) * spot * 2.2;
@@ -225,11 +228,11 @@ export function find(front, later, query) {
     expiry: chain.expiry,
     trading_class: chain.trading_class,
     days_to_expiry: chain.days_to_expiry,
-    forward: settlement(chain).mean,
-    discount_factor: Math.exp(-0.03 * years_of(chain)),
-    discount_source: 'fitted',
+    forward: settlement(chain, rate).mean,
+    discount_factor: Math.exp(-(rate ?? 0.03) * years_of(chain)),
+    discount_source: rate === undefined ? 'carry' : 'given',
     atm_implied_vol: settlement(chain).vol,
-    density: label(query.density ?? 'market_implied', settlement(chain)),
+    density: label(query.density ?? 'market_implied', settlement(chain, rate)),
   });
   return {
     symbol: front.symbol,
@@ -257,8 +260,8 @@ export function find(front, later, query) {
   };
 }
 
-export function densities(chain) {
-  const s = settlement(chain);
+export function densities(chain, rate) {
+  const s = settlement(chain, rate);
   const z = { 0.16: -0.9945, 0.5: 0, 0.84: 0.9945 };
   const quantiles = Object.entries(z).map(([p, d]) => ({ p: Number(p), spot: s.at(d) }));
   const { symbol, expiry, trading_class, as_of, age_seconds, source, underlying_price } = chain;

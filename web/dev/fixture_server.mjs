@@ -147,7 +147,11 @@ const routes = {
     );
     return find(front, next && listed(symbol, next), query);
   },
-  density: (symbol, query) => densities(listed(known(symbol), query)),
+  density: (symbol, query) =>
+    densities(
+      listed(known(symbol), query),
+      query.rate === undefined ? undefined : Number(query.rate),
+    ),
   analyze: (symbol, _query, body) =>
     analyze((expiry, trading_class) => listed(known(symbol), { expiry, trading_class }), body),
 };

@@ -77,6 +77,7 @@ export type FindQuestion = { topic: ChainTopic } & Pick<
   | 'max_loss'
   | 'max_short_delta'
   | 'min_open_interest'
+  | 'rate'
 >;
 
 export const useFind = ({ topic, strategy, ...terms }: FindQuestion, enabled: boolean) => {
@@ -98,6 +99,7 @@ export const useFind = ({ topic, strategy, ...terms }: FindQuestion, enabled: bo
         max_loss: terms.max_loss ?? undefined,
         max_short_delta: terms.max_short_delta ?? undefined,
         min_open_interest: terms.min_open_interest ?? undefined,
+        rate: terms.rate ?? undefined,
         limit: ranked,
       };
       return api.find(symbol, query, signal);
@@ -111,11 +113,22 @@ export const useFind = ({ topic, strategy, ...terms }: FindQuestion, enabled: bo
 const fill_positions: Record<Fill, number> = { mid: 0, natural: 1 };
 
 /** Of the newest snapshot; asked again when one arrives. */
-export const useDensities = ({ symbol, expiry, trading_class }: ChainTopic) =>
-  useQuery({
-    queryKey: ['density', symbol, expiry, trading_class],
-    queryFn: ({ signal }) => api.density(symbol, { expiry, trading_class, points: 161 }, signal),
+export const useDensities = (
+  { symbol, expiry, trading_class }: ChainTopic,
+  rate: number | null,
+) => {
+  const of = [symbol, expiry, trading_class];
+  return useQuery({
+    queryKey: ['density', ...of, rate],
+    queryFn: ({ signal }) => {
+      const query = { expiry, trading_class, rate: rate ?? undefined, points: 161 };
+      return api.density(symbol, query, signal);
+    },
+    // At another rate the old curves stay until the new ones are there.
+    placeholderData: (data, query) =>
+      query?.queryKey.slice(1, 4).join() === of.join() ? keepPreviousData(data) : undefined,
   });
+};
 
 export interface PositionQuestion {
   /** Of the ranking that the candidate is from: a new ranking analyses anew. */
@@ -125,16 +138,17 @@ export interface PositionQuestion {
   spot: number | null;
   spots: readonly number[];
   vol_shift: number;
+  rate: number | null;
   exit: ExitRule | null;
 }
 
 /** One candidate at the prices it is ranked with, and the spot of the question, which a placeholder's is not. */
 export const usePosition = (symbol: string, question: PositionQuestion) => {
-  const { as_of, candidate, spot, spots, vol_shift, exit } = question;
+  const { as_of, candidate, spot, spots, vol_shift, rate, exit } = question;
   const key = position_key(candidate);
   const prices = candidate.legs.map((leg) => leg.entry_price);
   return useQuery({
-    queryKey: ['position', symbol, key, as_of, prices, spot, spots, vol_shift, exit],
+    queryKey: ['position', symbol, key, as_of, prices, spot, spots, vol_shift, rate, exit],
     queryFn: async ({ signal }) => {
       const legs = candidate.legs.map((leg) => ({
         kind: leg.kind,
@@ -147,7 +161,8 @@ export const usePosition = (symbol: string, question: PositionQuestion) => {
         }),
       }));
       const table = { days_forward: [], spots: [...spots], vol_shift };
-      return { ...(await api.analyze(symbol, { legs, table, ...exit }, signal)), spot };
+      const body = { legs, rate: rate ?? undefined, table, ...exit };
+      return { ...(await api.analyze(symbol, body, signal)), spot };
     },
     enabled: spots.length > 0,
     // The same position at another moment or volatility stays until the new one is there.

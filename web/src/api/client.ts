@@ -95,7 +95,7 @@ export const api = {
     unwrap(client.POST('/api/analyze/{symbol}', { params: { path: { symbol } }, body, signal })),
   density: (
     symbol: string,
-    query: { expiry: string; trading_class?: string; points?: number },
+    query: { expiry: string; trading_class?: string; rate?: number; points?: number },
     signal?: AbortSignal,
   ) => unwrap(client.GET('/api/density/{symbol}', { params: { path: { symbol }, query }, signal })),
 };

@@ -13,12 +13,18 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 }
 
 /** A failed request in words, with what an operator needs to find it in the log. */
-export function ProblemNote(props: { error: unknown; retry: () => void; children?: ReactNode }) {
-  const { error, retry, children } = props;
+export function ProblemNote(props: {
+  error: unknown;
+  retry: () => void;
+  /** Where the page knows better what failed than the status of the reply says. */
+  title?: string;
+  children?: ReactNode;
+}) {
+  const { error, retry, title, children } = props;
   const known = error instanceof ApiError ? error : null;
   return (
     <div className="note problem" role="alert">
-      <h2>{known?.title ?? 'The page failed'}</h2>
+      <h2>{title ?? known?.title ?? 'The page failed'}</h2>
       <p>{known?.detail ?? String(error)}</p>
       {known && known.errors.length > 0 && (
         <ul>

@@ -38,6 +38,9 @@ export interface Sized {
   readonly width: number;
 }
 
+export const total_width = (columns: readonly Sized[]): number =>
+  columns.reduce((sum, c) => sum + c.width, 0);
+
 /**
  * The columns that stay when those named in `drop` leave, group after group, until the rest fits into `room`. What
  * is never dropped may still be wider than the room: then the table scrolls.
@@ -49,7 +52,7 @@ export function fit_columns<C extends Sized>(
 ): readonly C[] {
   let kept = columns;
   for (const group of drop) {
-    if (kept.reduce((sum, c) => sum + c.width, 0) <= room) break;
+    if (total_width(kept) <= room) break;
     kept = kept.filter((c) => !group.includes(c.id));
   }
   return kept;

@@ -18,6 +18,7 @@ describe('the link', () => {
       max_loss: 2500,
       max_short_delta: 0.3,
       min_open_interest: 100,
+      rate: 0.0425,
       selected: '100S_-1C97.5',
       contract: 'P97.5',
     } as const;
@@ -45,6 +46,12 @@ describe('the link', () => {
       max_short_delta: null,
       min_open_interest: null,
     });
+  });
+  it('takes rates that the API takes, zero among them', () => {
+    const rate = (text: string) => parse_url(`?rate=${text}`).rate;
+    expect([rate('0'), rate('-0.5'), rate('1'), rate('0.0425')]).toEqual([0, -0.5, 1, 0.0425]);
+    expect([rate(''), rate('-0.51'), rate('4.25'), rate('high')]).toEqual([null, null, null, null]);
+    expect(write_url(parse_url('?rate=0'))).toBe('?rate=0');
   });
   it('names a contract by right and strike', () => {
     expect(parse_contract('P97.5')).toEqual({ right: 'put', strike: 97.5 });

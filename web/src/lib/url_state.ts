@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useSyncExternalStore } from 'react';
 import type { DensityKind, Fill, Objective } from '../api/types';
+import { type Bounds, inside, rate_bounds } from './limits';
 
 /** Everything a copied link brings back. Null: not chosen, the page picks or nothing is asked for. */
 export interface UrlState {
@@ -15,6 +16,8 @@ export interface UrlState {
   readonly max_loss: number | null;
   readonly max_short_delta: number | null;
   readonly min_open_interest: number | null;
+  /** Of interest, as the API takes it: a year, decimal. Null: as the quotes imply. */
+  readonly rate: number | null;
   readonly selected: string | null;
   readonly contract: string | null;
 }
@@ -37,11 +40,13 @@ const defaults = {
   min_pop: 0.6,
 } as const;
 
-/** A number above zero, up to `most`; null for anything else. */
-function positive(text: string | null, most: number): number | null {
-  const number = text === null || text === '' ? Number.NaN : Number(text);
-  return number > 0 && number <= most ? number : null;
+/** Null for what is no number or out of bounds. */
+function number_in(text: string | null, bounds: Bounds): number | null {
+  const number = text === null || text.trim() === '' ? Number.NaN : Number(text);
+  return inside(number, bounds) ? number : null;
 }
+const positive = (text: string | null, most: number) =>
+  number_in(text, { least: 0, most, above: true });
 
 /** Reads a query string; what it does not understand is as if it were absent. */
 export function parse_url(search: string): UrlState {
@@ -63,6 +68,7 @@ export function parse_url(search: string): UrlState {
     max_loss: positive(q.get('max_loss'), 1e9),
     max_short_delta: positive(q.get('max_short_delta'), 1),
     min_open_interest: open_interest === null ? null : Math.ceil(open_interest),
+    rate: number_in(q.get('rate'), rate_bounds),
     selected: q.get('selected') || null,
     contract: q.get('contract') || null,
   };
@@ -76,7 +82,7 @@ export function write_url(state: UrlState): string {
   for (const name of ['strategy', 'objective', 'density', 'fill', 'min_pop'] as const) {
     if (state[name] !== defaults[name]) q.set(name, String(state[name]));
   }
-  for (const name of ['max_loss', 'max_short_delta', 'min_open_interest'] as const) {
+  for (const name of ['max_loss', 'max_short_delta', 'min_open_interest', 'rate'] as const) {
     if (state[name] !== null) q.set(name, String(state[name]));
   }
   if (state.selected) q.set('selected', state.selected);

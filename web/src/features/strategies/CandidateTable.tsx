@@ -2,10 +2,10 @@
 import { type KeyboardEvent, useEffect, useId, useMemo } from 'react';
 import type { Found, StrategyCandidate, StrategyLeg } from '../../api/types';
 import { useSize } from '../../components/hooks';
-import { fit_columns, text_em } from '../../lib/fit';
+import { fit_columns, text_em, total_width } from '../../lib/fit';
 import { greek, money, percent, price, spot } from '../../lib/format';
-import { leg_lines, leg_strike, position_key } from '../../lib/legs';
-import { density_words, front_density } from './words';
+import { type LegLine, leg_lines, leg_strike, position_key } from '../../lib/legs';
+import { beyond_quotes_words, density_words, front_density } from './words';
 
 interface Column {
   readonly id: string;
@@ -14,7 +14,25 @@ interface Column {
   text(c: StrategyCandidate): string;
   /** How the text is drawn, where it is more than text. */
   readonly draw?: (c: StrategyCandidate) => React.ReactNode;
+  /** It rests on more than the quotes. */
+  readonly doubt?: boolean;
 }
+
+/** How the table is set, from the roomiest; the next is taken where the columns that stay do not fit. */
+interface Layout {
+  readonly name: 'wide' | 'stacked' | 'tight';
+  /** Puts and calls have a line each. */
+  readonly stacked: boolean;
+  // CSS pixels, as in strategies.css; the padding is of both sides.
+  readonly font: number;
+  readonly heading_font: number;
+  readonly padding: number;
+}
+const layouts: readonly [Layout, ...Layout[]] = [
+  { name: 'wide', stacked: false, font: 12.5, heading_font: 11.5, padding: 12 },
+  { name: 'stacked', stacked: true, font: 12.5, heading_font: 11.5, padding: 12 },
+  { name: 'tight', stacked: true, font: 11.5, heading_font: 11, padding: 7 },
+];
 
 /** What leaves first when the panel is narrow. Legs, credit, POP and expected profit stay. */
 const drop = [
@@ -30,9 +48,6 @@ const drop = [
   ['max_profit'],
   ['max_loss'],
 ];
-const font = 12.5;
-const heading_font = 11.5;
-const padding = 12;
 
 const max_profit = (c: StrategyCandidate) =>
   c.max_profit === null ? 'unlimited' : money(c.max_profit, 0);
@@ -40,21 +55,25 @@ const max_loss = (c: StrategyCandidate) =>
   c.max_loss === null ? 'unlimited' : money(-c.max_loss, 0);
 const dash = '\u2013';
 
-/** A line for each expiry. */
-const legs_text = (c: StrategyCandidate): string =>
+/** What the strikes of a group are, where neither the dash nor a word tells. */
+const suffix = ({ legs, after }: LegLine['groups'][number], stacked: boolean) =>
+  after || !stacked ? after : legs[0]?.kind === 'put' ? 'P' : 'C';
+
+/** A line for each expiry; stacked, one for the puts and one for the calls. */
+const legs_text = (c: StrategyCandidate, stacked: boolean): string =>
   leg_lines(c)
     .map(({ expiry, groups }) =>
       [
         expiry,
         groups
-          .map(({ legs, after }) => `${legs.map(leg_strike).join(' / ')} ${after}`)
-          .join(` ${dash}  `),
+          .map((group) => `${group.legs.map(leg_strike).join(' / ')} ${suffix(group, stacked)}`)
+          .join(stacked ? '\n' : ` ${dash}  `),
       ].join(' '),
     )
     .join('\n');
 
 /** "95 / 100 \u2013 110 / 115": puts below the dash, calls above; elsewhere the legs say what they are. */
-function Legs({ candidate }: { candidate: StrategyCandidate }) {
+function Legs({ candidate, stacked }: { candidate: StrategyCandidate; stacked: boolean }) {
   const one = (leg: StrategyLeg, i: number) => (
     <span key={`${leg.kind}${leg.strike}`}>
       {i > 0 && <i>/</i>}
@@ -64,11 +83,11 @@ function Legs({ candidate }: { candidate: StrategyCandidate }) {
   return leg_lines(candidate).map(({ expiry, groups }) => (
     <span className="leg-line" key={expiry}>
       {expiry && <em>{expiry} </em>}
-      {groups.map(({ legs, after }, i) => (
-        <span key={legs[0]?.kind}>
-          {i > 0 && <i className="dash">{dash}</i>}
-          {legs.map(one)}
-          {after && ` ${after}`}
+      {groups.map((group, i) => (
+        <span key={group.legs[0]?.kind} className="leg-group">
+          {i > 0 && !stacked && <i className="dash">{dash}</i>}
+          {group.legs.map(one)}
+          {suffix(group, stacked) && <small> {suffix(group, stacked)}</small>}
         </span>
       ))}
     </span>
@@ -85,14 +104,14 @@ const density_mark = (found: Found) => {
   return kind === 'market_implied' ? 'implied' : kind;
 };
 
-const columns_of = (found: Found): readonly Column[] => [
+const columns_of = (found: Found, stacked: boolean): readonly Column[] => [
   { id: 'rank', label: '#', title: 'Rank', text: (c) => String(c.rank) },
   {
     id: 'legs',
     label: 'Legs',
-    title: 'Strikes; sold ones are underlined. Puts left of the dash, calls right of it',
-    text: legs_text,
-    draw: (c) => <Legs candidate={c} />,
+    title: `Strikes; sold ones are underlined. ${stacked ? 'Puts above, calls below' : 'Puts left of the dash, calls right of it'}`,
+    text: (c) => legs_text(c, stacked),
+    draw: (c) => <Legs candidate={c} stacked={stacked} />,
   },
   {
     id: 'credit',
@@ -119,12 +138,14 @@ const columns_of = (found: Found): readonly Column[] => [
     label: `POP\n${density_mark(found)}`,
     title: `Probability of profit at the first expiry, ${assumed(found)}`,
     text: (c) => percent(c.pop),
+    doubt: beyond_quotes_words(front_density(found)) !== '',
   },
   {
     id: 'expected_profit',
     label: `Exp. P/L\n${density_mark(found)}`,
     title: `Average profit of one unit at the first expiry, ${assumed(found)}`,
     text: (c) => money(c.expected_profit, 0),
+    doubt: beyond_quotes_words(front_density(found)) !== '',
   },
   {
     id: 'return_on_risk',
@@ -174,20 +195,31 @@ const columns_of = (found: Found): readonly Column[] => [
 
 const widest_line = (text: string) => Math.max(...text.split('\n').map(text_em));
 
-function columns_for(found: Found, width: number): readonly Column[] {
-  // What no candidate has, such as a ratio on a loss without bound, is no column.
-  const all = columns_of(found).filter((c) => found.candidates.some((each) => c.text(each) !== ''));
-  if (width === 0) return all;
-  const sized = all.map((column) => {
-    const texts = found.candidates.map((c) => widest_line(column.text(c)));
-    const label = widest_line(column.label) * heading_font;
-    return {
-      id: column.id,
-      column,
-      width: Math.max(label, ...texts.map((em) => em * font)) + padding,
-    };
-  });
-  return fit_columns(sized, drop, width).map((s) => s.column);
+interface Setting {
+  readonly layout: Layout;
+  readonly columns: readonly Column[];
+}
+
+/** The roomiest layout whose remaining columns fit; the last one scrolls if they do not. */
+function setting_for(found: Found, room: number): Setting {
+  let setting: Setting | undefined;
+  for (const layout of layouts) {
+    // What no candidate has, such as a ratio on a loss without bound, is no column.
+    const all = columns_of(found, layout.stacked).filter((c) =>
+      found.candidates.some((each) => c.text(each) !== ''),
+    );
+    if (room === 0) return { layout, columns: all };
+    const sized = all.map((column) => {
+      const texts = found.candidates.map((c) => widest_line(column.text(c)));
+      const label = widest_line(column.label) * layout.heading_font;
+      const widest = Math.max(label, ...texts.map((em) => em * layout.font));
+      return { id: column.id, column, width: widest + layout.padding };
+    });
+    const kept = fit_columns(sized, drop, room);
+    setting = { layout, columns: kept.map((s) => s.column) };
+    if (total_width(kept) <= room) return setting;
+  }
+  return setting as Setting;
 }
 
 /** The ranking; the selection follows the arrow keys. */
@@ -201,7 +233,7 @@ export function CandidateTable(props: {
   const { candidates } = found;
   const id = useId();
   const [box, width] = useSize<HTMLDivElement>();
-  const columns = useMemo(() => columns_for(found, width), [found, width]);
+  const { layout, columns } = useMemo(() => setting_for(found, width), [found, width]);
   const at = selected ? candidates.indexOf(selected) : -1;
 
   useEffect(() => {
@@ -229,6 +261,7 @@ export function CandidateTable(props: {
     <div className="candidates" ref={box}>
       <table
         role="grid"
+        data-layout={layout.name}
         aria-label={label}
         tabIndex={0}
         onKeyDown={pressed}
@@ -237,7 +270,13 @@ export function CandidateTable(props: {
         <thead>
           <tr>
             {columns.map((c) => (
-              <th key={c.id} scope="col" title={c.title} className={c.id}>
+              <th
+                key={c.id}
+                scope="col"
+                title={c.title}
+                className={c.id}
+                data-doubt={c.doubt || undefined}
+              >
                 {c.label}
               </th>
             ))}

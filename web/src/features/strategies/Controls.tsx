@@ -3,6 +3,7 @@ import { type KeyboardEvent, useEffect, useId, useState } from 'react';
 import type { CatalogueEntry, DensityKind, Fill, Objective } from '../../api/types';
 import { objective_refusal } from '../../lib/catalogue';
 import { percent } from '../../lib/format';
+import { type Bounds, from_percent, rate_bounds, to_percent, typed_number } from '../../lib/limits';
 import { change_url, objectives, type UrlState } from '../../lib/url_state';
 import { density_names, objective_words } from './words';
 
@@ -15,6 +16,12 @@ const densities: { value: DensityKind; title: string }[] = [
   { value: 'lognormal', title: 'Flat at the at-the-money volatility' },
 ];
 
+const rate_percent: Bounds = {
+  least: to_percent(rate_bounds.least),
+  most: to_percent(rate_bounds.most),
+};
+const amount: Bounds = { least: 0, most: 1e9, above: true };
+
 export function Controls(props: {
   url: UrlState;
   /** What ranks in fact: not every objective can rank every strategy. */
@@ -23,7 +30,7 @@ export function Controls(props: {
 }) {
   const { url, objective, entry } = props;
   const id = useId();
-  const asked = [url.max_loss, url.max_short_delta, url.min_open_interest].filter(
+  const asked = [url.rate, url.max_loss, url.max_short_delta, url.min_open_interest].filter(
     (v) => v !== null,
   ).length;
   const [more, set_more] = useState(asked > 0);
@@ -75,25 +82,40 @@ export function Controls(props: {
       </div>
       <div className="controls more-controls" id={`${id}-more`} hidden={!more}>
         <NumberBox
+          label="Interest rate"
+          unit="% a year"
+          empty="implied"
+          title="Continuously compounded; of ranking, densities and analysis. Empty: as the quotes imply. The chain keeps the volatilities it was delivered with"
+          value={url.rate === null ? null : to_percent(url.rate)}
+          bounds={rate_percent}
+          refusal={`${to_percent(rate_bounds.least)} to ${to_percent(rate_bounds.most)}`.replace(
+            '-',
+            '\u2212',
+          )}
+          on_change={(rate) => change_url({ rate: rate === null ? null : from_percent(rate) })}
+        />
+        <NumberBox
           label="Max loss"
           unit="$"
           value={url.max_loss}
-          most={1e9}
+          bounds={amount}
+          refusal="above 0"
           on_change={(max_loss) => change_url({ max_loss })}
         />
         <NumberBox
           label="Short delta at most"
           unit="0 to 1"
           value={url.max_short_delta}
-          most={1}
+          bounds={{ ...amount, most: 1 }}
+          refusal="0 to 1"
           on_change={(max_short_delta) => change_url({ max_short_delta })}
         />
         <NumberBox
           label="Open interest at least"
           unit="per leg"
           value={url.min_open_interest}
-          most={1e9}
-          whole
+          bounds={{ ...amount, whole: true }}
+          refusal="whole, above 0"
           on_change={(min_open_interest) => change_url({ min_open_interest })}
         />
       </div>
@@ -120,43 +142,50 @@ export function FillChoice({ fill }: { fill: Fill }) {
   );
 }
 
-/** A limit that may be left empty. Applied with Enter or when the field is left; what is no number stays marked. */
+/** A number that may be left empty. Applied with Enter or when the field is left; one that is refused stays marked. */
 function NumberBox(props: {
   label: string;
   unit: string;
+  title?: string;
+  /** What an empty field stands for. */
+  empty?: string;
   value: number | null;
-  most: number;
-  whole?: boolean;
+  bounds: Bounds;
+  /** What is accepted, in words, shown in place of the unit beside what is not. */
+  refusal: string;
   on_change: (value: number | null) => void;
 }) {
-  const { label, unit, value, most, whole, on_change } = props;
+  const { label, unit, title, empty = 'any', value, bounds, refusal, on_change } = props;
+  const id = useId();
   const written = value === null ? '' : String(value);
   const [text, set_text] = useState(written);
   useEffect(() => set_text(written), [written]);
-  const number = text.trim() === '' ? null : Number(text.replaceAll(',', ''));
-  const good = number === null || (number > 0 && number <= most && (!whole || number % 1 === 0));
+  const number = typed_number(text, bounds);
   const apply = () => {
-    if (good && number !== value) on_change(number);
+    if (number !== undefined && number !== value) on_change(number);
   };
   const pressed = (event: KeyboardEvent) => {
     if (event.key === 'Enter') apply();
     if (event.key === 'Escape') set_text(written);
   };
   return (
-    <label className="number-box">
+    <label className="number-box" title={title}>
       <span>{label}</span>
       <input
         type="text"
         inputMode="decimal"
         autoComplete="off"
-        placeholder="any"
+        placeholder={empty}
         value={text}
-        aria-invalid={!good}
+        aria-invalid={number === undefined}
+        aria-describedby={`${id}-unit`}
         onChange={(event) => set_text(event.target.value)}
         onBlur={apply}
         onKeyDown={pressed}
       />
-      <span className="unit">{unit}</span>
+      <span className="unit" id={`${id}-unit`}>
+        {number === undefined ? refusal : unit}
+      </span>
     </label>
   );
 }

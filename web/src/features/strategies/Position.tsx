@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useMemo, useState } from 'react';
+import { useId, useMemo, useState } from 'react';
 import type { ChainTopic, Found, StrategyCandidate } from '../../api/types';
 import { useSize } from '../../components/hooks';
 import { ProblemLine } from '../../components/notes';
@@ -13,17 +13,33 @@ import { useDensities, usePosition } from '../../queries';
 import { drawn_points, Payoff } from './Payoff';
 import { ProfitMap } from './ProfitMap';
 import { Exits, Margin } from './Risk';
-import { density_kind, density_words, fill_of, front_density, probability_words } from './words';
+import {
+  beyond_quotes_words,
+  density_kind,
+  density_words,
+  fill_of,
+  front_density,
+  interest_words,
+  probability_words,
+} from './words';
 
 /** The selected candidate: its payoff, how likely each price is, and the numbers that decide. */
-export function Position(props: { topic: ChainTopic; candidate: StrategyCandidate; found: Found }) {
-  const { topic, candidate: c, found } = props;
-  const densities = useDensities(topic);
+export function Position(props: {
+  topic: ChainTopic;
+  candidate: StrategyCandidate;
+  found: Found;
+  rate: number | null;
+}) {
+  const { topic, candidate: c, found, rate } = props;
+  const densities = useDensities(topic, rate);
   const ranked_under = front_density(found)?.kind === 'lognormal' ? 'lognormal' : 'market_implied';
   const band = likely_band(curve_of(densities.data?.curves, ranked_under));
   const frame = spot_frame({ ...c, payoff: [...drawn_points(c)] }, found.underlying_price, band);
   const several = expiries_of(c).length > 1;
   const front = front_density(found);
+  const beyond = beyond_quotes_words(front);
+  const doubt = useId();
+  const doubted = beyond ? doubt : undefined;
   return (
     <>
       <div className="position">
@@ -64,7 +80,9 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
               ))}
             </ul>
           )}
-          <p className="caption">{probability_words(found)}</p>
+          <p className="caption">
+            {probability_words(found)} <span data-testid="interest">{interest_words(found)}</span>
+          </p>
         </div>
         <div className="position-numbers">
           <dl className="numbers">
@@ -74,10 +92,10 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
             <Figure label="Max loss" tone="loss">
               {c.max_loss === null ? 'unlimited' : money(-c.max_loss)}
             </Figure>
-            <Figure label="POP" title={front && density_words(front)}>
+            <Figure label="POP" doubt={doubted} title={front && density_words(front)}>
               {percent(c.pop)}
             </Figure>
-            <Figure label="Expected profit" title={front && density_words(front)}>
+            <Figure label="Expected profit" doubt={doubted} title={front && density_words(front)}>
               {signed_money(c.expected_profit)}
             </Figure>
             <Figure label={c.credit < 0 ? 'Debit' : 'Credit'} title="Per share, options only">
@@ -87,6 +105,11 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
               <Figure label="Return on risk">{percent(c.return_on_risk)}</Figure>
             )}
           </dl>
+          {beyond && (
+            <p className="doubt" id={doubt} data-testid="beyond-quotes">
+              {beyond}
+            </p>
+          )}
           <dl className="numbers greeks">
             <Figure label="Delta" title="One unit, in shares">
               {greek(c.delta)}
@@ -117,7 +140,7 @@ export function Position(props: { topic: ChainTopic; candidate: StrategyCandidat
           </ul>
         </div>
       </div>
-      <Scenarios topic={topic} candidate={c} found={found} frame={frame} />
+      <Scenarios topic={topic} candidate={c} found={found} rate={rate} frame={frame} />
     </>
   );
 }
@@ -130,9 +153,10 @@ function Scenarios(props: {
   topic: ChainTopic;
   candidate: StrategyCandidate;
   found: Found;
+  rate: number | null;
   frame: Frame | null;
 }) {
-  const { topic, candidate, found, frame } = props;
+  const { topic, candidate, found, rate, frame } = props;
   const [box, width] = useSize<HTMLDivElement>();
   const [vol_points, set_vol_points] = useState(0);
   const across = width > 560 ? 'prices' : 'dates';
@@ -152,6 +176,7 @@ function Scenarios(props: {
     spot,
     spots,
     vol_shift: vol_points / 100,
+    rate,
     exit: rule,
   });
   return (
@@ -209,13 +234,17 @@ function Scenarios(props: {
 function Figure(props: {
   label: string;
   tone?: 'gain' | 'loss';
+  /** The id of what is said against it; then it is marked. */
+  doubt?: string;
   title?: string;
   children: React.ReactNode;
 }) {
   return (
-    <div title={props.title}>
+    <div title={props.title} data-doubt={props.doubt && true}>
       <dt>{props.label}</dt>
-      <dd className={`live-number ${props.tone ?? ''}`}>{props.children}</dd>
+      <dd aria-describedby={props.doubt} className={`live-number ${props.tone ?? ''}`}>
+        {props.children}
+      </dd>
     </div>
   );
 }

@@ -2,7 +2,7 @@
 import type { ExitOdds, PositionMargin } from '../../api/types';
 import { money, percent, signed_money } from '../../lib/format';
 import type { ExitRule } from '../../lib/profit_table';
-import { density_kind } from './words';
+import { beyond_quotes_words, density_kind } from './words';
 
 const rule_names: Record<string, string> = { reg_t: 'Reg T', ibkr: 'Interactive Brokers' };
 
@@ -94,7 +94,7 @@ export function Exits({ odds, rule }: { odds: ExitOdds; rule: ExitRule }) {
       </table>
       <p className="caption">
         Under the {density_kind(odds.density.kind)} density; path:{' '}
-        {odds.path_model.replaceAll('_', ' ')}.
+        {odds.path_model.replaceAll('_', ' ')}. {beyond_quotes_words(odds.density)}
       </p>
     </section>
   );

@@ -15,7 +15,7 @@ import { CandidateTable } from './CandidateTable';
 import { Controls, FillChoice } from './Controls';
 import { Position } from './Position';
 import { StrategyBox } from './StrategyBox';
-import { fill_of, model_words, ranking_words, search_words } from './words';
+import { fill_of, model_words, ranking_words, rate_refusal, search_words } from './words';
 
 const first_tabs = ['iron_condor', 'covered_call'];
 export function StrategyPanel(props: { topic: ChainTopic; url: UrlState; is_index: boolean }) {
@@ -42,6 +42,7 @@ export function StrategyPanel(props: { topic: ChainTopic; url: UrlState; is_inde
       max_loss: url.max_loss,
       max_short_delta: url.max_short_delta,
       min_open_interest: url.min_open_interest,
+      rate: url.rate,
     },
     !catalogue.isPending,
   );
@@ -116,7 +117,11 @@ export function StrategyPanel(props: { topic: ChainTopic; url: UrlState; is_inde
     if (!data) {
       if (query.error) {
         return (
-          <ProblemNote error={query.error} retry={() => query.refetch()}>
+          <ProblemNote
+            error={query.error}
+            retry={() => query.refetch()}
+            title={rate_refused(query.error, url) ? 'No ranking at this rate' : undefined}
+          >
             <WayOut error={query.error} url={url} />
           </ProblemNote>
         );
@@ -145,11 +150,15 @@ export function StrategyPanel(props: { topic: ChainTopic; url: UrlState; is_inde
             {search_words(data)} {ranking_words(data)} {model_words(data)}
           </p>
         )}
-        {selected && <Position topic={topic} candidate={selected} found={data} />}
+        {selected && <Position topic={topic} candidate={selected} found={data} rate={url.rate} />}
       </>
     );
   }
 }
+
+/** In words; empty where something else is wrong. */
+const rate_refused = (error: unknown, url: UrlState): string =>
+  error instanceof ApiError && url.rate !== null ? rate_refusal(error.detail) : '';
 
 /** What may help where the finder could not search. */
 function WayOut({ error, url }: { error: unknown; url: UrlState }) {
@@ -157,11 +166,28 @@ function WayOut({ error, url }: { error: unknown; url: UrlState }) {
   if (error.status === 404 && error.detail.includes('no strategy')) {
     return <p>Choose one from the list above.</p>;
   }
-  if (error.code !== 'unavailable' || url.density === 'lognormal') return null;
+  if (error.code !== 'unavailable') return null;
+  const refusal = rate_refused(error, url);
   return (
-    <button type="button" className="button" onClick={() => change_url({ density: 'lognormal' })}>
-      Use the lognormal density
-    </button>
+    <>
+      {refusal && <p>{refusal}</p>}
+      <div className="choices">
+        {url.rate !== null && (
+          <button type="button" className="button" onClick={() => change_url({ rate: null })}>
+            Take the rate that the quotes imply
+          </button>
+        )}
+        {url.density !== 'lognormal' && !refusal && (
+          <button
+            type="button"
+            className="button"
+            onClick={() => change_url({ density: 'lognormal' })}
+          >
+            Use the lognormal density
+          </button>
+        )}
+      </div>
+    </>
   );
 }
 

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DensityKind, DensityLabel, Fill, Found, Objective } from '../../api/types';
+import type {
+  DensityKind,
+  DensityLabel,
+  Fill,
+  Found,
+  Objective,
+  SearchedExpiry,
+} from '../../api/types';
 import { count, decimal, expiry_short, percent } from '../../lib/format';
+import { rate_of } from '../../lib/limits';
 
 export interface ObjectiveWords {
   readonly label: string;
@@ -110,6 +118,55 @@ export function probability_words(found: Found): string {
   if (!density) return '';
   return `POP and expected profit: ${density_words(density)}.`;
 }
+
+/**
+ * Above this much probability beyond the quoted strikes the page says so beside POP and expected profit. No quote says
+ * anything out there, so that much of POP is the extrapolation's: 10 points less turn the 60 % that the page asks for
+ * at first into a coin toss.
+ */
+const told_beyond_quotes = 0.1;
+
+/** Of a density that is to that extent extrapolated; empty otherwise. */
+export function beyond_quotes_words(density: DensityLabel | undefined): string {
+  const beyond = density?.mass_outside_quotes ?? 0;
+  if (!(beyond > told_beyond_quotes)) return '';
+  return `${percent(beyond, 0)} of the probability lies beyond the quoted strikes, where it is extrapolated.`;
+}
+
+const discount_sources: Record<string, string> = {
+  given: 'as set',
+  fitted: 'as put\u2013call parity of the quotes implies',
+  carry:
+    'all that the forward grows by, as if no dividend were paid: American quotes do not tell the two apart, a rate ' +
+    'set under More does',
+  assumed_zero: 'assumed, because the quotes do not tell the rate; one can be set under More',
+};
+
+/** The interest behind a ranking, of each expiry, and where it was taken from. */
+export function interest_words(found: Pick<Found, 'expiries'>): string {
+  const sources = [...new Set(found.expiries.map((e) => e.discount_source))];
+  return sources
+    .map((source) => {
+      const there = found.expiries.filter((e) => e.discount_source === source);
+      return `Interest: ${interest_rates(there)} a year, ${discount_sources[source] ?? source}.`;
+    })
+    .join(' ');
+}
+
+function interest_rates(expiries: readonly SearchedExpiry[]): string {
+  const rates = expiries.map((e) =>
+    percent(rate_of(e.discount_factor, e.density.years_to_expiry), 2),
+  );
+  if (new Set(rates).size < 2) return rates[0] ?? '';
+  return expiries.map((e, i) => `${rates[i]} until ${expiry_short(e.expiry)}`).join(' and ');
+}
+
+/** Why a rate that was set leaves nothing to rank, where the API's word for it is known. */
+export const rate_refusal = (detail: string): string =>
+  detail.includes('no_american_price')
+    ? 'American options cannot be priced at this rate: it is not above zero while the forward of the quotes grows ' +
+      'faster, so early exercise would pay between two prices and not beyond one.'
+    : '';
 
 /** Of strategies with several expiries: what the numbers rest on. */
 export function model_words(found: Found): string {
