@@ -562,6 +562,16 @@ await check('the desk works from the keyboard alone', async () => {
       [chosen, first],
     );
   }
+  await page.locator('.candidates table').focus();
+  await page.keyboard.press('End');
+  await page.waitForSelector(`${ranking}:last-child[aria-selected="true"]`);
+  const hidden = await page.evaluate(() => {
+    const [box, row] = ['.candidates', '.candidates tr[aria-selected="true"]'].map((s) =>
+      document.querySelector(s).getBoundingClientRect(),
+    );
+    return Math.max(row.bottom - box.bottom, box.top - row.top);
+  });
+  expect(hidden <= 1, `the last position is ${hidden} px out of the ranking`);
   await page.keyboard.press('t');
   await page.waitForSelector('#tab-covered_call[aria-selected="true"]');
   await page.locator('#tab-covered_call').focus();
@@ -607,8 +617,9 @@ for (const width of [1024, 390]) {
     await small.goto(link('/'));
     await small.waitForSelector('.chain-row');
     await small.waitForSelector(`${ranking}, .strategy-body .note`);
-    const wide = await small.evaluate(() => document.documentElement.scrollWidth);
+    const [wide, down] = await small.evaluate(() => [document.documentElement.scrollWidth, window.scrollY]);
     expect(wide <= width, `the page is ${wide} px wide`);
+    expect(down === 0, `the page opens ${down} px down`);
     await expect_accessible(small);
     const faults = await small.faults();
     expect(faults.length === 0, faults.join('; '));
@@ -829,6 +840,20 @@ await check('a lost connection is told, and comes back by itself', async () => {
   await other.getByText('Reconnecting', { exact: true }).waitFor();
   await other.getByText('Connected', { exact: true }).waitFor();
   await resubscribed;
+  await other.context().close();
+});
+
+await check('a server that hangs is told, and so is its return', async () => {
+  const other = await open_page(browser, { width: 1600 });
+  let hangs = false;
+  await other.route(/\/api\/health/, (route) => (hangs ? undefined : route.continue()));
+  await other.goto(link('/'));
+  await other.getByText('Connected', { exact: true }).waitFor();
+  hangs = true;
+  await other.getByRole('button', { name: /API unreachable/ }).waitFor({ timeout: 30_000 });
+  hangs = false;
+  await other.getByRole('button', { name: /API unreachable/ }).click();
+  await other.getByText('Connected', { exact: true }).waitFor();
   await other.context().close();
 });
 

@@ -25,7 +25,17 @@ export class ApiError extends Error {
 /** The query of the finder, as the API describes it. */
 export type FindQuery = NonNullable<paths['/api/find/{symbol}']['get']['parameters']['query']>;
 
-const client = createClient<paths>({ baseUrl: '/' });
+/** A server that hangs or a network that swallows packets gives no error by itself; health is what tells it first. */
+const patience_ms = (request: Request) =>
+  new URL(request.url).pathname === '/api/health' ? 8_000 : 30_000;
+
+const client = createClient<paths>({
+  baseUrl: '/',
+  fetch: (request: Request) =>
+    fetch(request, {
+      signal: AbortSignal.any([request.signal, AbortSignal.timeout(patience_ms(request))]),
+    }),
+});
 
 type Answer<T> = { data?: T; error?: unknown; response: Response };
 

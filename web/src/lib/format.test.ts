@@ -61,6 +61,7 @@ describe('time', () => {
     expect(f.age(245)).toBe('4 min 05 s');
     expect(f.age(7800)).toBe('2 h 10 min');
     expect(f.age(3 * 86_400 + 4 * 3600)).toBe('3 d 4 h');
+    expect(f.age(2750 * 86_400 + 4 * 3600)).toBe('2,750 d');
     expect(f.age(-3)).toBe('0 s');
   });
   it('shows instants in New York time, summer and winter', () => {

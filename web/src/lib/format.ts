@@ -64,7 +64,7 @@ export function count(v: Maybe): string {
   return `${formats[1].format(v / 1_000_000)}M`;
 }
 
-/** "8 s", "4 min 05 s", "2 h 10 min", "3 d 4 h". */
+/** "8 s", "4 min 05 s", "2 h 10 min", "3 d 4 h", "2,750 d". */
 export function age(seconds: number): string {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 60) return `${s} s`;
@@ -72,7 +72,9 @@ export function age(seconds: number): string {
   if (s < 86_400) {
     return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, '0')} min`;
   }
-  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+  const whole_days = Math.floor(s / 86_400);
+  if (whole_days >= 30) return `${whole.format(whole_days)} d`;
+  return `${whole_days} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', {

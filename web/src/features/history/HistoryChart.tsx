@@ -140,7 +140,7 @@ export function HistoryChart({ points, measure }: { points: HistoryPoint[]; meas
             className="quote-dot"
             cx={x(d.t)}
             cy={y(typeof d.value === 'number' ? d.value : d.value.mid)}
-            r="1.5"
+            r="2.5"
           />
         ))}
         {read && (
@@ -153,6 +153,18 @@ export function HistoryChart({ points, measure }: { points: HistoryPoint[]; meas
           />
         )}
       </svg>
+      <input
+        type="range"
+        className="cross-keys"
+        aria-label="Snapshot of the history"
+        aria-valuetext={read ? reading_words(read, measure) : 'none read yet'}
+        min={0}
+        max={points.length - 1}
+        step={1}
+        value={at ?? points.length - 1}
+        onChange={(event) => set_at(Number(event.target.value))}
+        onBlur={() => set_at(null)}
+      />
       <p className="history-read" aria-live="off">
         {read ? (
           <>
@@ -163,11 +175,21 @@ export function HistoryChart({ points, measure }: { points: HistoryPoint[]; meas
             <span>underlying {price(read.underlying_price) || 'unknown'}</span>
           </>
         ) : (
-          <span className="faint">Point at the chart to read a snapshot.</span>
+          <span className="faint">
+            Point at the chart, or use the arrow keys, to read a snapshot.
+          </span>
         )}
       </p>
     </div>
   );
 }
+
+const reading_words = (p: HistoryPoint, measure: Measure) => {
+  const value =
+    measure === 'price'
+      ? `bid ${price(p.quote.bid) || 'none'}, ask ${price(p.quote.ask) || 'none'}`
+      : `IV ${percent(p.quote.implied_vol) || 'unknown'}`;
+  return `${exchange_moment(p.as_of)}: ${value}`;
+};
 
 const value_text = (v: number, measure: Measure) => (measure === 'price' ? price(v) : percent(v));

@@ -87,9 +87,11 @@ export function HistoryDrawer({
       {quote?.greeks_from && (
         <p className="caption">
           Volatility and greeks{' '}
-          {quote.greeks_from === 'gateway'
-            ? "are the broker's"
-            : 'are computed here from the middle of bid and ask'}
+          {quote.greeks_from !== 'gateway'
+            ? 'are computed here from the middle of bid and ask'
+            : head?.source === 'imported'
+              ? 'are as imported'
+              : 'are the broker\u2019s'}
           , per share; theta per calendar day, vega per point of volatility.
         </p>
       )}
@@ -151,9 +153,15 @@ export function HistoryDrawer({
       <>
         <HistoryChart points={points} measure={measure} />
         <p className="caption">
-          {count(points.length)} snapshots from {exchange_moment(first.as_of)} to{' '}
-          {exchange_moment(last.as_of)}. Nights take no room; a gap in the line is a time without a
-          quote or without a snapshot.
+          {points.length === 1 ? (
+            `One snapshot, of ${exchange_moment(first.as_of)}.`
+          ) : (
+            <>
+              {count(points.length)} snapshots from {exchange_moment(first.as_of)} to{' '}
+              {exchange_moment(last.as_of)}. Nights take no room; a gap in the line is a time
+              without a quote or without a snapshot.
+            </>
+          )}
         </p>
         {emptied}
       </>

@@ -222,6 +222,15 @@ function setting_for(found: Found, room: number): Setting {
   return setting as Setting;
 }
 
+/** Scrolls the ranking alone: on a narrow screen the page around it scrolls, and must not jump when ranks change. */
+function show_row(box: HTMLElement, row: HTMLElement): void {
+  const heading = box.querySelector('thead')?.clientHeight ?? 0;
+  const above = row.offsetTop - heading - box.scrollTop;
+  const below = row.offsetTop + row.offsetHeight - box.scrollTop - box.clientHeight;
+  if (above < 0) box.scrollTop += above;
+  else if (below > 0) box.scrollTop += below;
+}
+
 /** The ranking; the selection follows the arrow keys. */
 export function CandidateTable(props: {
   found: Found;
@@ -238,7 +247,7 @@ export function CandidateTable(props: {
 
   useEffect(() => {
     const row = box.current?.querySelector<HTMLElement>('[aria-selected="true"]');
-    if (at >= 0) row?.scrollIntoView?.({ block: 'nearest' });
+    if (at >= 0 && box.current && row) show_row(box.current, row);
   }, [at, box]);
 
   const pressed = (event: KeyboardEvent) => {

@@ -162,7 +162,7 @@ export function Payoff(props: {
         )}
         {evens.map((b, i) => (
           <g key={b} className="breakeven" data-breakeven={b}>
-            <line x1={x(b)} x2={x(b)} y1={y(0)} y2={bottom + 22} />
+            <line x1={x(b)} x2={x(b)} y1={y(0)} y2={bottom} />
             <circle cx={x(b)} cy={y(0)} r="3.5" />
             <text x={x(b)} y={bottom + 33} textAnchor={anchor(evens.map(x), i, width)}>
               {spot_text(b)}
