@@ -857,6 +857,36 @@ await check('a server that hangs is told, and so is its return', async () => {
   await other.context().close();
 });
 
+await check('the light theme is chosen by a button, stays, and axe agrees with it fresh and stale', async () => {
+  const other = await open_page(browser, { width: 1440 });
+  await other.goto(link('/?min_pop=0.1'));
+  const ground = () => other.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const dark = await ground();
+  await other.getByRole('button', { name: /^Colours: dark/ }).click();
+  const light = await ground();
+  expect(light !== dark, `the ground stays ${dark}`);
+  await other.reload();
+  await other.waitForSelector('.profit-map td');
+  expect((await ground()) === light, 'a reload forgets the theme');
+  await expect_accessible(other);
+  await other.routeWebSocket(/\/api\/ws$/, () => {});
+  await other.route(/\/api\/health/, async (route) => {
+    const health = await (await route.fetch()).json();
+    for (const underlying of health.underlyings) underlying.stale = true;
+    await route.fulfill({ json: health });
+  });
+  await other.reload();
+  await other.waitForSelector('[data-freshness="stale"] .profit-map td');
+  const told = await expect_accessible(other);
+  await other.getByRole('button', { name: /^Colours: light/ }).click();
+  await other.emulateMedia({ colorScheme: 'dark' });
+  await until(other, (was) => getComputedStyle(document.documentElement).backgroundColor === was, dark, {
+    what: 'the dark ground of a dark system',
+  });
+  await other.context().close();
+  return told;
+});
+
 await check('a symbol that is not collected is refused in words', async () => {
   const other = await open_page(browser, { width: 1024 });
   await other.goto(link('/?symbol=ZZZZ'));

@@ -4,6 +4,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { ApiError } from './api/client';
+import { start_theme } from './lib/theme';
 import { LiveProvider } from './live';
 import './styles/base.css';
 import './styles/header.css';
@@ -22,6 +23,7 @@ const queries = new QueryClient({
   },
 });
 
+start_theme();
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html lacks #root');
 createRoot(root).render(

@@ -8,6 +8,7 @@ import { FreshnessLight } from './FreshnessLight';
 import { IvRank } from './IvRank';
 import { KeysDialog } from './KeysDialog';
 import { SymbolBox } from './SymbolBox';
+import { ThemeButton } from './ThemeButton';
 
 interface Props {
   symbol: string | null;
@@ -41,6 +42,7 @@ export function Header({ symbol, topic, underlyings }: Props) {
           <FreshnessLight topic={topic} health={health} reachable={reachable} clock={clock} />
         )}
         <Connection reachable={reachable} retry={() => query.refetch()} />
+        <ThemeButton />
         <KeysDialog />
       </div>
     </header>
