@@ -583,9 +583,35 @@ await check('the desk works from the keyboard alone', async () => {
   await page.waitForSelector('dialog', { state: 'detached' });
 });
 
+await check('Tab goes through the whole desk, and each stop shows that it has the focus', async () => {
+  await page.evaluate(() => document.activeElement.blur());
+  await page.locator('.brand').focus();
+  const stops = [];
+  for (let i = 0; i < 40; i++) {
+    await page.keyboard.press('Tab');
+    const stop = await page.evaluate(() => {
+      const e = document.activeElement;
+      const shown = [e, e.nextElementSibling, e.closest('label'), e.parentElement].some(
+        (at) => at && getComputedStyle(at).outlineStyle !== 'none',
+      );
+      return { name: e.getAttribute('aria-label') ?? e.innerText ?? e.value, on: e !== document.body, shown };
+    });
+    if (!stop.on) break;
+    expect(stop.shown, `nothing shows that "${stop.name}" has the focus`);
+    stops.push(stop.name);
+  }
+  for (const wanted of ['Symbol', 'Strategy', 'Iron condor', 'Underlying at the first expiry', 'Change of every volatility, points']) {
+    expect(stops.includes(wanted), `Tab never comes to ${wanted}, only to ${stops.join('; ')}`);
+  }
+  return `${stops.length} stops`;
+});
+
 await check('a contract has a history', async () => {
   await page.locator('.chain-row[data-atm] .call.bid').click();
   await page.waitForSelector('dialog[open] .history-chart path.quote-mid');
+  await page.getByRole('slider', { name: 'Snapshot of the history' }).focus();
+  await page.keyboard.press('ArrowLeft');
+  await page.waitForFunction(() => /bid .+\s*ask /.test(document.querySelector('.history-read').innerText));
   return page.locator('dialog .history-chart + .caption').innerText();
 });
 

@@ -50,7 +50,11 @@ export function App() {
   return (
     <div className="app">
       <Header symbol={symbol} topic={topic} underlyings={underlyings.data?.underlyings ?? []} />
-      <ExpiryStrip expirations={listed} waiting={expirations.isPending} chosen={chosen} />
+      <ExpiryStrip
+        expirations={listed}
+        waiting={symbol === null ? underlyings.isPending : expirations.isPending}
+        chosen={chosen}
+      />
       <main className="desk">
         {topic ? (
           <>

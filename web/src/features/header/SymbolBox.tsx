@@ -88,6 +88,9 @@ export function SymbolBox(props: {
         role="listbox"
         aria-label="Symbols"
         hidden={!open}
+        // No stop of its own for Tab or the pointer: leaving the field closes it, and the focus with it.
+        tabIndex={-1}
+        onMouseDown={(event) => event.preventDefault()}
       >
         {found.map((u) => (
           <div

@@ -103,6 +103,9 @@ export function StrategyBox(props: {
         role="listbox"
         aria-label="Strategies"
         hidden={!open}
+        // No stop of its own for Tab or the pointer: leaving the field closes it, and the focus with it.
+        tabIndex={-1}
+        onMouseDown={(event) => event.preventDefault()}
       >
         {found.map(({ group, entries: of_group }) => (
           <div key={group} role="group" aria-label={group}>
