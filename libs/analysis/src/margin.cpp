@@ -8,51 +8,12 @@
 #include <string>
 #include <tuple>
 
-#include "bifrost/analysis/black_scholes.hpp"
-#include "cheapest_partition.hpp"
+#include "margin_pairing.hpp"
 
 namespace bifrost::analysis {
 namespace {
 
-// Bounds of the exact search, about half a second. Books of two dozen series stay far below them.
-constexpr std::size_t highest_piece_count = 100'000;
-constexpr std::size_t highest_pair_count = 2'000'000;
-constexpr std::int64_t work_limit = 100'000'000;
-
-/// All the lots of one series on one side, or all the stock.
-struct Item {
-  LegKind kind;
-  bool bought;
-  std::int64_t lots;
-  std::int64_t shares;  // per lot
-  std::int64_t strike;  // all amounts in price units, per share
-  std::optional<core::Date> expiry;
-  std::string trading_class;
-  std::int64_t mark;
-
-  bool is(LegKind of_kind, bool on_the_bought_side) const {
-    return kind == of_kind && bought == on_the_bought_side;
-  }
-};
-
-std::string_view adjusted_class(std::string_view trading_class) {
-  return is_adjusted_class(trading_class) ? trading_class : std::string_view{};
-}
-
-bool same_deliverable(const Item& a, const Item& b) {
-  return a.shares == b.shares && adjusted_class(a.trading_class) == adjusted_class(b.trading_class);
-}
-
-bool expire_together(const Item& a, const Item& b) {
-  return a.expiry == b.expiry && a.trading_class == b.trading_class;
-}
-
-bool protects(const Item& bought, const Item& sold) {
-  return same_deliverable(bought, sold) &&
-         (bought.expiry > sold.expiry || expire_together(bought, sold));
-}
-
-std::int64_t intrinsic(const Item& item, std::int64_t spot) {
+std::int64_t intrinsic(const BookItem& item, std::int64_t spot) {
   switch (item.kind) {
     case LegKind::call:
       return std::max<std::int64_t>(spot - item.strike, 0);
@@ -63,11 +24,6 @@ std::int64_t intrinsic(const Item& item, std::int64_t spot) {
   }
   core::panic("an item that is neither call, put nor stock");
 }
-
-struct Holding {
-  const Item* item;
-  std::int64_t lots;
-};
 
 // The worst that these can lose together when all are settled at one price, in units. Nothing:
 // there is no limit.
@@ -96,7 +52,7 @@ std::optional<std::int64_t> joint_loss(std::span<const Holding> held, std::int64
 
 /// The book without order, doublets and legs that cancel, and the bound of its amounts.
 struct Inventory {
-  std::vector<Item> items;
+  std::vector<BookItem> items;
   std::int64_t most;  // no offsets of this book can cost more in total
 };
 
@@ -167,23 +123,12 @@ core::Result<Inventory> take_stock(std::span<const BookLeg> book,
   return inventory;
 }
 
-/// What one candidate offset costs, in units; `legs` in the order in which Enumeration names them.
-/// Nothing: it is not recognised.
-class Charges {
- public:
-  virtual ~Charges() = default;
-  virtual std::optional<std::int64_t> cost(OffsetKind kind,
-                                           std::span<const Holding> legs) const = 0;
-  virtual SpreadGroups groups() const = 0;
-  virtual AccountType account() const = 0;
-};
-
 std::int64_t share(double rate, std::int64_t units) {
   return std::llround(rate * static_cast<double>(units));
 }
 
 /// Charges every offset its own worst loss: what finds out which long covers which short.
-class LossCharges final : public Charges {
+class LossCharges final : public OffsetCharges {
  public:
   /// `groups`: with one settlement alone it does not matter which long covers which short, and
   /// looking at fewer shapes takes less time.
@@ -204,7 +149,7 @@ class LossCharges final : public Charges {
   SpreadGroups groups_;
 };
 
-class RuleCharges final : public Charges {
+class RuleCharges final : public OffsetCharges {
  public:
   RuleCharges(const MarginUnderlying& underlying, const MarginRules& rules, bool initial,
               std::int64_t forbidden)
@@ -214,7 +159,7 @@ class RuleCharges final : public Charges {
   AccountType account() const override { return rules_.account; }
 
   std::optional<std::int64_t> cost(OffsetKind kind, std::span<const Holding> legs) const override {
-    const Item& first = *legs[0].item;
+    const BookItem& first = *legs[0].item;
     const std::int64_t contract = first.shares;  // of a single stock lot: its shares
     const bool cash = rules_.account == AccountType::cash;
     switch (kind) {
@@ -239,40 +184,40 @@ class RuleCharges final : public Charges {
         return joint_loss(legs, spot());
       case OffsetKind::short_straddle:
       case OffsetKind::short_strangle: {
-        const Item& put = *legs[1].item;
+        const BookItem& put = *legs[1].item;
         const std::int64_t call_alone = naked(first);
         const std::int64_t put_alone = naked(put);
         return put_alone > call_alone ? put_alone + first.mark * contract
                                       : call_alone + put.mark * contract;
       }
       case OffsetKind::covered_call: {
-        const Item& call = *legs[1].item;
+        const BookItem& call = *legs[1].item;
         if (cash) return spot() * call.shares;
         return covered_call(call) * call.shares;
       }
       case OffsetKind::covered_put: {
-        const Item& put = *legs[1].item;
+        const BookItem& put = *legs[1].item;
         const bool as_initial = initial_ || rules_.covered_put_keeps_initial;
         const std::int64_t stock = as_initial ? share(rules_.stock_initial, spot()) : short_stock();
         return (stock + intrinsic(put, spot())) * put.shares;
       }
       case OffsetKind::protective_put: {
-        const Item& put = *legs[1].item;
+        const BookItem& put = *legs[1].item;
         const std::int64_t alone = long_stock(spot());
         if (initial_) return alone * put.shares;
         return std::min(alone, share(rules_.hedged_strike, put.strike) + out_of_the_money(put)) *
                put.shares;
       }
       case OffsetKind::protective_call: {
-        const Item& call = *legs[1].item;
+        const BookItem& call = *legs[1].item;
         const std::int64_t alone = short_stock();
         if (initial_) return alone * call.shares;
         return std::min(alone, share(rules_.hedged_strike, call.strike) + out_of_the_money(call)) *
                call.shares;
       }
       case OffsetKind::collar: {
-        const Item& put = *legs[1].item;
-        const Item& call = *legs[2].item;
+        const BookItem& put = *legs[1].item;
+        const BookItem& call = *legs[2].item;
         if (initial_) return (long_stock(spot()) + intrinsic(call, spot())) * call.shares;
         return std::min(share(rules_.hedged_strike, put.strike) + out_of_the_money(put),
                         share(rules_.collar_call_strike, call.strike)) *
@@ -280,7 +225,7 @@ class RuleCharges final : public Charges {
       }
       case OffsetKind::conversion:
       case OffsetKind::reverse_conversion: {
-        const Item& sold = *legs[2].item;
+        const BookItem& sold = *legs[2].item;
         const std::int64_t base = !initial_ ? share(rules_.hedged_strike, sold.strike)
                                             : share(rules_.stock_initial, spot());
         return (base + intrinsic(sold, spot())) * sold.shares;
@@ -306,12 +251,12 @@ class RuleCharges final : public Charges {
 
  private:
   std::int64_t spot() const { return underlying_.price.units(); }
-  std::int64_t out_of_the_money(const Item& option) const {
+  std::int64_t out_of_the_money(const BookItem& option) const {
     return std::max<std::int64_t>(
         option.kind == LegKind::call ? option.strike - spot() : spot() - option.strike, 0);
   }
 
-  std::int64_t naked(const Item& option) const {
+  std::int64_t naked(const BookItem& option) const {
     const std::int64_t beyond_its_price =
         naked_requirement(option.kind, Price::from_units(option.strike), underlying_, rules_)
             .units();
@@ -332,7 +277,7 @@ class RuleCharges final : public Charges {
     return initial_ ? std::max(share(rules_.stock_initial, spot()), maintenance) : maintenance;
   }
 
-  std::int64_t covered_call(const Item& call) const {
+  std::int64_t covered_call(const BookItem& call) const {
     const std::int64_t in_the_money = intrinsic(call, spot());
     const std::int64_t stock = long_stock(spot());
     if (!rules_.covered_call_asks_call_value) {
@@ -349,248 +294,11 @@ class RuleCharges final : public Charges {
   std::int64_t forbidden_;
 };
 
-/// Every offset that some lots of the items could form, with its cost.
-class Enumeration {
- public:
-  Enumeration(std::span<const Item> items, const Charges& charges)
-      : items_(items), charges_(charges) {
-    alone();
-    spreads();
-    if (charges.account() == AccountType::margin) straddles();
-    stock();
-    const std::size_t without_pairs = pieces_.size();
-    if (!pairs_of_spreads(charges.groups())) {
-      complete_ = false;
-      pieces_.resize(without_pairs);
-      kinds_.resize(without_pairs);
-      if (!pairs_of_spreads(SpreadGroups::butterflies)) {
-        pieces_.resize(without_pairs);
-        kinds_.resize(without_pairs);
-      }
-    }
-  }
-
-  std::span<const Piece> pieces() const { return pieces_; }
-  OffsetKind kind(std::size_t piece) const { return kinds_[piece]; }
-  /// False: there were more pairs of spreads than the bound allows, and most are left out.
-  bool complete() const { return complete_; }
-
- private:
-  struct Spread {
-    int bought;
-    int sold;
-    std::int64_t cost;
-  };
-
-  // Legs of one offset: which item, how many lots.
-  using Legs = std::initializer_list<Piece::Use>;
-
-  const Item& item(int at) const { return items_[static_cast<std::size_t>(at)]; }
-
-  std::optional<std::int64_t> price(OffsetKind kind, std::span<const Piece::Use> legs) const {
-    std::array<Holding, 4> held;
-    for (std::size_t i = 0; i < legs.size(); ++i) held[i] = {&item(legs[i].item), legs[i].lots};
-    return charges_.cost(kind, std::span{held}.first(legs.size()));
-  }
-
-  void add(OffsetKind kind, Legs legs) {
-    if (const auto cost = price(kind, std::span{legs.begin(), legs.size()}))
-      push(kind, legs, *cost);
-  }
-
-  void push(OffsetKind kind, std::span<const Piece::Use> legs, std::int64_t cost) {
-    Piece piece{{}, static_cast<int>(legs.size()), cost};
-    std::copy(legs.begin(), legs.end(), piece.uses.begin());
-    pieces_.push_back(piece);
-    kinds_.push_back(kind);
-  }
-
-  void alone() {
-    const bool cash = charges_.account() == AccountType::cash;
-    for (int i = 0; i < count(); ++i) {
-      const Item& one = item(i);
-      OffsetKind kind = OffsetKind::long_option;
-      if (one.kind == LegKind::stock) {
-        kind = one.bought ? OffsetKind::long_stock : OffsetKind::short_stock;
-      } else if (!one.bought) {
-        kind = one.kind == LegKind::call ? OffsetKind::naked_call
-               : cash                    ? OffsetKind::cash_secured_put
-                                         : OffsetKind::naked_put;
-      }
-      add(kind, {{i, 1}});
-    }
-  }
-
-  void spreads() {
-    for (int b = 0; b < count(); ++b) {
-      for (int s = 0; s < count(); ++s) {
-        const Item& bought = item(b);
-        const Item& sold = item(s);
-        if (!bought.bought || sold.bought || bought.kind != sold.kind) continue;
-        if (bought.kind == LegKind::stock || !protects(bought, sold)) continue;
-        const OffsetKind kind = expire_together(bought, sold)  ? OffsetKind::vertical
-                                : bought.strike == sold.strike ? OffsetKind::calendar
-                                                               : OffsetKind::diagonal;
-        const std::array<Piece::Use, 2> legs{{{b, 1}, {s, 1}}};
-        const auto cost = price(kind, legs);
-        if (!cost) continue;
-        push(kind, legs, *cost);
-        spreads_.push_back({b, s, *cost});
-      }
-    }
-  }
-
-  void straddles() {
-    for (int c = 0; c < count(); ++c) {
-      for (int p = 0; p < count(); ++p) {
-        if (!item(c).is(LegKind::call, false) || !item(p).is(LegKind::put, false)) continue;
-        if (!same_deliverable(item(c), item(p))) continue;
-        add(item(c).strike == item(p).strike ? OffsetKind::short_straddle
-                                             : OffsetKind::short_strangle,
-            {{c, 1}, {p, 1}});
-      }
-    }
-  }
-
-  // Stock with one option, and with two that expire together.
-  void stock() {
-    if (items_.empty() || items_.back().kind != LegKind::stock) return;
-    const int at = count() - 1;
-    const bool bought = items_.back().bought;
-    const bool cash = charges_.account() == AccountType::cash;
-    for (int o = 0; o < at; ++o) {
-      if (!adjusted_class(item(o).trading_class).empty()) continue;
-      const std::int64_t lots = item(o).shares / item(at).shares;
-      const bool call = item(o).kind == LegKind::call;
-      if (!item(o).bought && call == bought) {
-        if (!cash || call) {
-          add(call ? OffsetKind::covered_call : OffsetKind::covered_put, {{at, lots}, {o, 1}});
-        }
-      } else if (item(o).bought && call != bought && !cash) {
-        add(call ? OffsetKind::protective_call : OffsetKind::protective_put, {{at, lots}, {o, 1}});
-      }
-    }
-    if (cash) return;
-    // Long stock, long put, short call; or short stock, long call, short put.
-    const LegKind long_kind = bought ? LegKind::put : LegKind::call;
-    const LegKind short_kind = bought ? LegKind::call : LegKind::put;
-    for (int b = 0; b < at; ++b) {
-      for (int s = 0; s < at; ++s) {
-        const Item& hedge = item(b);
-        const Item& sold = item(s);
-        if (!hedge.is(long_kind, true) || !sold.is(short_kind, false)) continue;
-        if (!expire_together(hedge, sold) || !same_deliverable(hedge, sold)) continue;
-        if (!adjusted_class(hedge.trading_class).empty()) continue;
-        const std::int64_t lots = hedge.shares / item(at).shares;
-        if (hedge.strike == sold.strike) {
-          add(bought ? OffsetKind::conversion : OffsetKind::reverse_conversion,
-              {{at, lots}, {b, 1}, {s, 1}});
-        } else if (bought && hedge.strike < sold.strike) {
-          add(OffsetKind::collar, {{at, lots}, {b, 1}, {s, 1}});
-        }
-      }
-    }
-  }
-
-  struct Shape {
-    OffsetKind kind;
-    bool equal_intervals;
-  };
-
-  Shape shape_of(const Spread& a, const Spread& b) const {
-    const Shape other{OffsetKind::spread_group, false};
-    if (!expire_together(item(a.bought), item(a.sold)) ||
-        !expire_together(item(b.bought), item(b.sold))) {
-      return other;
-    }
-    if (item(a.sold).kind == item(b.sold).kind) {
-      const auto [low, high] = std::minmax(item(a.bought).strike, item(b.bought).strike);
-      const auto [inner_low, inner_high] = std::minmax(item(a.sold).strike, item(b.sold).strike);
-      if (!(low < inner_low && inner_high < high)) return other;
-      return {inner_low == inner_high ? OffsetKind::butterfly : OffsetKind::condor,
-              inner_low - low == high - inner_high};
-    }
-    const bool a_is_put = item(a.sold).kind == LegKind::put;
-    const Spread& puts = a_is_put ? a : b;
-    const Spread& calls = a_is_put ? b : a;
-    const std::int64_t low = item(puts.bought).strike;
-    const std::int64_t put = item(puts.sold).strike;
-    const std::int64_t call = item(calls.sold).strike;
-    const std::int64_t high = item(calls.bought).strike;
-    if (low == call && put == high && low < high) return {OffsetKind::short_box, true};
-    if (!(low < put && put <= call && call < high)) return other;
-    return {put == call ? OffsetKind::iron_butterfly : OffsetKind::iron_condor,
-            put - low == high - call};
-  }
-
-  static bool recognised(const Shape& shape, SpreadGroups groups) {
-    switch (groups) {
-      case SpreadGroups::maximum_loss:
-        return true;
-      case SpreadGroups::equal_intervals:
-        return shape.equal_intervals;
-      case SpreadGroups::butterflies:
-        return shape.equal_intervals &&
-               (shape.kind == OffsetKind::butterfly || shape.kind == OffsetKind::short_box);
-    }
-    core::panic("spread groups of no kind");
-  }
-
-  // False: more than the bound allows.
-  bool pairs_of_spreads(SpreadGroups groups) {
-    std::size_t looked_at = 0;
-    for (std::size_t i = 0; i < spreads_.size(); ++i) {
-      for (std::size_t j = i + 1; j < spreads_.size(); ++j) {
-        const Spread& a = spreads_[i];
-        const Spread& b = spreads_[j];
-        if (a.cost == 0 && b.cost == 0) continue;
-        if (++looked_at > highest_pair_count || pieces_.size() >= highest_piece_count) return false;
-        if (!same_deliverable(item(a.sold), item(b.sold)) ||
-            !expire_together(item(a.sold), item(b.sold))) {
-          continue;
-        }
-        const Shape shape = shape_of(a, b);
-        if (!recognised(shape, groups)) continue;
-        std::array<Piece::Use, 4> legs{};
-        std::size_t used = 0;
-        for (const int leg : {a.bought, a.sold, b.sold, b.bought}) {
-          const auto same = std::find_if(legs.begin(), legs.begin() + static_cast<long>(used),
-                                         [leg](const Piece::Use& use) { return use.item == leg; });
-          if (same != legs.begin() + static_cast<long>(used)) {
-            ++same->lots;
-          } else {
-            legs[used++] = {leg, 1};
-          }
-        }
-        const auto cost = price(shape.kind, std::span{legs}.first(used));
-        if (cost && *cost < a.cost + b.cost) push(shape.kind, std::span{legs}.first(used), *cost);
-      }
-    }
-    return true;
-  }
-
-  int count() const { return static_cast<int>(items_.size()); }
-
-  std::span<const Item> items_;
-  const Charges& charges_;
-  std::vector<Piece> pieces_;
-  std::vector<OffsetKind> kinds_;
-  std::vector<Spread> spreads_;
-  bool complete_ = true;
-};
-
-std::vector<std::int64_t> lots_of(std::span<const Item> items) {
-  std::vector<std::int64_t> lots;
-  lots.reserve(items.size());
-  for (const auto& item : items) lots.push_back(item.lots);
-  return lots;
-}
-
 WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
   const auto& items = inventory.items;
   // A date and class on which short options settle; adjusted classes have their own.
   struct Settlement {
-    const Item* sold;
+    const BookItem* sold;
     std::vector<std::int64_t> lots;
   };
   std::vector<Settlement> settlements;
@@ -607,36 +315,30 @@ WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
   const LossCharges charges{
       spot, inventory.most,
       settlements.size() > 1 ? SpreadGroups::maximum_loss : SpreadGroups::butterflies};
-  const Enumeration candidates{items, charges};
-  const auto pieces = candidates.pieces();
-  const auto partition = cheapest_partition(lots_of(items), pieces, work_limit);
+  const auto pairing = cheapest_pairing(items, charges);
 
   WorstExpiryLoss worst;
   worst.exact = settlements.size() <= 1;
-  worst.defined_risk = std::none_of(items.begin(), items.end(),
-                                    [](const Item& item) { return item.kind == LegKind::stock; });
+  worst.defined_risk = std::none_of(
+      items.begin(), items.end(), [](const BookItem& item) { return item.kind == LegKind::stock; });
   std::vector<std::int64_t> free_lots(items.size(), 0);
-  for (std::size_t p = 0; p < pieces.size(); ++p) {
-    if (partition.counts[p] == 0) continue;
-    const auto uses =
-        std::span{pieces[p].uses}.first(static_cast<std::size_t>(pieces[p].use_count));
-    const Item* sold = nullptr;
-    for (const auto& use : uses) {
-      const Item& item = items[static_cast<std::size_t>(use.item)];
-      if (!item.bought && item.kind != LegKind::stock) sold = &item;
+  for (const auto& offset : pairing.offsets) {
+    const BookItem* sold = nullptr;
+    for (const auto& [item, lots] : offset.legs) {
+      if (!item->bought && item->kind != LegKind::stock) sold = item;
     }
-    if (sold && uses.size() == 1) worst.defined_risk = false;
-    for (const auto& use : uses) {
-      const auto at = static_cast<std::size_t>(use.item);
+    if (sold && offset.legs.size() == 1) worst.defined_risk = false;
+    for (const auto& [item, lots] : offset.legs) {
+      const auto at = static_cast<std::size_t>(item - items.data());
       if (!sold) {
-        free_lots[at] += use.lots * partition.counts[p];
+        free_lots[at] += lots * offset.count;
         continue;
       }
       for (auto& settlement : settlements) {
         if (!expire_together(*settlement.sold, *sold) || settlement.sold->shares != sold->shares) {
           continue;
         }
-        settlement.lots[at] += use.lots * partition.counts[p];
+        settlement.lots[at] += lots * offset.count;
       }
     }
   }
@@ -644,7 +346,7 @@ WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
   std::vector<Holding> unsettled;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (free_lots[i] == 0) continue;
-    const Item& item = items[i];
+    const BookItem& item = items[i];
     Settlement* at = nullptr;
     for (auto& settlement : settlements) {
       if (item.kind == LegKind::stock
@@ -682,7 +384,7 @@ WorstExpiryLoss worst_loss(const Inventory& inventory, std::int64_t spot) {
   return worst;
 }
 
-BookLeg shown(const Item& item, std::int64_t lots) {
+BookLeg shown(const BookItem& item, std::int64_t lots) {
   const bool stock = item.kind == LegKind::stock;
   const std::int64_t quantity = (stock ? lots * item.shares : lots) * (item.bought ? 1 : -1);
   return {{item.kind, quantity, Price::from_units(item.strike), Price{},
@@ -693,11 +395,11 @@ BookLeg shown(const Item& item, std::int64_t lots) {
 
 // All options of the book as one spread: as many sold as bought, of calls and of puts, the bought
 // ones protecting every sold one, which all settle together.
-std::optional<std::vector<Holding>> universal_spread(std::span<const Item> items) {
+std::optional<std::vector<Holding>> universal_spread(std::span<const BookItem> items) {
   std::vector<Holding> held;
   std::int64_t calls = 0;
   std::int64_t puts = 0;
-  const Item* sold = nullptr;
+  const BookItem* sold = nullptr;
   for (const auto& item : items) {
     if (item.kind == LegKind::stock) continue;
     held.push_back({&item, item.lots});
@@ -718,30 +420,22 @@ core::Result<Pairing> pair_off(const Inventory& inventory, const MarginUnderlyin
                                const MarginRules& rules, bool initial) {
   const auto& items = inventory.items;
   const RuleCharges charges{underlying, rules, initial, inventory.most};
-  const Enumeration candidates{items, charges};
-  const auto pieces = candidates.pieces();
-  const auto partition = cheapest_partition(lots_of(items), pieces, work_limit);
+  const auto cheapest = cheapest_pairing(items, charges);
 
   Pairing pairing;
-  std::int64_t total = partition.cost;
-  for (std::size_t p = 0; p < pieces.size(); ++p) {
-    const std::int64_t times = partition.counts[p];
-    if (times == 0) continue;
-    const OffsetKind kind = candidates.kind(p);
+  for (const auto& [kind, count, cost, legs] : cheapest.offsets) {
     if (rules.account == AccountType::cash &&
         (kind == OffsetKind::naked_call || kind == OffsetKind::short_stock)) {
       return core::fail(
           core::Errc::invalid_input,
           "margin of a book: a cash account may not hold a " + std::string{to_string(kind)});
     }
-    Offset offset{kind, times, {}, Money::from_units(times * pieces[p].cost)};
-    for (int u = 0; u < pieces[p].use_count; ++u) {
-      const auto& use = pieces[p].uses[static_cast<std::size_t>(u)];
-      offset.legs.push_back(shown(items[static_cast<std::size_t>(use.item)], use.lots));
-    }
+    Offset offset{kind, count, {}, Money::from_units(count * cost)};
+    for (const auto& [item, lots] : legs) offset.legs.push_back(shown(*item, lots));
     pairing.offsets.push_back(std::move(offset));
   }
-  std::int64_t bound = candidates.complete() ? partition.lower_bound : 0;
+  std::int64_t total = cheapest.cost;
+  std::int64_t bound = cheapest.lower_bound;
 
   // The rule of maximum loss knows no bound on the number of legs: all options as one spread.
   if (rules.groups == SpreadGroups::maximum_loss) {
@@ -750,11 +444,12 @@ core::Result<Pairing> pair_off(const Inventory& inventory, const MarginUnderlyin
       std::int64_t whole = spread;
       std::vector<Offset> offsets{{OffsetKind::universal_spread, 1, {}, Money::from_units(spread)}};
       for (const auto& [item, lots] : *held) offsets[0].legs.push_back(shown(*item, lots));
-      for (std::size_t i = 0; i < items.size(); ++i) {
-        if (items[i].kind != LegKind::stock) continue;
-        const std::int64_t stock = items[i].lots * pieces[i].cost;
-        offsets.push_back(
-            {candidates.kind(i), items[i].lots, {shown(items[i], 1)}, Money::from_units(stock)});
+      for (const auto& item : items) {
+        if (item.kind != LegKind::stock) continue;
+        const OffsetKind kind = kind_alone(item, rules.account);
+        const Holding one{&item, 1};
+        const std::int64_t stock = item.lots * *charges.cost(kind, {&one, 1});
+        offsets.push_back({kind, item.lots, {shown(item, 1)}, Money::from_units(stock)});
         whole += stock;
       }
       bound = std::min(bound, whole);
@@ -875,66 +570,6 @@ core::Result<RuleRequirement> rule_requirement(std::span<const BookLeg> book,
         Money::from_units(net_loss > 0 ? std::llround(1.02 * static_cast<double>(net_loss)) : 0);
   }
   return requirement;
-}
-
-core::Result<StressRequirement> stress_requirement(std::span<const BookLeg> book,
-                                                   std::span<const LegMarket> markets,
-                                                   Price underlying_price,
-                                                   const StressRules& rules) {
-  const auto refuse = [](std::string why) {
-    return core::fail(core::Errc::invalid_input, "stress of a book: " + std::move(why));
-  };
-  if (book.empty()) return refuse("it has no legs");
-  if (markets.size() != book.size()) return refuse("not one market for each leg");
-  if (underlying_price <= Price{}) return refuse("the underlying's price is not positive");
-  for (std::size_t i = 0; i < book.size(); ++i) {
-    if (book[i].leg.kind == LegKind::stock) continue;
-    const auto& m = markets[i];
-    const bool good = std::isfinite(m.forward) && m.forward > 0.0 &&
-                      std::isfinite(m.discount_factor) && m.discount_factor > 0.0 &&
-                      std::isfinite(m.implied_vol) && m.implied_vol >= 0.0 &&
-                      std::isfinite(m.years_to_expiry) && m.years_to_expiry >= 0.0 &&
-                      book[i].leg.strike > Price{} && book[i].leg.multiplier > 0;
-    if (!good) return refuse("leg " + std::to_string(i) + " has no usable market");
-  }
-
-  const auto value_of = [&](std::size_t i, double shift) {  // per share
-    const Leg& leg = book[i].leg;
-    if (leg.kind == LegKind::stock) return underlying_price.value() * (1.0 + shift);
-    const auto& m = markets[i];
-    const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
-    return black_scholes_price(
-        right, ForwardInputs{m.forward * (1.0 + shift), leg.strike.value(), m.years_to_expiry,
-                             m.discount_factor, m.implied_vol});
-  };
-  const auto size_of = [&](std::size_t i) {
-    const Leg& leg = book[i].leg;
-    const double shares = leg.kind == LegKind::stock ? 1.0 : leg.multiplier;
-    return shares * static_cast<double>(leg.quantity);
-  };
-  StressRequirement stress{};
-  for (std::size_t i = 0; i < book.size(); ++i) {
-    if (book[i].leg.kind == LegKind::stock) continue;
-    const double least = book[i].leg.quantity > 0
-                             ? std::min(rules.minimum_per_share, value_of(i, 0.0))
-                             : rules.minimum_per_share;
-    stress.minimum += least * std::abs(size_of(i));
-  }
-  const int points = rules.points_each_side;
-  for (int k = -points; k <= points; ++k) {
-    const double shift = k * (k < 0 ? rules.down : rules.up) / points;
-    double profit = 0.0;
-    for (std::size_t i = 0; i < book.size(); ++i) {
-      profit += size_of(i) * (value_of(i, shift) - value_of(i, 0.0));
-    }
-    stress.points.push_back({shift, k == 0 ? 0.0 : profit});
-    if (-profit > stress.worst_loss) {
-      stress.worst_loss = -profit;
-      stress.worst_shift = shift;
-    }
-  }
-  stress.requirement = std::max(stress.worst_loss, stress.minimum);
-  return stress;
 }
 
 }  // namespace bifrost::analysis
