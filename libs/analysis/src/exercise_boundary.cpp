@@ -74,22 +74,6 @@ double approximate_boundary(double time, double rate, double yield, double vol, 
   return 0.5 * (low + high);
 }
 
-/// How much of a wanted move is made: less where the moves do not shrink, for the map throws too
-/// far.
-struct DampedStep {
-  double slowest;  // share of a move that the next may have
-  double share = 1.0;
-  double moved_before = std::numeric_limits<double>::infinity();
-
-  /// After a round whose largest wanted move was `moved`.
-  bool settled(double moved) {
-    if (moved < 1e-8) return true;
-    if (moved > 1e-6 && moved > slowest * moved_before) share = std::max(0.5 * share, 0.1);
-    moved_before = moved;
-    return false;
-  }
-};
-
 bool all_finite(std::span<const double> values) {
   return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
 }
@@ -179,6 +163,31 @@ void ExerciseBoundary::fix() {
   solved_ = fix_by_value();
 }
 
+template <class Map>
+bool ExerciseBoundary::iterate(int most_rounds, double slowest, const Map& wanted) {
+  // Less of a move is made where the moves do not shrink, for the map throws too far.
+  double share = 1.0;
+  double moved_before = std::numeric_limits<double>::infinity();
+  for (int round = 0; round < most_rounds; ++round) {
+    double moved = 0.0;
+    auto next = values_;
+    for (std::size_t i = 0; i < nodes; ++i) {
+      const double before = -std::sqrt(values_[i]);
+      const double move = wanted(i, before) - before;
+      const double log_ratio = before + share * move;
+      moved = std::max(moved, std::abs(move));
+      next[i] = log_ratio * log_ratio;
+    }
+    if (!all_finite(next)) return false;
+    values_ = next;
+    interpolate();
+    if (moved < 1e-8) return true;
+    if (moved > 1e-6 && moved > slowest * moved_before) share = std::max(0.5 * share, 0.1);
+    moved_before = moved;
+  }
+  return false;
+}
+
 /// The boundary as the fixed point of smooth pasting (their FP-A): few rounds, but where the rate
 /// is large against the variance it throws too far and never comes back.
 bool ExerciseBoundary::fix_by_slope() {
@@ -204,37 +213,23 @@ bool ExerciseBoundary::fix_by_slope() {
                       measure * std::exp(yield_ * u)};
     }
   }
-  DampedStep step{.slowest = 0.7};
-  for (int round = 0; round < 200; ++round) {
-    double moved = 0.0;
-    std::array<double, nodes + 1> next = values_;
-    for (std::size_t i = 0; i < nodes; ++i) {
-      const double root = root_times_[i];
-      const double before = -std::sqrt(values_[i]);
-      double minus_integral = 0.0;
-      double plus_integral = 0.0;
-      for (const auto& point : points[i]) {
-        const auto d = distances(before - log_ratio_at(point.root_u), carry, vol_, point.root_left);
-        minus_integral += point.minus_weight * normal_density(d.minus);
-        plus_integral += point.plus_weight *
-                         (normal_density(d.plus) + vol_ * point.root_left * normal_cdf(d.plus));
-      }
-      const auto d = distances(log_limit + before, carry, vol_, root);
-      const double numerator = rate_ * minus_integral + normal_density(d.minus) / (vol_ * root);
-      const double denominator =
-          yield_ * plus_integral + normal_density(d.plus) / (vol_ * root) + normal_cdf(d.plus);
-      const double fixed = std::exp(-carry * root * root) * numerator / denominator;
-      const double wanted = std::log(std::clamp(fixed, 1e-12 * limit_, limit_) / limit_);
-      const double log_ratio = before + step.share * (wanted - before);
-      moved = std::max(moved, std::abs(wanted - before));
-      next[i] = log_ratio * log_ratio;
+  return iterate(200, 0.7, [&](std::size_t i, double before) {
+    const double root = root_times_[i];
+    double minus_integral = 0.0;
+    double plus_integral = 0.0;
+    for (const auto& point : points[i]) {
+      const auto d = distances(before - log_ratio_at(point.root_u), carry, vol_, point.root_left);
+      minus_integral += point.minus_weight * normal_density(d.minus);
+      plus_integral += point.plus_weight *
+                       (normal_density(d.plus) + vol_ * point.root_left * normal_cdf(d.plus));
     }
-    if (!all_finite(next)) return false;
-    values_ = next;
-    interpolate();
-    if (step.settled(moved)) return true;
-  }
-  return false;
+    const auto d = distances(log_limit + before, carry, vol_, root);
+    const double numerator = rate_ * minus_integral + normal_density(d.minus) / (vol_ * root);
+    const double denominator =
+        yield_ * plus_integral + normal_density(d.plus) / (vol_ * root) + normal_cdf(d.plus);
+    const double fixed = std::exp(-carry * root * root) * numerator / denominator;
+    return std::log(std::clamp(fixed, 1e-12 * limit_, limit_) / limit_);
+  });
 }
 
 /// The same as the fixed point of value matching (FP-B): more rounds, and sure of foot.
@@ -242,39 +237,23 @@ bool ExerciseBoundary::fix_by_value() {
   const auto& rule = gauss_legendre_32();
   const double carry = rate_ - yield_;
   const double log_limit = std::log(limit_);
-  DampedStep step{.slowest = 0.95};
-  for (int round = 0; round < 400; ++round) {
-    double moved = 0.0;
-    auto next = values_;
-    for (std::size_t i = 0; i < nodes; ++i) {
-      const double root = root_times_[i];
-      const double before = -std::sqrt(values_[i]);
-      const auto whole = distances(log_limit + before, carry, vol_, root);
-      double strike_side = std::exp(-rate_ * root * root) * normal_cdf(whole.minus);
-      double spot_side = std::exp(-yield_ * root * root) * normal_cdf(whole.plus);
-      for (std::size_t j = 0; j < rule.node.size(); ++j) {
-        const double root_left = 0.5 * root * (1.0 + rule.node[j]);
-        const double left = root_left * root_left;
-        const double root_u = std::sqrt(std::max(root * root - left, 0.0));
-        const double measure = rule.weight[j] * root * root_left;
-        const auto d = distances(before - log_ratio_at(root_u), carry, vol_, root_left);
-        strike_side += measure * rate_ * std::exp(-rate_ * left) * normal_cdf(d.minus);
-        spot_side += measure * yield_ * std::exp(-yield_ * left) * normal_cdf(d.plus);
-      }
-      double wanted = before;
-      if (strike_side > 0.0 && spot_side > 0.0) {
-        wanted = std::log(std::clamp(strike_side / spot_side, 1e-12 * limit_, limit_) / limit_);
-      }
-      const double log_ratio = before + step.share * (wanted - before);
-      moved = std::max(moved, std::abs(wanted - before));
-      next[i] = log_ratio * log_ratio;
+  return iterate(400, 0.95, [&](std::size_t i, double before) {
+    const double root = root_times_[i];
+    const auto whole = distances(log_limit + before, carry, vol_, root);
+    double strike_side = std::exp(-rate_ * root * root) * normal_cdf(whole.minus);
+    double spot_side = std::exp(-yield_ * root * root) * normal_cdf(whole.plus);
+    for (std::size_t j = 0; j < rule.node.size(); ++j) {
+      const double root_left = 0.5 * root * (1.0 + rule.node[j]);
+      const double left = root_left * root_left;
+      const double root_u = std::sqrt(std::max(root * root - left, 0.0));
+      const double measure = rule.weight[j] * root * root_left;
+      const auto d = distances(before - log_ratio_at(root_u), carry, vol_, root_left);
+      strike_side += measure * rate_ * std::exp(-rate_ * left) * normal_cdf(d.minus);
+      spot_side += measure * yield_ * std::exp(-yield_ * left) * normal_cdf(d.plus);
     }
-    if (!all_finite(next)) return false;
-    values_ = next;
-    interpolate();
-    if (step.settled(moved)) return true;
-  }
-  return false;
+    if (!(strike_side > 0.0 && spot_side > 0.0)) return before;
+    return std::log(std::clamp(strike_side / spot_side, 1e-12 * limit_, limit_) / limit_);
+  });
 }
 
 void ExerciseBoundary::prepare() {

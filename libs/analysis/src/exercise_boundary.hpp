@@ -32,6 +32,11 @@ class ExerciseBoundary {
   void fix();
   bool fix_by_slope();
   bool fix_by_value();
+  /// Moves every node to the log ratio that `wanted(node, its log ratio)` names, until all stay.
+  /// False: after `most_rounds` they still move. `slowest`: the share of a move that the next may
+  /// have before steps are shortened.
+  template <class Map>
+  bool iterate(int most_rounds, double slowest, const Map& wanted);
   void interpolate();
 
   double root_years_;
