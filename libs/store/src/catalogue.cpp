@@ -243,4 +243,27 @@ Result<std::vector<std::shared_ptr<const core::OptionContract>>> Catalogue::cont
   return found;
 }
 
+Result<std::optional<std::int32_t>> find_contract(pg::Connection& connection,
+                                                  std::int32_t underlying_id,
+                                                  const core::OptionContract& contract,
+                                                  Deadline deadline) {
+  const auto strike = units::encode_strike(contract.strike);
+  if (!strike) return std::nullopt;
+  const char right = core::to_char(contract.right);
+  BF_TRY(const auto ids,
+         connection.query("SELECT contract_id FROM contracts WHERE underlying_id = $1"
+                          " AND expiry = $2 AND strike = $3 AND \"right\" = $4::\"char\""
+                          " AND trading_class = $5 AND multiplier = $6",
+                          pg::Params{}
+                              .add(underlying_id)
+                              .add(contract.expiry)
+                              .add(*strike)
+                              .add(std::string_view(&right, 1))
+                              .add(std::string_view(contract.trading_class))
+                              .add(static_cast<std::int32_t>(contract.multiplier)),
+                          deadline));
+  if (ids.size() == 0) return std::nullopt;
+  return static_cast<std::int32_t>(ids.integer(0, 0));
+}
+
 }  // namespace bifrost::store

@@ -65,4 +65,10 @@ class Catalogue {
   std::unordered_map<std::int32_t, std::shared_ptr<const core::OptionContract>> by_id_;
 };
 
+/// Nothing: the database does not know the contract.
+core::Result<std::optional<std::int32_t>> find_contract(pg::Connection& connection,
+                                                        std::int32_t underlying_id,
+                                                        const core::OptionContract& contract,
+                                                        core::Deadline deadline);
+
 }  // namespace bifrost::store

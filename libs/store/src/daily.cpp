@@ -10,6 +10,7 @@
 
 #include "catalogue.hpp"
 #include "rollups.hpp"
+#include "stored_rows.hpp"
 #include "units.hpp"
 
 namespace bifrost::store {
@@ -35,11 +36,7 @@ using core::Result;
   "o.implied_vol_close, o.volume, o.open_interest, o.open_interest_change"
 
 Result<UnderlyingDay> read_day(const pg::Rows& rows, int row, std::int64_t price_scale) {
-  const auto price = [&](int column) -> std::optional<core::Price> {
-    const auto stored = rows.find_integer(row, column);
-    if (!stored) return std::nullopt;
-    return units::decode_price(*stored, price_scale);
-  };
+  const auto price = [&](int column) { return rows::read_price(rows, row, column, price_scale); };
   UnderlyingDay day;
   day.day = rows.date(row, 0);
   const auto origin = parse_daily_origin(rows.text(row, 1));
@@ -84,8 +81,7 @@ OptionDay read_option_day(const pg::Rows& rows, int row, core::OptionContract co
   day.average_spread = rows.find_real(row, 5);
   day.n = rows.integer(row, 6);
   day.close_as_of = rows.instant(row, 7);
-  if (const auto stored = rows.find_integer(row, 8))
-    day.implied_vol_close = units::decode_real(*stored, units::implied_vol);
+  day.implied_vol_close = rows::read_real(rows, row, 8, units::implied_vol);
   day.volume = rows.find_integer(row, 9);
   day.open_interest = rows.find_integer(row, 10);
   day.open_interest_change = rows.find_integer(row, 11);
@@ -323,26 +319,13 @@ Result<std::optional<UnderlyingDay>> Daily::last_underlying_day(std::string_view
 Result<std::vector<OptionDay>> Daily::option_days(const core::OptionContract& contract, Date first,
                                                   Date last, Deadline deadline) {
   std::vector<OptionDay> days;
-  const auto strike = units::encode_strike(contract.strike);
-  if (!strike) return days;
+  if (!units::encode_strike(contract.strike)) return days;
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found,
          impl_->catalogue.find_underlying(*connection, contract.underlying, deadline));
   if (!found) return days;
-  const char right = core::to_char(contract.right);
-  BF_TRY(const auto known,
-         connection->query("SELECT contract_id FROM contracts WHERE underlying_id = $1"
-                           " AND trading_class = $2 AND expiry = $3 AND strike = $4"
-                           " AND \"right\" = $5::text::\"char\" AND multiplier = $6",
-                           pg::Params{}
-                               .add(found->id)
-                               .add(std::string_view(contract.trading_class))
-                               .add(contract.expiry)
-                               .add(*strike)
-                               .add(std::string_view(&right, 1))
-                               .add(static_cast<std::int32_t>(contract.multiplier)),
-                           deadline));
-  if (known.size() == 0) return days;
+  BF_TRY(const auto id, find_contract(*connection, found->id, contract, deadline));
+  if (!id) return days;
   // By the list of the underlying's days, so that each is one probe of the key.
   BF_TRY(
       const auto rows,
@@ -351,12 +334,7 @@ Result<std::vector<OptionDay>> Daily::option_days(const core::OptionContract& co
                         " AND o.underlying_id = d.underlying_id AND o.contract_id = $2"
                         " WHERE d.underlying_id = $1 AND d.origin = 'snapshots'"
                         " AND d.day BETWEEN $3 AND $4 AND o.day BETWEEN $3 AND $4 ORDER BY d.day",
-                        pg::Params{}
-                            .add(found->id)
-                            .add(static_cast<std::int32_t>(known.integer(0, 0)))
-                            .add(first)
-                            .add(last),
-                        deadline));
+                        pg::Params{}.add(found->id).add(*id).add(first).add(last), deadline));
   for (int row = 0; row < rows.size(); ++row) days.push_back(read_option_day(rows, row, contract));
   return days;
 }
@@ -376,14 +354,7 @@ Result<std::vector<OptionDay>> Daily::option_days(std::string_view underlying, D
                            " c.multiplier",
                            pg::Params{}.add(found->id).add(day), deadline));
   for (int row = 0; row < rows.size(); ++row) {
-    core::OptionContract contract;
-    contract.underlying = underlying;
-    contract.trading_class = rows.text(row, 12);
-    contract.expiry = rows.date(row, 13);
-    contract.strike = units::decode_price(rows.integer(row, 14), 1000);
-    contract.right = rows.text(row, 15) == "C" ? core::Right::call : core::Right::put;
-    contract.multiplier = static_cast<int>(rows.integer(row, 16));
-    days.push_back(read_option_day(rows, row, std::move(contract)));
+    days.push_back(read_option_day(rows, row, rows::read_contract(rows, row, 12, underlying)));
   }
   return days;
 }

@@ -233,29 +233,15 @@ Result<StoredChain> History::chain(std::string_view underlying, const ChainFilte
 Result<Kept<ContractPoint>> History::contract_history(const core::OptionContract& contract,
                                                       Instant from, Instant to, Deadline deadline) {
   Kept<ContractPoint> points;
-  const auto strike = units::encode_strike(contract.strike);
-  if (!strike) return points;
+  if (!units::encode_strike(contract.strike)) return points;
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found,
          impl_->catalogue.find_underlying(*connection, contract.underlying, deadline));
   if (!found) return points;
   BF_TRY(points.emptied_before,
          emptied_before(*connection, std::span(&found->id, 1), from, to, deadline));
-  const char right[] = {core::to_char(contract.right), '\0'};
-  pg::Params key;
-  key.add(found->id)
-      .add(contract.expiry)
-      .add(*strike)
-      .add(std::string_view(right))
-      .add(std::string_view(contract.trading_class))
-      .add(static_cast<std::int32_t>(contract.multiplier));
-  BF_TRY(
-      const auto ids,
-      connection->query("SELECT contract_id FROM contracts WHERE underlying_id = $1 AND expiry = $2"
-                        " AND strike = $3 AND \"right\" = $4::\"char\" AND trading_class = $5 AND "
-                        "multiplier = $6",
-                        key, deadline));
-  if (ids.size() == 0) return points;
+  BF_TRY(const auto id, find_contract(*connection, found->id, contract, deadline));
+  if (!id) return points;
   BF_TRY(const auto runs,
          connection->query("SELECT as_of, underlying_price FROM collection_runs"
                            " WHERE underlying_id = $1 AND as_of BETWEEN $2 AND $3"
@@ -264,9 +250,7 @@ Result<Kept<ContractPoint>> History::contract_history(const core::OptionContract
   if (runs.size() == 0) return points;
   std::vector<Instant> instants;
   for (int row = 0; row < runs.size(); ++row) instants.push_back(runs.instant(row, 0));
-  BF_TRY(auto found_points,
-         facts::series(*connection, *found, static_cast<std::int32_t>(ids.integer(0, 0)), instants,
-                       deadline));
+  BF_TRY(auto found_points, facts::series(*connection, *found, *id, instants, deadline));
   points.reserve(found_points.size());
   int run = 0;
   for (auto& [as_of, quote] : found_points) {

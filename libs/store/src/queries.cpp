@@ -14,7 +14,6 @@
 #include "history_impl.hpp"
 #include "known.hpp"
 #include "stored_rows.hpp"
-#include "units.hpp"
 
 namespace bifrost::store {
 namespace {
@@ -271,7 +270,6 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
                                                        Instant from, Instant to, Known known_at,
                                                        Deadline deadline) {
   Series<ContractPoint> series;
-  const auto strike = units::encode_strike(contract.strike);
   BF_TRY(const auto connection, impl_->pool.lease(deadline));
   BF_TRY(const auto found, impl_->find(*connection, contract.underlying, known_at, deadline));
   if (!found) return series;
@@ -282,21 +280,8 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
   series.gaps = gaps_of(runs);
   BF_TRY(series.emptied_before,
          emptied_before(*connection, std::span(&found->id, 1), from, to, deadline));
-  if (!strike) return series;
-  const char right[] = {core::to_char(contract.right), '\0'};
-  pg::Params key;
-  key.add(found->id)
-      .add(contract.expiry)
-      .add(*strike)
-      .add(std::string_view(right))
-      .add(std::string_view(contract.trading_class))
-      .add(static_cast<std::int32_t>(contract.multiplier));
-  BF_TRY(const auto ids,
-         connection->query("SELECT contract_id FROM contracts WHERE underlying_id = $1"
-                           " AND expiry = $2 AND strike = $3 AND \"right\" = $4::\"char\""
-                           " AND trading_class = $5 AND multiplier = $6",
-                           key, deadline));
-  if (ids.size() == 0) return series;
+  BF_TRY(const auto id, find_contract(*connection, found->id, contract, deadline));
+  if (!id) return series;
   std::vector<Instant> instants;
   std::vector<Instant> versions;  // of superseded snapshots: those of instants that moved aside
   std::vector<Instant> aside;
@@ -318,8 +303,7 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
                                rows::read_quote(rows, row, 1, as_of, found->price_scale)});
     }
   };
-  const auto id = static_cast<std::int32_t>(ids.integer(0, 0));
-  BF_TRY(auto points, facts::series(*connection, *found, id, instants, deadline));
+  BF_TRY(auto points, facts::series(*connection, *found, *id, instants, deadline));
   for (auto& [as_of, quote] : points) {
     series.points.push_back({as_of, by_instant.at(as_of)->underlying_price, std::move(quote)});
   }
@@ -328,7 +312,7 @@ Result<Series<ContractPoint>> Queries::contract_series(const core::OptionContrac
     params.add(std::span<const Instant>(aside))
         .add(std::span<const Instant>(versions))
         .add(found->id)
-        .add(id);
+        .add(*id);
     BF_TRY(const auto rows,
            connection->query(
                "SELECT s.as_of, " BIFROST_QUOTE_COLUMNS

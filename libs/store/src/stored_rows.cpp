@@ -14,6 +14,12 @@ std::optional<core::Price> read_price(const pg::Rows& rows, int row, int column,
   return units::decode_price(*stored, price_scale);
 }
 
+std::optional<double> read_real(const pg::Rows& rows, int row, int column, double scale) {
+  const auto stored = rows.find_integer(row, column);
+  if (!stored) return std::nullopt;
+  return units::decode_real(*stored, scale);
+}
+
 core::Result<Run> read_run(const pg::Rows& rows, int row, int first, std::string_view symbol,
                            std::int64_t price_scale) {
   Run run;
@@ -43,11 +49,7 @@ core::Result<Run> read_run(const pg::Rows& rows, int row, int first, std::string
 
 core::Quote read_quote(const pg::Rows& rows, int row, int first, core::Instant as_of,
                        std::int64_t price_scale) {
-  const auto real = [&](int column, double scale) -> std::optional<double> {
-    const auto stored = rows.find_integer(row, column);
-    if (!stored) return std::nullopt;
-    return units::decode_real(*stored, scale);
-  };
+  const auto real = [&](int column, double scale) { return read_real(rows, row, column, scale); };
   core::Quote quote;
   quote.bid = read_price(rows, row, first, price_scale);
   quote.ask = read_price(rows, row, first + 1, price_scale);

@@ -23,6 +23,7 @@ namespace bifrost::store::rows {
 
 std::optional<core::Price> read_price(const pg::Rows& rows, int row, int column,
                                       std::int64_t price_scale);
+std::optional<double> read_real(const pg::Rows& rows, int row, int column, double scale);
 
 core::Result<Run> read_run(const pg::Rows& rows, int row, int first, std::string_view symbol,
                            std::int64_t price_scale);
