@@ -50,11 +50,6 @@ CycleRecord cycle(int number, int contracts = 50, const std::string& symbol = "S
   return record;
 }
 
-void run(Database& database, const std::string& sql) {
-  const auto connection = ok(database.pool().lease(soon()));
-  ok(connection->run(sql, soon()));
-}
-
 using Key = std::pair<std::int64_t, Instant>;
 using Cycles = std::map<Key, std::pair<std::int64_t, std::int64_t>>;  // count and hash
 

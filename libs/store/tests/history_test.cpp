@@ -65,13 +65,7 @@ CycleRecord small_cycle(core::Instant as_of, const std::string& underlying = "SP
 }
 
 std::int64_t count(Database& database, const std::string& table) {
-  const auto connection = ok(database.pool().lease(soon()));
-  return ok(connection->query(("SELECT count(*) FROM " + table).c_str(), soon())).integer(0, 0);
-}
-
-void run(Database& database, const std::string& sql) {
-  const auto connection = ok(database.pool().lease(soon()));
-  ok(connection->run(sql, soon()));
+  return number(database, "SELECT count(*) FROM " + table);
 }
 
 const auto ten = at("2021-01-04T15:00:00Z");

@@ -45,11 +45,6 @@ CycleRecord cycle(Instant as_of, int value, std::vector<core::OptionContract> co
   return record;
 }
 
-void run(Database& database, const std::string& sql) {
-  const auto connection = ok(database.pool().lease(soon()));
-  ok(connection->run(sql, soon()));
-}
-
 /// What the history is meant to know of one cycle.
 struct Knowledge {
   bool missed = false;

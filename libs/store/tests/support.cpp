@@ -9,34 +9,6 @@
 #include "pool.hpp"
 
 namespace bifrost::store::testing {
-namespace fs = std::filesystem;
-
-namespace {
-
-/// TMPDIR when it is set, memory where there is plenty (these tests make a dozen clusters, and
-/// initdb waits for the disk), else the usual place.
-fs::path place_for_folders() {
-  constexpr std::uintmax_t plenty = 2ULL << 30;
-  std::error_code problem;
-  const auto memory = fs::space("/dev/shm", problem);
-  if (std::getenv("TMPDIR") == nullptr && !problem && memory.available >= plenty) return "/dev/shm";
-  return fs::temp_directory_path();
-}
-
-}  // namespace
-
-TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (place_for_folders() / "bifrost-store-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-  path_ = pattern;
-  // The server's user must be able to enter it; the cluster's own folder inside is closed.
-  fs::permissions(path_, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
 
 PrivateCluster& cluster() {
   struct Shared {
@@ -65,6 +37,16 @@ Database migrated() {
   auto database = ok(Database::open(fresh_database(), soon()));
   ok(database.migrate(soon()));
   return database;
+}
+
+void run(Database& database, const std::string& sql) {
+  const auto connection = ok(database.pool().lease(soon()));
+  ok(connection->run(sql, soon()));
+}
+
+std::int64_t number(Database& database, const std::string& sql) {
+  const auto connection = ok(database.pool().lease(soon()));
+  return ok(connection->query(sql.c_str(), soon())).integer(0, 0);
 }
 
 core::Instant at(const std::string& iso) {

@@ -3,17 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <cstdint>
 #include <optional>
-#include <source_location>
-#include <stdexcept>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 #include "bifrost/store/database.hpp"
 #include "bifrost/store/history.hpp"
 #include "bifrost/store/private_cluster.hpp"
+#include "ok.hpp"
+#include "temporary_folder.hpp"
 
 namespace bifrost::store::testing {
 
@@ -21,19 +20,6 @@ namespace bifrost::store::testing {
 inline core::Deadline soon() {
   return core::after(std::chrono::seconds{60});
 }
-
-/// A folder under the temporary directory, removed at the end. Its name holds the process id.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder();
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// The server that the tests of this program share; started by the first that asks.
 PrivateCluster& cluster();
@@ -45,18 +31,12 @@ std::string fresh_database();
 /// A fresh, migrated database.
 Database migrated();
 
+void run(Database& database, const std::string& sql);
+/// The first value of the first row.
+std::int64_t number(Database& database, const std::string& sql);
+
 core::Instant at(const std::string& iso);
 core::Date day(const std::string& iso);
 core::Price price(const std::string& text);
-
-/// The value, or a failed test that says why.
-template <class T>
-T ok(core::Result<T> result, std::source_location where = std::source_location::current()) {
-  if (!result) {
-    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << result.error().message;
-    throw std::runtime_error(result.error().message);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
 
 }  // namespace bifrost::store::testing
