@@ -6,31 +6,19 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <source_location>
-#include <stdexcept>
 #include <string>
-#include <type_traits>
 
 #include "bifrost/collector/spool.hpp"
 #include "bifrost/store/database.hpp"
 #include "bifrost/store/history.hpp"
 #include "bifrost/store/private_cluster.hpp"
+#include "ok.hpp"
 #include "temporary_folder.hpp"
 
 namespace bifrost::collector::testing {
 
 inline core::Deadline soon() {
   return core::after(std::chrono::seconds{60});
-}
-
-/// The value, or a failed test that says why.
-template <class T>
-T ok(core::Result<T> result, std::source_location where = std::source_location::current()) {
-  if (!result) {
-    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << result.error().message;
-    throw std::runtime_error(result.error().message);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
 inline core::Instant at(const std::string& iso) {

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "pool.hpp"
 #include "support.hpp"
 
 namespace bifrost::store {
@@ -49,14 +48,10 @@ TEST(Alerts, AreCountedWithWhatOpenInterestSaidAndBesideThePlainRule) {
   record.changes.push_back({record.snapshot.quotes[6].contract, ChangeKind::spread, 1, 2});
   ok(history.append(record, soon()));
   ok(history.append(next, soon()));
-  {
-    const auto connection = ok(database.pool().lease(soon()));
-    ok(connection->run(
-        "INSERT INTO option_daily (day, underlying_id, contract_id, n, close_as_of, volume,"
-        " open_interest) SELECT as_of::date, underlying_id, contract_id, 1, as_of, volume,"
-        " open_interest FROM option_snapshots",
-        soon()));
-  }
+  run(database,
+      "INSERT INTO option_daily (day, underlying_id, contract_id, n, close_as_of, volume,"
+      " open_interest) SELECT as_of::date, underlying_id, contract_id, 1, as_of, volume,"
+      " open_interest FROM option_snapshots");
   const auto report =
       ok(alert_report(database, "SPX", day("2021-01-04"), day("2021-01-04"), soon()));
   const std::vector<AlertCount> expected{{ChangeKind::iv_move, 1, 1, 1, 1, 1},

@@ -50,6 +50,25 @@ CycleRecord cycle(int number, int contracts = 50, const std::string& symbol = "S
   return record;
 }
 
+/// A history of one cycle of SPX, and its backup.
+struct OneCycleBackup {
+  OneCycleBackup() {
+    ok(History(database).append(cycle(0), soon()));
+    backup = ok(back_up(database, file, {}, soon()));
+  }
+
+  Database database = migrated();
+  TemporaryFolder folder;
+  fs::path file = folder.path() / "mine.dump";
+  Backup backup;
+};
+
+/// The first one of the history at that url.
+std::string underlying_at(const std::string& url) {
+  auto database = ok(Database::open(url, soon()));
+  return ok(History(database).underlyings(soon())).at(0).symbol;
+}
+
 using Key = std::pair<std::int64_t, Instant>;
 using Cycles = std::map<Key, std::pair<std::int64_t, std::int64_t>>;  // count and hash
 
@@ -145,9 +164,7 @@ TEST(Backup, TakenDuringHeavyWritesItComesBackAsOneMoment) {
   ok(more.append(cycle(100'000, 60), soon()));
   EXPECT_EQ(ok(Queries(target).runs("SPX", ten, ten + 200 * 20min, std::nullopt, soon())).size(),
             201U);
-  const auto kept = ok(ok(target.pool().lease(soon()))
-                           ->query("SELECT count(*) FROM superseded_option_snapshots", soon()));
-  EXPECT_EQ(kept.integer(0, 0), 50);
+  EXPECT_EQ(number(target, "SELECT count(*) FROM superseded_option_snapshots"), 50);
 }
 
 // What upkeep writes has a column of type json, which has no hash of its own.
@@ -204,21 +221,15 @@ TEST(Backup, LeasesGoOnFarFromWhereItLeftThem) {
   const auto url = fresh_database();
   ok(restore(url, file, false, {}, soon()));
   auto target = ok(Database::open(url, soon()));
-  const auto token = ok(ok(target.pool().lease(soon()))->query("SELECT token FROM leases", soon()));
-  EXPECT_EQ(token.integer(0, 0), 1'000'007);
+  EXPECT_EQ(number(target, "SELECT token FROM leases"), 1'000'007);
 }
 
 TEST(Backup, IsReadByPgRestoreAsItIs) {
-  auto database = migrated();
-  History history(database);
-  ok(history.append(cycle(0), soon()));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "mine.dump";
-  ok(back_up(database, file, {}, soon()));
+  const OneCycleBackup mine;
   auto listing = ok(core::Process::start(ok(client_program("pg_restore", 14)),
-                                         {.arguments = {"--list", file.string()},
+                                         {.arguments = {"--list", mine.file.string()},
                                           .environment = {},
-                                          .error_log = folder.path() / "errors"}));
+                                          .error_log = mine.folder.path() / "errors"}));
   std::string text;
   while (const auto line = listing.read_line(soon())) text += *line + "\n";
   EXPECT_EQ(ok(listing.wait(soon())), 0);
@@ -226,17 +237,12 @@ TEST(Backup, IsReadByPgRestoreAsItIs) {
 }
 
 TEST(Backup, AnyDamageIsFound) {
-  auto database = migrated();
-  History history(database);
-  ok(history.append(cycle(0), soon()));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "mine.dump";
-  const auto backup = ok(back_up(database, file, {}, soon()));
-  EXPECT_EQ(ok(read_backup(file)).contents, backup.contents);
-  std::ifstream in(file, std::ios::binary);
+  const OneCycleBackup mine;
+  EXPECT_EQ(ok(read_backup(mine.file)).contents, mine.backup.contents);
+  std::ifstream in(mine.file, std::ios::binary);
   const std::string whole((std::istreambuf_iterator<char>(in)), {});
   std::mt19937 random(1);
-  const auto damaged = folder.path() / "damaged.dump";
+  const auto damaged = mine.folder.path() / "damaged.dump";
   const auto refused = [&](const std::string& bytes) {
     std::ofstream(damaged, std::ios::binary) << bytes;
     const auto read = read_backup(damaged);
@@ -252,16 +258,11 @@ TEST(Backup, AnyDamageIsFound) {
   EXPECT_TRUE(refused(""));
   const auto url = fresh_database();
   EXPECT_EQ(restore(url, damaged, false, {}, soon()).error().code, Errc::corrupt_data);
-  EXPECT_EQ(read_backup(folder.path() / "nothing").error().code, Errc::not_found);
+  EXPECT_EQ(read_backup(mine.folder.path() / "nothing").error().code, Errc::not_found);
 }
 
 TEST(Backup, AHistoryIsNotOverwrittenUnlessThatIsSaidAndIsKeptEvenThen) {
-  auto database = migrated();
-  History history(database);
-  ok(history.append(cycle(0), soon()));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "mine.dump";
-  ok(back_up(database, file, {}, soon()));
+  const OneCycleBackup mine;
 
   const auto url = fresh_database();
   std::string name = ok(database_of(url));
@@ -270,24 +271,20 @@ TEST(Backup, AHistoryIsNotOverwrittenUnlessThatIsSaidAndIsKeptEvenThen) {
     ok(target.migrate(soon()));
     History other(target);
     ok(other.append(cycle(5, 3, "NDX"), soon()));
-    const auto refused = restore(url, file, false, {}, soon());
+    const auto refused = restore(url, mine.file, false, {}, soon());
     EXPECT_EQ(refused.error().code, Errc::conflict);
     // Somebody is connected: nothing happens to the database that is there.
-    EXPECT_EQ(restore(url, file, true, {}, soon()).error().code, Errc::conflict);
+    EXPECT_EQ(restore(url, mine.file, true, {}, soon()).error().code, Errc::conflict);
     EXPECT_EQ(ok(other.underlyings(soon())).at(0).symbol, "NDX");
   }
-  const auto restored = ok(restore(url, file, true, {}, soon()));
+  const auto restored = ok(restore(url, mine.file, true, {}, soon()));
   ASSERT_TRUE(restored.kept_as);
   EXPECT_THAT(*restored.kept_as, HasSubstr(name + "_before_"));
+  EXPECT_EQ(underlying_at(url), "SPX");
+  EXPECT_EQ(underlying_at(ok(url_of_database(url, *restored.kept_as))), "NDX");
   auto target = ok(Database::open(url, soon()));
-  EXPECT_EQ(ok(History(target).underlyings(soon())).at(0).symbol, "SPX");
-  auto old = ok(Database::open(ok(url_of_database(url, *restored.kept_as)), soon()));
-  EXPECT_EQ(ok(History(old).underlyings(soon())).at(0).symbol, "NDX");
-  const auto left = ok(ok(target.pool().lease(soon()))
-                           ->query("SELECT count(*) FROM pg_database WHERE datname LIKE "
-                                   "'%_restored_%'",
-                                   soon()));
-  EXPECT_EQ(left.integer(0, 0), 0) << "what was begun in vain is gone";
+  EXPECT_EQ(number(target, "SELECT count(*) FROM pg_database WHERE datname LIKE '%_restored_%'"), 0)
+      << "what was begun in vain is gone";
 }
 
 // A restore whose last step fails: somebody is connected to what has just been restored, so that it
@@ -295,10 +292,6 @@ TEST(Backup, AHistoryIsNotOverwrittenUnlessThatIsSaidAndIsKeptEvenThen) {
 class InterruptedRename : public ::testing::Test {
  protected:
   core::Result<Restored> restore_in_use(const std::function<void()>& meanwhile) {
-    auto source = migrated();
-    ok(History(source).append(cycle(0), soon()));
-    const auto file = folder_.path() / "mine.dump";
-    ok(back_up(source, file, {}, soon()));
     {
       auto target = ok(Database::open(url_, soon()));
       ok(target.migrate(soon()));
@@ -306,7 +299,7 @@ class InterruptedRename : public ::testing::Test {
     }
     std::thread beside;
     auto restored = restore(
-        url_, file, true,
+        url_, mine_.file, true,
         [&](std::string_view what) {
           if (what == "changing names") {
             hold("restored");
@@ -338,8 +331,7 @@ class InterruptedRename : public ::testing::Test {
   }
 
   std::string underlying_in(const std::string& database) {
-    auto opened = ok(Database::open(ok(url_of_database(url_, database)), soon()));
-    return ok(History(opened).underlyings(soon())).at(0).symbol;
+    return underlying_at(ok(url_of_database(url_, database)));
   }
 
   const std::string url_ = fresh_database();
@@ -348,7 +340,7 @@ class InterruptedRename : public ::testing::Test {
   std::map<std::string, std::vector<Database>> held_;
 
  private:
-  TemporaryFolder folder_;
+  const OneCycleBackup mine_;
 };
 
 TEST_F(InterruptedRename, GivesTheOldDatabaseItsNameBack) {
@@ -393,29 +385,21 @@ TEST_F(InterruptedRename, LosesNeitherDatabaseWhereTheNameCannotBeGivenBack) {
 }
 
 TEST(Backup, AnEmptyHistoryIsReplacedWithoutAWord) {
-  auto database = migrated();
-  ok(History(database).append(cycle(0), soon()));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "mine.dump";
-  ok(back_up(database, file, {}, soon()));
+  const OneCycleBackup mine;
   const auto url = fresh_database();
   ok(ok(Database::open(url, soon())).migrate(soon()));
-  EXPECT_EQ(ok(restore(url, file, false, {}, soon())).kept_as, std::nullopt);
+  EXPECT_EQ(ok(restore(url, mine.file, false, {}, soon())).kept_as, std::nullopt);
   auto target = ok(Database::open(url, soon()));
   EXPECT_EQ(ok(History(target).underlyings(soon())).size(), 1U);
 }
 
 // What is written while the backup is brought back is not lost with the database that was empty.
 TEST(Backup, AnEmptyHistoryThatGotRowsMeanwhileIsKept) {
-  auto database = migrated();
-  ok(History(database).append(cycle(0), soon()));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "mine.dump";
-  ok(back_up(database, file, {}, soon()));
+  const OneCycleBackup mine;
   const auto url = fresh_database();
   ok(ok(Database::open(url, soon())).migrate(soon()));
   const auto restored = ok(restore(
-      url, file, false,
+      url, mine.file, false,
       [&](std::string_view what) {
         if (what == "changing names") {
           auto late = ok(Database::open(url, soon()));
@@ -425,27 +409,21 @@ TEST(Backup, AnEmptyHistoryThatGotRowsMeanwhileIsKept) {
       },
       soon()));
   ASSERT_TRUE(restored.kept_as);
-  auto old = ok(Database::open(ok(url_of_database(url, *restored.kept_as)), soon()));
-  EXPECT_EQ(ok(History(old).underlyings(soon())).at(0).symbol, "NDX");
-  auto target = ok(Database::open(url, soon()));
-  EXPECT_EQ(ok(History(target).underlyings(soon())).at(0).symbol, "SPX");
+  EXPECT_EQ(underlying_at(ok(url_of_database(url, *restored.kept_as))), "NDX");
+  EXPECT_EQ(underlying_at(url), "SPX");
 }
 
 TEST(Backup, ThatCannotBeProvedInADatabaseWithoutTablesSaysWhatIsThere) {
-  auto database = migrated();
-  ok(History(database).append(cycle(0), soon()));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "mine.dump";
-  ok(back_up(database, file, {}, soon()));
+  const OneCycleBackup mine;
   const auto url = fresh_database();
   const auto stopped = restore(
-      url, file, false, [](std::string_view what) { return what != "gathering statistics"; },
+      url, mine.file, false, [](std::string_view what) { return what != "gathering statistics"; },
       soon());
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, Errc::cancelled);
   EXPECT_THAT(stopped.error().message, HasSubstr("is not proved"));
-  EXPECT_EQ(restore(url, file, false, {}, soon()).error().code, Errc::conflict);
-  EXPECT_TRUE(ok(restore(url, file, true, {}, soon())).kept_as);
+  EXPECT_EQ(restore(url, mine.file, false, {}, soon()).error().code, Errc::conflict);
+  EXPECT_TRUE(ok(restore(url, mine.file, true, {}, soon())).kept_as);
 }
 
 TEST(Backup, ItsProgramsAreFoundOnThePathToo) {
@@ -494,25 +472,19 @@ void reword(const fs::path& file, const std::string& from, const std::string& to
 
 // What a server with the extension does, tests/timescaledb/timescaledb.sh looks at.
 TEST(Backup, OfAHistoryWithTimescaleDbIsRefusedWhereThatVersionIsNot) {
-  auto database = migrated();
-  if (ok(database.status(ten, soon())).tier != Tier::stock) GTEST_SKIP() << "no TimescaleDB";
-  ok(History(database).append(cycle(0), soon()));
-  const TemporaryFolder folder;
-  const auto file = folder.path() / "mine.dump";
-  ok(back_up(database, file, {}, soon()));
-  reword(file, "tier stock\n", "tier apache\ntimescaledb 2.0.999\n");
+  OneCycleBackup mine;
+  if (ok(mine.database.status(ten, soon())).tier != Tier::stock) GTEST_SKIP() << "no TimescaleDB";
+  reword(mine.file, "tier stock\n", "tier apache\ntimescaledb 2.0.999\n");
   const auto url = fresh_database();
-  const auto refused = restore(url, file, false, {}, soon());
+  const auto refused = restore(url, mine.file, false, {}, soon());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::invalid_input);
   EXPECT_THAT(refused.error().message, HasSubstr("TimescaleDB 2.0.999"));
   EXPECT_THAT(refused.error().message, HasSubstr("this server does not have it"));
   auto target = ok(Database::open(url, soon()));
-  const auto left =
-      ok(ok(target.pool().lease(soon()))
-             ->query("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
-                     soon()));
-  EXPECT_EQ(left.integer(0, 0), 0);
+  EXPECT_EQ(
+      number(target, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+      0);
 }
 
 TEST(Backup, ASettingForTheRestoreJoinsThoseOfTheUrlOrElseOfTheEnvironment) {

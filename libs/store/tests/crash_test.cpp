@@ -92,9 +92,7 @@ TEST(Crash, KillingTheServerWhileCyclesAreAppendedLosesNothingAndDoublesNothing)
     for (const auto& quote : chain.snapshot.quotes)
       ASSERT_EQ(quote.quote.bid, core::Price::from_units(i));
   }
-  const auto connection = ok(database.pool().lease(soon()));
-  const auto facts = ok(connection->query("SELECT count(*) FROM option_snapshots", soon()));
-  EXPECT_EQ(facts.integer(0, 0), cycles * contracts);
+  EXPECT_EQ(number(database, "SELECT count(*) FROM option_snapshots"), cycles * contracts);
 }
 
 TEST(Crash, WhileTheServerIsAwayCallersAreToldAtOnceAndLaterServedAgain) {

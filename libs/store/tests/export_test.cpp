@@ -284,11 +284,7 @@ TEST(Export, CyclesWithoutTheirRowsAreCountedNotHidden) {
   auto database = migrated();
   History history(database);
   ok(history.append(std::vector{cycle(ten, 1), cycle(ten + 300s, 2)}, soon()));
-  {
-    const auto connection = ok(database.pool().lease(soon()));
-    ok(connection->run("DELETE FROM option_snapshots WHERE as_of = '2021-01-04T15:00:00Z'",
-                       soon()));
-  }
+  run(database, "DELETE FROM option_snapshots WHERE as_of = '2021-01-04T15:00:00Z'");
   ExportReport report;
   exported(database, {.underlying = "SPX"}, &report);
   EXPECT_EQ(report.rows, 6);
@@ -331,14 +327,10 @@ TEST(Export, RollUpsOfTheDays) {
   auto database = migrated();
   History history(database);
   ok(history.append(cycle(ten, 1), soon()));
-  {
-    const auto connection = ok(database.pool().lease(soon()));
-    ok(connection->run(
-        "INSERT INTO option_daily (day, underlying_id, contract_id, mid_close, n, close_as_of,"
-        " implied_vol_close, volume) SELECT '2021-01-04', 1, contract_id, 1.5, 3,"
-        " '2021-01-04T20:55:00Z', 250000, 7 FROM contracts",
-        soon()));
-  }
+  run(database,
+      "INSERT INTO option_daily (day, underlying_id, contract_id, mid_close, n, close_as_of,"
+      " implied_vol_close, volume) SELECT '2021-01-04', 1, contract_id, 1.5, 3,"
+      " '2021-01-04T20:55:00Z', 250000, 7 FROM contracts");
   ExportReport report;
   const auto text = exported(database, {.underlying = "SPX", .daily = true}, &report);
   EXPECT_EQ(report.rows, 6);

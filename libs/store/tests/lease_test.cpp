@@ -37,8 +37,7 @@ LeaseOptions patient(std::string holder) {
 
 /// Another holder has taken the lease, without the first one's knowledge.
 void pass_on(Database& database) {
-  const auto connection = ok(database.pool().lease(soon()));
-  ok(connection->query("UPDATE leases SET token = token + 1, holder = 'the other'", soon()));
+  run(database, "UPDATE leases SET token = token + 1, holder = 'the other'");
 }
 
 TEST(WriterLease, OneHoldsTheOtherWaitsAndFollowsAtOnceWhenItIsGivenBack) {

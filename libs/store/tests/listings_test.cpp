@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "pool.hpp"
 #include "support.hpp"
 
 namespace bifrost::store {
@@ -37,6 +36,16 @@ class ListingsTest : public ::testing::Test {
     auto stored = ok(listings.load("SPX", day(from), soon()));
     if (!stored) throw std::runtime_error("nothing is stored");
     return *std::move(stored);
+  }
+
+  void list_one_call() {
+    ok(listings.save_offer("SPX", spx, monday, morning, std::vector{series("SPXW", "2026-11-20")},
+                           soon()));
+    ok(listings.save_series(
+        "SPX",
+        series("SPXW", "2026-11-20", {contract("SPXW", "2026-11-20", "6000", Right::call, 1)},
+               monday),
+        morning, soon()));
   }
 
   Database database = migrated();
@@ -126,12 +135,7 @@ TEST_F(ListingsTest, ANewOfferRemovesSeriesAndKeepsTheListedOnes) {
 }
 
 TEST_F(ListingsTest, HandlesOfASimulatorAndOfTheBrokerNeverMix) {
-  ok(listings.save_offer("SPX", spx, monday, morning, std::vector{series("SPXW", "2026-11-20")},
-                         soon()));
-  ok(listings.save_series("SPX",
-                          series("SPXW", "2026-11-20",
-                                 {contract("SPXW", "2026-11-20", "6000", Right::call, 1)}, monday),
-                          morning, soon()));
+  list_one_call();
   auto simulated = spx;
   simulated.simulated = true;
   ok(listings.save_offer("SPX", simulated, monday, morning,
@@ -159,16 +163,8 @@ TEST_F(ListingsTest, RememberWhatTheBrokerDoesNotKnowUntilItListsItAgain) {
 }
 
 TEST_F(ListingsTest, ForgetWhatExpiredAMonthAgo) {
-  ok(listings.save_offer("SPX", spx, monday, morning, std::vector{series("SPXW", "2026-11-20")},
-                         soon()));
-  ok(listings.save_series("SPX",
-                          series("SPXW", "2026-11-20",
-                                 {contract("SPXW", "2026-11-20", "6000", Right::call, 1)}, monday),
-                          morning, soon()));
-  const auto rows = [&] {
-    auto connection = ok(database.pool().lease(soon()));
-    return ok(connection->query("SELECT count(*) FROM option_listings", soon())).integer(0, 0);
-  };
+  list_one_call();
+  const auto rows = [&] { return number(database, "SELECT count(*) FROM option_listings"); };
   ok(listings.save_offer("SPX", spx, day("2026-12-20"), morning, {}, soon()));
   EXPECT_EQ(rows(), 1);
   ok(listings.save_offer("SPX", spx, day("2026-12-21"), morning, {}, soon()));
