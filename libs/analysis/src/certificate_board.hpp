@@ -160,9 +160,8 @@ class BoardCheck {
 
   bool several() const { return of_.size() > 1; }
   bool uses_margin() const {
-    return std::ranges::any_of(request_.objective, [](const auto& part) {
-      return part.objective == Objective::expected_profit_on_margin;
-    });
+    return std::ranges::any_of(request_.objective,
+                               [](const auto& part) { return is_on_margin(part.objective); });
   }
   const ExpiryChain& chain_of(int expiry) const {
     return of_[static_cast<std::size_t>(expiry)]->priced->chain;

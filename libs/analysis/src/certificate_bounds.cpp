@@ -126,6 +126,11 @@ double BoardCheck::score_bound(std::optional<double> threshold, const Box& box) 
         sinking = margins(formula_.at_most);
         or_zero = true;
         break;
+      case Objective::return_on_margin:
+        numerators = gains();
+        reaching = margins(formula_.at_least);
+        sinking = margins(formula_.at_most);
+        break;
       case Objective::pop:
         break;
     }
@@ -147,7 +152,8 @@ double BoardCheck::score_bound(std::optional<double> threshold, const Box& box) 
   }
 
   Weighing alone, on_loss, on_margin;
-  double on_risk = 0.0;
+  double gain_on_loss = 0.0;
+  double gain_on_margin = 0.0;
   double on_pop = 0.0;
   for (const auto& [kind, weight] : objective) {
     switch (kind) {
@@ -164,7 +170,10 @@ double BoardCheck::score_bound(std::optional<double> threshold, const Box& box) 
         on_loss = on_loss + weight * only(theta);
         break;
       case Objective::return_on_risk:
-        on_risk += weight;
+        gain_on_loss += weight;
+        break;
+      case Objective::return_on_margin:
+        gain_on_margin += weight;
         break;
       case Objective::expected_profit_on_margin:
         on_margin = on_margin + weight * only(expected);
@@ -175,7 +184,15 @@ double BoardCheck::score_bound(std::optional<double> threshold, const Box& box) 
     }
   }
   double total = most(alone, box);
-  const auto add = [&](double numerator, const Clauses& no_less, const Clauses& no_more) {
+  const auto add = [&](const Weighing& others, double by_gain, const Clauses& no_less,
+                       const Clauses& no_more) {
+    if (others.weights.empty() && by_gain <= 0.0) return;
+    double numerator = by_gain > 0.0 ? -infinity : most(others, box);
+    if (by_gain > 0.0) {
+      for (const auto& gain : gains()) {
+        numerator = std::max(numerator, most(others + by_gain * gain, box));
+      }
+    }
     double least = 1.0;
     for (const auto& clause : no_less) {
       double of_clause = infinity;
@@ -184,21 +201,8 @@ double BoardCheck::score_bound(std::optional<double> threshold, const Box& box) 
     }
     total += numerator / (numerator > 0.0 ? least : most_of(no_more, box));
   };
-  const auto on_losses = [&](double numerator) {
-    add(numerator, each_alone(losses()), each_alone(most_losses()));
-  };
-  if (on_risk > 0.0) {
-    double numerator = -infinity;
-    for (const auto& gain : gains()) {
-      numerator = std::max(numerator, most(on_loss + on_risk * gain, box));
-    }
-    on_losses(numerator);
-  } else if (!on_loss.weights.empty()) {
-    on_losses(most(on_loss, box));
-  }
-  if (!on_margin.weights.empty()) {
-    add(most(on_margin, box), margins(formula_.at_least), margins(formula_.at_most));
-  }
+  add(on_loss, gain_on_loss, each_alone(losses()), each_alone(most_losses()));
+  add(on_margin, gain_on_margin, margins(formula_.at_least), margins(formula_.at_most));
   if (on_pop > 0.0) total += on_pop * most_pop(box);
   return total;
 }

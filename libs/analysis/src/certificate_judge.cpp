@@ -145,6 +145,9 @@ Judged BoardCheck::judge(const std::array<const Strike*, 4>& at) const {
       case Objective::return_on_risk:
         value = *outcome.gain / loss;
         break;
+      case Objective::return_on_margin:
+        value = *outcome.gain / margin;
+        break;
       case Objective::pop:
         value = outcome.pop;
         break;

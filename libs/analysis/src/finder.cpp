@@ -21,12 +21,13 @@ using finder::Ranking;
 using finder::stopped;
 using finder::Task;
 
-constexpr std::array<std::pair<Objective, std::string_view>, 7> objective_names{{
+constexpr std::array<std::pair<Objective, std::string_view>, 8> objective_names{{
     {Objective::expected_profit, "expected_profit"},
     {Objective::expected_profit_on_max_loss, "expected_profit_on_max_loss"},
     {Objective::expected_profit_on_margin, "expected_profit_on_margin"},
     {Objective::credit, "credit"},
     {Objective::return_on_risk, "return_on_risk"},
+    {Objective::return_on_margin, "return_on_margin"},
     {Objective::pop, "pop"},
     {Objective::theta_on_max_loss, "theta_on_max_loss"},
 }};
@@ -399,7 +400,7 @@ core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const Searc
     if (const auto at = members_at(free_board, halves, *rows)) {
       const auto features = free_board.features(halves.lower, at->first, halves.upper, at->second);
       const finder::Judge judge(free_board, 0, halves.lower, halves.upper);
-      if (features.loss > 0.0) {
+      if (features.loss > 0.0 && (!free_task.uses_margin || features.margin > 0.0)) {
         answer.score_without_costs = judge.rate(at->first, at->second).score;
       }
     }

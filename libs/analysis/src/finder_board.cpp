@@ -128,12 +128,13 @@ core::Result<Task> make_task(const SearchRequest& request) {
     if (task.unlimited_loss() && on_max_loss(objective)) {
       return bad("an objective per max loss of a strategy whose loss has no bound");
     }
-    if (task.unlimited_gain() && objective == Objective::return_on_risk) {
-      return bad("return on risk of a strategy whose profit has no bound");
+    if (task.unlimited_gain() &&
+        (objective == Objective::return_on_risk || objective == Objective::return_on_margin)) {
+      return bad("the return of a strategy whose profit has no bound");
     }
     task.uses_theta = task.uses_theta || objective == Objective::theta_on_max_loss;
     task.uses_pop = task.uses_pop || objective == Objective::pop;
-    task.uses_margin = task.uses_margin || objective == Objective::expected_profit_on_margin;
+    task.uses_margin = task.uses_margin || is_on_margin(objective);
   }
   const auto& first = request.objective.front();
   if (request.objective.size() == 1 && first.weight == 1.0 && first.objective != Objective::pop) {
@@ -736,6 +737,8 @@ double Board::score(const Features& of, double pop) const {
         return of.credit / units_per_one;
       case Objective::return_on_risk:
         return of.gain / of.loss;
+      case Objective::return_on_margin:
+        return of.gain / of.margin;
       case Objective::pop:
         return pop;
       case Objective::theta_on_max_loss:

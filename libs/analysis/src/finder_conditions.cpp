@@ -215,6 +215,9 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
       case Objective::return_on_risk:
         ratio(gains, least_losses, largest_losses, false);
         break;
+      case Objective::return_on_margin:
+        ratio(gains, least_margins, largest_margins, false);
+        break;
       case Objective::expected_profit_on_margin:
         ratio({plain(expected)}, least_margins, largest_margins, true);
         break;
@@ -225,7 +228,8 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     Form alone;
     Form on_loss = alone;
     Form on_margin = alone;
-    double on_risk = 0.0;
+    double gain_on_loss = 0.0;
+    double gain_on_margin = 0.0;
     for (const auto& [objective, weight] : request.objective) {
       switch (objective) {
         case Objective::expected_profit:
@@ -241,7 +245,10 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
           on_loss.terms.emplace_back(theta, weight);
           break;
         case Objective::return_on_risk:
-          on_risk += weight;
+          gain_on_loss += weight;
+          break;
+        case Objective::return_on_margin:
+          gain_on_margin += weight;
           break;
         case Objective::expected_profit_on_margin:
           on_margin.terms.emplace_back(expected, weight);
@@ -253,27 +260,26 @@ Conditions::Conditions(const Board& board, const Half& lower, const Half& upper)
     }
     if (!alone.terms.empty())
       parts_.push_back({.numerators = {add(alone)}, .denominators = {}, .least = {}});
-    if (!on_loss.terms.empty() || on_risk > 0.0) {
-      // Return on risk is positive: with a negative weight it adds nothing to a bound.
+    // Max profit is positive: with a negative weight it adds nothing to a bound.
+    const auto add_part = [&](const Form& others, double by_gain, const Clauses& at_least_these,
+                              const Clauses& at_most_these) {
+      if (others.terms.empty() && by_gain <= 0.0) return;
       Part part{.numerators = {},
-                .denominators = add_all(largest_losses, 1.0),
-                .least = add_all(least_losses, -1.0)};
-      if (on_risk > 0.0) {
+                .denominators = add_all(at_most_these, 1.0),
+                .least = add_all(at_least_these, -1.0)};
+      if (by_gain > 0.0) {
         for (const auto& gain : gains) {
-          Form with = on_loss;
-          with.terms.emplace_back(gain.terms[0].first, on_risk);
+          Form with = others;
+          with.terms.emplace_back(gain.terms[0].first, by_gain);
           part.numerators.push_back(add(with));
         }
       } else {
-        part.numerators.push_back(add(on_loss));
+        part.numerators.push_back(add(others));
       }
       parts_.push_back(std::move(part));
-    }
-    if (!on_margin.terms.empty()) {
-      parts_.push_back({.numerators = {add(on_margin)},
-                        .denominators = add_all(largest_margins, 1.0),
-                        .least = add_all(least_margins, -1.0)});
-    }
+    };
+    add_part(on_loss, gain_on_loss, least_losses, largest_losses);
+    add_part(on_margin, gain_on_margin, least_margins, largest_margins);
   }
   for (std::size_t c = 0; c < columns; ++c) {
     for (const Half* half : {&lower, &upper}) {
@@ -328,7 +334,10 @@ void Conditions::set_threshold(std::optional<double> threshold, Edge edge) {
   threshold_ = threshold;
   objective_.clear();
   const auto& task = board_->task();
-  if (threshold && task.plain) {
+  // What fits has a max profit, so that its return reaches whatever is negative.
+  const bool is_return =
+      task.plain == Objective::return_on_risk || task.plain == Objective::return_on_margin;
+  if (threshold && task.plain && !(is_return && *threshold < 0.0)) {
     const double at = *threshold;
     const double constant = per_unit_ ? -at * units_per_one : 0.0;
     double largest = std::abs(constant);

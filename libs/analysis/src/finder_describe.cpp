@@ -76,6 +76,7 @@ Candidate Board::describe(const Rows& rows) const {
                 .expected_profit = 0.0,
                 .return_on_risk = std::nullopt,
                 .margin = std::nullopt,
+                .return_on_margin = std::nullopt,
                 .annualised_return_simple = std::nullopt};
   if (profiles_) {
     const auto curve = profile(rows);
@@ -155,6 +156,9 @@ Candidate Board::describe(const Rows& rows) const {
                       .gain = infinity,
                       .margin = 0.0};
     out.margin = Money::from_units(std::llround(margin(of, units(paid_for_options), asked)));
+    if (out.max_profit && *out.margin > Money{}) {
+      out.return_on_margin = units(*out.max_profit) / units(*out.margin);
+    }
   }
   if (out.max_loss) {
     if (out.max_profit && *out.max_loss > Money{}) {

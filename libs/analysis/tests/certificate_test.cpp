@@ -47,7 +47,7 @@ TEST(Certificate, HoldsForEveryStrategyAndObjective) {
     for (const auto objective :
          {Objective::expected_profit, Objective::expected_profit_on_max_loss,
           Objective::expected_profit_on_margin, Objective::credit, Objective::return_on_risk,
-          Objective::pop, Objective::theta_on_max_loss}) {
+          Objective::return_on_margin, Objective::pop, Objective::theta_on_max_loss}) {
       auto request = ask(shape, objective, 6);
       if (!find_best(request, {&expiry, 1})) continue;
       SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
@@ -85,6 +85,10 @@ TEST(Certificate, HoldsUnderConstraintsAndForSums) {
                          {Objective::pop, 1.0},
                          {Objective::expected_profit_on_margin, 2.0},
                          {Objective::credit, -0.05}};
+    expect_proven(request, {&expiry, 1});
+    request.objective = {{Objective::return_on_margin, 2.0},
+                         {Objective::expected_profit_on_margin, 1.0},
+                         {Objective::return_on_risk, -0.1}};
     expect_proven(request, {&expiry, 1});
     // Nothing reaches this: no threshold, and every class is visited or unfit.
     request.constraints.min_pop = 0.999;
@@ -147,7 +151,7 @@ TEST(Certificate, HoldsForStrategiesOfTwoExpiries) {
     for (const auto objective :
          {Objective::expected_profit, Objective::expected_profit_on_max_loss,
           Objective::expected_profit_on_margin, Objective::credit, Objective::return_on_risk,
-          Objective::pop, Objective::theta_on_max_loss}) {
+          Objective::return_on_margin, Objective::pop, Objective::theta_on_max_loss}) {
       auto request = ask(shape, objective, 8);
       if (!find_best(request, expiries)) continue;
       SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
@@ -175,7 +179,8 @@ TEST(Certificate, HoldsForAmericanStrategiesOfTwoExpiries) {
   int proven = 0;
   for (const auto& shape : catalogue) {
     if (expiry_count(shape) == 1) continue;
-    for (const auto objective : {Objective::expected_profit_on_max_loss, Objective::pop}) {
+    for (const auto objective :
+         {Objective::expected_profit_on_max_loss, Objective::return_on_margin, Objective::pop}) {
       auto request = ask(shape, objective, 8);
       if (!find_best(request, expiries)) continue;
       SCOPED_TRACE(std::string{shape.name} + " by " + std::string{to_string(objective)});
@@ -430,8 +435,9 @@ TEST(WhyNot, RanksEveryCombinationWhereTheNaiveSearchDoes) {
   const auto in = damaged_market(random, 90, 112, 2.0);
   const SearchExpiry expiry = in.expiry();
   for (const double min_pop : {0.0, 0.4}) {
-    for (const auto objective : {Objective::return_on_risk, Objective::credit,
-                                 Objective::expected_profit_on_margin, Objective::pop}) {
+    for (const auto objective :
+         {Objective::return_on_risk, Objective::credit, Objective::expected_profit_on_margin,
+          Objective::return_on_margin, Objective::pop}) {
       auto request = ask(iron_condor, objective, 10);
       request.constraints.min_pop = min_pop;
       request.constraints.max_loss = 900.0;
@@ -440,7 +446,8 @@ TEST(WhyNot, RanksEveryCombinationWhereTheNaiveSearchDoes) {
       for (std::size_t i = 0; i < naive.qualified.size(); i += 7) {
         // Sums of doubles may tie but for their last bits; then there is no telling.
         const auto near = [&](std::size_t other) {
-          return objective != Objective::return_on_risk && objective != Objective::credit &&
+          return objective != Objective::return_on_risk &&
+                 objective != Objective::return_on_margin && objective != Objective::credit &&
                  other < naive.qualified.size() &&
                  std::abs(naive.qualified[other].score - naive.qualified[i].score) < 1e-11;
         };
@@ -455,6 +462,40 @@ TEST(WhyNot, RanksEveryCombinationWhereTheNaiveSearchDoes) {
         EXPECT_NEAR(*answer->threshold, naive.qualified[9].score, 1e-11);
       }
     }
+  }
+}
+
+// Sums only bound the margin of a short call with a short put; of what cannot win the return is
+// negative, and everything that fits comes before it.
+TEST(WhyNot, RanksWhatIsSoldNakedByItsReturnOnMargin) {
+  std::mt19937 random(15);
+  const auto in = damaged_market(random, 90, 112, 2.0);
+  const SearchExpiry expiry = in.expiry();
+  for (const auto& shape :
+       {strategies::short_strangle, strategies::jade_lizard, strategies::call_front_ratio}) {
+    SCOPED_TRACE(shape.name);
+    auto request = ask(shape, Objective::return_on_margin, 5);
+    request.fee_per_contract = at(0.65);
+    request.fill = Fill::natural;
+    const auto naive = naive::search(request, {&expiry, 1});
+    const auto& all = naive.qualified;
+    ASSERT_GT(all.size(), 20u);
+    for (std::size_t i = 0; i < all.size(); i += 3) {
+      const auto answer = why_not(request, {&expiry, 1}, {{0}, all[i].strikes});
+      ASSERT_TRUE(answer) << answer.error().message;
+      EXPECT_EQ(answer->rank, static_cast<std::int64_t>(i) + 1);
+      EXPECT_NEAR(answer->candidate->score, all[i].score, 1e-11);
+      // A quote of one side has no middle.
+      EXPECT_GT(answer->score_without_costs.value_or(1e9), all[i].score);
+    }
+    request.fee_per_contract = at(5'000);
+    const auto worthless = naive::search(request, {&expiry, 1});
+    EXPECT_EQ(worthless.census.of(Unfit::no_profit), worthless.census.combinations);
+    const auto answer = why_not(request, {&expiry, 1}, {{0}, all[0].strikes});
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->unfit, Unfit::no_profit);
+    EXPECT_LT(answer->candidate->score, 0.0);
+    EXPECT_EQ(answer->rank, 1);
   }
 }
 

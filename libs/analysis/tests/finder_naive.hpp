@@ -214,6 +214,10 @@ inline void examine(const SearchRequest& request, const SearchExpiry& expiry, st
       case Objective::return_on_risk:
         score += weight * payoff.max_profit->value() / loss;
         break;
+      case Objective::return_on_margin:
+        score +=
+            weight * payoff.max_profit->value() / margin(request, std::array{&priced}, strikes);
+        break;
       case Objective::pop:
         score += weight * pop;
         break;
@@ -351,7 +355,8 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
   const double gain = *std::ranges::max_element(profit);
   if (gain < 1e-4) return against(Unfit::no_profit);
   const bool by_margin = std::ranges::any_of(request.objective, [](const auto& part) {
-    return part.objective == Objective::expected_profit_on_margin;
+    return part.objective == Objective::expected_profit_on_margin ||
+           part.objective == Objective::return_on_margin;
   });
   if (loss < 1e-4 || (by_margin && margin(request, priced, strikes) < 1e-4))
     return against(Unfit::no_risk);
@@ -393,6 +398,9 @@ inline void examine_pair(const SearchRequest& request, std::span<const SearchExp
         break;
       case Objective::return_on_risk:
         score += weight * gain / loss;
+        break;
+      case Objective::return_on_margin:
+        score += weight * gain / margin(request, priced, strikes);
         break;
       case Objective::pop:
         score += weight * pop;

@@ -40,7 +40,8 @@ core::Result<FinderResult> find(const SearchRequest& request, const Market& in) 
 bool of_whole_amounts(const SearchRequest& request) {
   const auto& first = request.objective.front();
   return request.objective.size() == 1 &&
-         (first.objective == Objective::return_on_risk || first.objective == Objective::credit);
+         (first.objective == Objective::return_on_risk ||
+          first.objective == Objective::return_on_margin || first.objective == Objective::credit);
 }
 
 void expect_candidates(const SearchRequest& request, const FinderResult& found,
@@ -183,14 +184,13 @@ TEST(Finder, RanksAmericanStrategiesOfOneExpiryAsBruteForceDoes) {
 std::vector<Objective> objectives_of(const StrategyShape& shape) {
   std::int64_t right = 0;
   for (const auto& leg : shape.legs) right += leg.kind == LegKind::put ? 0 : leg.quantity;
-  std::vector<Objective> usable{Objective::expected_profit, Objective::credit, Objective::pop};
+  std::vector<Objective> usable{Objective::expected_profit, Objective::expected_profit_on_margin,
+                                Objective::credit, Objective::pop};
   if (right >= 0) {
-    for (const auto objective :
-         {Objective::expected_profit_on_max_loss, Objective::expected_profit_on_margin,
-          Objective::theta_on_max_loss}) {
-      usable.push_back(objective);
-    }
+    usable.push_back(Objective::expected_profit_on_max_loss);
+    usable.push_back(Objective::theta_on_max_loss);
   }
+  if (right <= 0) usable.push_back(Objective::return_on_margin);
   if (right == 0) usable.push_back(Objective::return_on_risk);
   return usable;
 }
@@ -281,8 +281,8 @@ TEST(Finder, KeepsEveryConstraint) {
   for (int round = 0; round < 2; ++round) {
     const auto in = damaged_market(random);
     for (const auto& constraints : sets) {
-      for (const auto objective :
-           {Objective::return_on_risk, Objective::expected_profit_on_max_loss, Objective::credit}) {
+      for (const auto objective : {Objective::return_on_risk, Objective::return_on_margin,
+                                   Objective::expected_profit_on_max_loss, Objective::credit}) {
         auto request = ask(iron_condor, objective, 15);
         request.constraints = constraints;
         request.fill = Fill::mid;
@@ -319,6 +319,8 @@ TEST(Finder, AddsObjectivesWithTheirWeights) {
       {{expected_profit_on_max_loss, 2.0}, {return_on_risk, 0.2}, {pop, 0.5}},
       {{credit, 2.0}},
       {{return_on_risk, -1.0}},
+      {{return_on_margin, 1.0}, {expected_profit_on_margin, 2.0}, {pop, 0.3}},
+      {{return_on_margin, -0.5}, {return_on_risk, 0.2}},
       {{pop, 1.0}, {pop, 0.5}},
   };
   for (int round = 0; round < 2; ++round) {
@@ -623,25 +625,27 @@ TEST(Finder, PassesOverWhatHasNoMarginToDivideBy) {
     }
   }
   const std::vector expiries{markets[0].expiry(), markets[1].expiry()};
-  auto request = ask(strategies::long_put_calendar, Objective::expected_profit_on_margin, 5);
-  request.fill = Fill::mid;
-  request.certificate = true;
-  const auto found = find_best(request, expiries);
-  ASSERT_TRUE(found);
-  ASSERT_FALSE(found->candidates.empty());
-  for (const auto& candidate : found->candidates) {
-    EXPECT_TRUE(std::isfinite(candidate.score));
-    EXPECT_GT(candidate.margin.value(), Money{});
+  for (const auto objective : {Objective::expected_profit_on_margin, Objective::return_on_margin}) {
+    auto request = ask(strategies::long_put_calendar, objective, 5);
+    request.fill = Fill::mid;
+    request.certificate = true;
+    const auto found = find_best(request, expiries);
+    ASSERT_TRUE(found);
+    ASSERT_FALSE(found->candidates.empty());
+    for (const auto& candidate : found->candidates) {
+      EXPECT_TRUE(std::isfinite(candidate.score));
+      EXPECT_GT(candidate.margin.value(), Money{});
+    }
+    EXPECT_TRUE(verify_certificate(request, expiries, *found));
+    request.exhaustive = true;
+    const auto scanned = find_best(request, expiries);
+    ASSERT_TRUE(scanned);
+    ASSERT_EQ(scanned->candidates.size(), found->candidates.size());
+    for (std::size_t i = 0; i < found->candidates.size(); ++i) {
+      EXPECT_EQ(scanned->candidates[i].score, found->candidates[i].score);
+    }
+    EXPECT_GT(scanned->census->of(Unfit::no_risk), 0);
   }
-  EXPECT_TRUE(verify_certificate(request, expiries, *found));
-  request.exhaustive = true;
-  const auto scanned = find_best(request, expiries);
-  ASSERT_TRUE(scanned);
-  ASSERT_EQ(scanned->candidates.size(), found->candidates.size());
-  for (std::size_t i = 0; i < found->candidates.size(); ++i) {
-    EXPECT_EQ(scanned->candidates[i].score, found->candidates[i].score);
-  }
-  EXPECT_GT(scanned->census->of(Unfit::no_risk), 0);
 }
 
 // 3.1 million condors: the scan stands in for the naive search, with which it agrees above.
@@ -782,6 +786,7 @@ TEST(Finder, SearchesAnyStrategy) {
   request.constraints.min_pop = 0.35;
   expect_same(request, in);
   for (const auto objective : objectives_of({"crooked", crooked_legs})) {
+    if (is_on_margin(objective)) continue;  // the formula is for strategies that have a name
     request = ask({"crooked", crooked_legs}, objective, 40);
     request.fill = Fill::mid;
     expect_same(request, in);
@@ -801,6 +806,8 @@ TEST(Finder, RefusesObjectivesThatAStrategyHasNoValueFor) {
     EXPECT_TRUE(refused(strategies::short_strangle, objective)) << to_string(objective);
   }
   EXPECT_TRUE(refused(strategies::long_strangle, Objective::return_on_risk));
+  EXPECT_TRUE(refused(strategies::long_strangle, Objective::return_on_margin));
+  EXPECT_FALSE(refused(strategies::short_strangle, Objective::return_on_margin));
   EXPECT_FALSE(refused(strategies::long_strangle, Objective::expected_profit_on_max_loss));
   EXPECT_FALSE(refused(strategies::short_strangle, Objective::credit));
   EXPECT_FALSE(refused(strategies::short_strangle, Objective::expected_profit_on_margin));
@@ -851,6 +858,7 @@ TEST(Finder, DescribesACoveredCallCompletely) {
   EXPECT_EQ(best.max_loss, (at(100) - bid) * 100 + at(0.65));
   // Half of the shares; the call is not in the money, and its credit is no debit.
   EXPECT_EQ(best.margin, at(5'000));
+  EXPECT_DOUBLE_EQ(*best.return_on_margin, best.max_profit->value() / 5'000);
   EXPECT_EQ(best.breakevens, std::vector<double>{(at(100) - bid + at(0.0065)).value()});
   EXPECT_DOUBLE_EQ(best.score, *best.return_on_risk);
   EXPECT_DOUBLE_EQ(*best.annualised_return_simple, *best.return_on_risk * 365 / 60);
@@ -905,7 +913,27 @@ TEST(Finder, RanksStranglesOnWhatRegulationTAsks) {
       ASSERT_TRUE(candidate.margin);
       EXPECT_NEAR(candidate.margin->value(), 100.0 * (dearer + put_mark + call_mark), 1e-6);
       EXPECT_NEAR(candidate.score, candidate.expected_profit / candidate.margin->value(), 1e-12);
+      EXPECT_NEAR(*candidate.return_on_margin,
+                  100.0 * candidate.credit.value() / candidate.margin->value(), 1e-12);
     }
+  }
+}
+
+TEST(Finder, RanksStranglesByPremiumOnMargin) {
+  const auto in = market(80, 120, 2);
+  auto request = ask(strategies::short_strangle, Objective::return_on_margin, 400);
+  request.constraints.min_pop = 0.6;
+  const auto found = find(request, in);
+  ASSERT_TRUE(found);
+  ASSERT_GT(found->candidates.size(), 50u);
+  for (std::size_t i = 0; i < found->candidates.size(); ++i) {
+    const auto& candidate = found->candidates[i];
+    EXPECT_FALSE(candidate.max_loss);
+    EXPECT_FALSE(candidate.return_on_risk);
+    EXPECT_GE(candidate.pop, 0.6);
+    EXPECT_DOUBLE_EQ(candidate.score, *candidate.return_on_margin);
+    EXPECT_DOUBLE_EQ(candidate.score, candidate.max_profit->value() / candidate.margin->value());
+    EXPECT_LE(candidate.score, found->candidates[i - (i > 0 ? 1 : 0)].score);
   }
 }
 
@@ -919,6 +947,7 @@ TEST(Finder, KnowsNoMarginOfAdjustedContracts) {
   const auto by_credit = find(ask(strategies::short_strangle, Objective::credit, 1), in);
   ASSERT_TRUE(by_credit);
   EXPECT_FALSE(by_credit->candidates.at(0).margin);
+  EXPECT_FALSE(by_credit->candidates.at(0).return_on_margin);
 }
 
 TEST(Finder, HasNoAnnualReturnOnTheLastDay) {

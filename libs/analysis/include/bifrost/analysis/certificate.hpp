@@ -42,22 +42,21 @@
 // upper halves) bounds all its combinations. The bound of a class is made of such sums, called
 // M[...]:
 //   bounded, one objective of weight 1 and not pop, threshold T: with numerators N and denominators
-//   D
-//          (1, or loss_1 and loss_2, or those of the margin), excess is, for T >= 0, the largest
+//          D (1, or loss_1 and loss_2, or those of the margin), excess is, for T >= 0, the largest
 //          over N of the least over D of M[N - T D], for T < 0 the largest of all M[N - T D]; bound
 //          = T + excess / (largest M[D]), the 0 left out. Loss from below is meant where T >= 0,
 //          from above where T < 0 and in the largest M[D].
 //   bounded, otherwise: the sum over what has one denominator (1, max loss, margin) of
-//   M[numerator], as
-//          it is, or over the largest of 1 unit of money and -M[-D] if it is positive, or over the
-//          largest M[D] if it is not; return on risk of negative weight counts 0; plus pop's
-//          weight, if it is positive, times the most that pop can be.
+//          M[numerator], as it is, or over the largest of 1 unit of money and -M[-D] if it is
+//          positive, or over the largest M[D] if it is not; returns, on risk or margin, of negative
+//          weight count 0; plus pop's weight, if it is positive, times the most that pop can be.
 //          A margin's denominators are what is required, the same plus what the options cost, that
-//          cost alone, and 0. Required is loss_1 - cost and loss_2 - cost where all options are
-//          covered by others that expire with them; else the clauses of the strategy's
-//          MarginFormula, at_least where loss from below would be meant, at_most where that from
-//          above: the denominator of a clause is the least of its sums, so that the largest M[N - T
-//          D] over them (for T < 0 the least), the least M[D] and the least -M[-D] count.
+//          cost alone, and, except under a max profit alone, 0. Required is loss_1 - cost and
+//          loss_2 - cost where all options are covered by others that expire with them; else the
+//          clauses of the strategy's MarginFormula, at_least where loss from below would be meant,
+//          at_most where that from above: the denominator of a clause is the least of its sums, so
+//          that the largest M[N - T D] over them (for T < 0 the least), the least M[D] and the
+//          least -M[-D] count.
 //   unfit by pop, and above: in each cell of spot between neighbouring pop_cell_edges() the most
 //   that
 //          either half is worth there; the mass of the cells in which the sum is positive.

@@ -30,17 +30,22 @@ inline constexpr std::string_view atm_density_method = "lognormal_atm_forward";
 /// vol or without time.
 std::optional<LognormalDensity> atm_density(const PricedChain& priced);
 
-/// What to rank by; more is better. Ratios on max loss need a loss that has a bound, and return on
-/// risk a profit that has one: invalid_input otherwise. Those on margin need none.
+/// What to rank by; more is better. Ratios on max loss need a loss that has a bound, returns a
+/// profit that has one: invalid_input otherwise.
 enum class Objective : std::uint8_t {
   expected_profit,              // under the density of the front expiry, in today's money; currency
   expected_profit_on_max_loss,  // the same / max loss
   expected_profit_on_margin,    // the same / margin, as in Candidate
   credit,                       // per share, options only; a debit is negative
   return_on_risk,               // max profit / max loss
+  return_on_margin,             // max profit / margin
   pop,                          // probability of profit: monotone in tail risk, so constrain it
   theta_on_max_loss,            // decay of one calendar day / max loss
 };
+constexpr bool is_on_margin(Objective objective) {
+  return objective == Objective::expected_profit_on_margin ||
+         objective == Objective::return_on_margin;
+}
 std::string_view to_string(Objective objective);
 std::optional<Objective> parse_objective(std::string_view text);
 
@@ -208,6 +213,7 @@ struct Candidate {
   /// options cost, if that is a debit, fees included. Nothing for adjusted deliverables, and where
   /// it takes the underlying's price and the chain has none.
   std::optional<Money> margin;
+  std::optional<double> return_on_margin;  // nothing where profit has no bound or margin is none
   /// return_on_risk * 365 / days to expiry, not compounded; nothing on the last day.
   std::optional<double> annualised_return_simple;
 };
