@@ -26,10 +26,13 @@ constexpr const char* help_text =
 in currency for one unit of the strategy, fees included; probabilities are 0 to 1.
 
 Objectives: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit,
-return_on_risk, pop, theta_on_max_loss, or a weighted sum: --objective return_on_risk:0.5,pop:2
-Without one: return_on_risk among pop>=0.6; expected_profit_on_max_loss where profit has no bound,
-expected_profit where loss has none. The margin is Regulation T's initial requirement (for
-cash-secured puts the cash) plus a debit paid.
+return_on_risk, return_on_margin, pop, theta_on_max_loss, or a weighted sum: --objective
+return_on_risk:0.5,pop:2. Returns are max profit per max loss or margin.
+Without one: return_on_risk among pop>=0.6; expected_profit_on_max_loss where profit has no bound.
+Where loss has none: return_on_margin among pop>=0.6; credit among pop>=0.6 where options bought can
+win too (front ratios, ladders), since the most is made on a strike far away; where profit grows
+until the underlying is worth nothing (risk reversals), expected_profit_on_margin. The margin is
+Regulation T's initial requirement (for cash-secured puts the cash) plus a debit paid.
 Expected profit under the market's own density (the default) is minus what entering costs, so it
 ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
 smile. Structures of two expiries are judged when the

@@ -37,17 +37,42 @@ Bounded bounds_of(const analysis::StrategyShape& shape) {
   return {calls_and_shares >= 0, calls_and_shares <= 0};
 }
 
-/// What to rank by when nobody says: return on risk where it exists, and then among what has a fair
-/// chance; it is the lottery tickets otherwise.
-std::string default_objective(const analysis::StrategyShape& shape) {
+/// What the options pay if all expire with the underlying at `spot` and the strikes are 1, 2, ...
+int options_pay(const analysis::StrategyShape& shape, int spot) {
+  int total = 0;
+  for (const auto& leg : shape.legs) {
+    if (leg.kind == analysis::LegKind::stock) continue;
+    const int inside = (leg.kind == analysis::LegKind::call ? 1 : -1) * (spot - (leg.rung + 1));
+    total += leg.quantity * std::max(inside, 0);
+  }
+  return total;
+}
+
+/// What to rank by when nobody says. Returns are those of lottery tickets, unless among what has a
+/// fair chance.
+struct Default {
+  std::string_view objective;
+  double min_pop;
+};
+Default default_of(const analysis::StrategyShape& shape) {
   const auto bounded = bounds_of(shape);
-  if (!bounded.loss) return "expected_profit";
-  return bounded.profit ? "return_on_risk" : "expected_profit_on_max_loss";
+  if (!bounded.profit) return {"expected_profit_on_max_loss", 0.0};
+  if (bounded.loss) return {"return_on_risk", default_min_pop};
+  // Where more than the premium can be made, the most is made where hardly anybody looks for the
+  // underlying: worth nothing, or on a strike that is sold far away.
+  if (options_pay(shape, 0) > 0) return {"expected_profit_on_margin", 0.0};
+  for (int strike = 1; strike <= analysis::rung_count(shape); ++strike) {
+    if (options_pay(shape, strike) > 0) return {"credit", default_min_pop};
+  }
+  return {"return_on_margin", default_min_pop};
+}
+
+std::string objective_of(const FindQuery& query, const analysis::StrategyShape& shape) {
+  return query.objective.value_or(std::string{default_of(shape).objective});
 }
 
 double min_pop_of(const FindQuery& query, const analysis::StrategyShape& shape) {
-  const bool fair_chance = !query.objective && default_objective(shape) == "return_on_risk";
-  return query.min_pop.value_or(fair_chance ? default_min_pop : 0.0);
+  return query.min_pop.value_or(query.objective ? 0.0 : default_of(shape).min_pop);
 }
 
 std::vector<std::string_view> split(std::string_view text, char at) {
@@ -106,7 +131,7 @@ std::optional<analysis::Window> window(std::optional<double> low, std::optional<
 Result<analysis::SearchRequest> to_request(const FindQuery& query,
                                            const analysis::StrategyShape& shape) {
   analysis::SearchRequest request{.strategy = shape};
-  BF_TRY(request.objective, parse_objectives(query.objective.value_or(default_objective(shape))));
+  BF_TRY(request.objective, parse_objectives(objective_of(query, shape)));
   auto& limits = request.constraints;
   limits.short_delta = window(query.min_short_delta, query.max_short_delta, 0.0, 1.0);
   limits.long_delta = window(query.min_long_delta, query.max_long_delta, 0.0, 1.0);
@@ -330,6 +355,7 @@ Catalogue catalogue() {
     const auto bounded = bounds_of(shape);
     entry.loss_is_bounded = bounded.loss;
     entry.profit_is_bounded = bounded.profit;
+    entry.default_objective = default_of(shape).objective;
     all.strategies.push_back(std::move(entry));
   }
   return all;
@@ -377,7 +403,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   Found reply{};
   reply.symbol = snapshot.underlying;
   reply.strategy = query.strategy;
-  reply.objective = query.objective.value_or(default_objective(*shape));
+  reply.objective = objective_of(query, *shape);
   reply.min_pop = min_pop_of(query, *shape);
   reply.as_of = snapshot.as_of;
   reply.source = snapshot.source;
@@ -388,9 +414,8 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   reply.short_strikes = query.short_strikes.value_or(ShortStrikes::out_of_the_money);
 
   BF_TRY(const auto objectives, parse_objectives(reply.objective));
-  const bool by_margin = std::ranges::any_of(objectives, [](const auto& part) {
-    return part.objective == analysis::Objective::expected_profit_on_margin;
-  });
+  const bool by_margin = std::ranges::any_of(
+      objectives, [](const auto& part) { return analysis::is_on_margin(part.objective); });
   bool listed_at_all = false;
   const auto kind = query.density.value_or(DensityKind::market_implied);
   std::vector<Searched> markets;

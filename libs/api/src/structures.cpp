@@ -254,6 +254,7 @@ StrategyCandidate to_candidate(const analysis::Candidate& found, int rank,
   candidate.expected_profit = found.expected_profit;
   candidate.return_on_risk = found.return_on_risk;
   if (found.margin) candidate.margin = found.margin->value();
+  candidate.return_on_margin = found.return_on_margin;
   candidate.annualised_return = found.annualised_return_simple;
   if (found.payoff) {
     for (const auto& point : analysis::drawing_points(*found.payoff))

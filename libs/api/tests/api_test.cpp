@@ -417,6 +417,18 @@ TEST_F(Api, KnowsEveryStrategyOnceAndWhatHasNoBound) {
   EXPECT_TRUE(by_name.at("short_put").loss_is_bounded);
   EXPECT_FALSE(by_name.at("long_call").profit_is_bounded);
   EXPECT_TRUE(by_name.at("jade_lizard").loss_is_bounded);
+  for (const auto& [name, objective] : {std::pair{"iron_condor", "return_on_risk"},
+                                        {"short_put", "return_on_risk"},
+                                        {"long_straddle", "expected_profit_on_max_loss"},
+                                        {"short_strangle", "return_on_margin"},
+                                        {"call_front_ratio", "credit"},
+                                        {"bull_call_ladder", "credit"},
+                                        {"covered_put", "return_on_margin"},
+                                        {"reverse_jade_lizard", "return_on_margin"},
+                                        {"bearish_risk_reversal", "expected_profit_on_margin"},
+                                        {"synthetic_short_stock", "expected_profit_on_margin"}}) {
+    EXPECT_EQ(by_name.at(name).default_objective, objective) << name;
+  }
 }
 
 TEST_F(Api, FindsCondorsWhoseNumbersFollowFromTheirLegs) {
@@ -608,14 +620,41 @@ TEST_F(Api, RepricesWhatOutlivesTheFirstExpiryAndSaysSo) {
             503);
 }
 
+TEST_F(Api, RanksWhatIsSoldNakedByPremiumOnMargin) {
+  const std::string april_of_xsp = "/api/find/XSP?expiry=2026-04-02&strategy=";
+  const auto found = get_as<Found>(april_of_xsp + "short_strangle&certificate=true");
+  EXPECT_EQ(found.objective, "return_on_margin");
+  EXPECT_EQ(found.min_pop, 0.6);
+  ASSERT_TRUE(found.certificate);
+  EXPECT_TRUE(found.certificate->verified);
+  ASSERT_FALSE(found.candidates.empty());
+  for (const auto& candidate : found.candidates) {
+    EXPECT_FALSE(candidate.max_loss);
+    EXPECT_GE(candidate.pop, 0.6);
+    EXPECT_NEAR(*candidate.return_on_margin, 100 * candidate.credit / *candidate.margin, 1e-12);
+    EXPECT_NEAR(candidate.score, *candidate.return_on_margin, 1e-12);
+    EXPECT_FALSE(candidate.return_on_risk);
+    EXPECT_FALSE(candidate.annualised_return);
+  }
+  // Whatever is named is not limited unasked.
+  EXPECT_EQ(get_as<Found>(april_of_xsp + "short_strangle&objective=return_on_margin").min_pop, 0.0);
+  const auto ratio = get_as<Found>(april_of_xsp + "call_front_ratio");
+  EXPECT_EQ(ratio.objective, "credit");
+  EXPECT_EQ(ratio.min_pop, 0.6);
+  // The profit of these grows until the underlying is worth nothing.
+  const auto bearish = get_as<Found>(april_of_xsp + "bearish_risk_reversal");
+  EXPECT_EQ(bearish.objective, "expected_profit_on_margin");
+  EXPECT_EQ(bearish.min_pop, 0.0);
+  ASSERT_FALSE(bearish.candidates.empty());
+}
+
 TEST_F(Api, RefusesWhatTheFinderCannotRank) {
   const std::string april_of_xsp = "/api/find/XSP?expiry=2026-04-02&strategy=";
   EXPECT_EQ(get(april_of_xsp + "martingale").status, 404);
   EXPECT_EQ(get("/api/find/NONE?strategy=iron_condor").status, 404);
   EXPECT_EQ(get("/api/find/XSP?expiry=2026-05-15&strategy=iron_condor").status, 404);
-  // Nothing bounds the loss, so the default ranks by what it has.
   EXPECT_EQ(get(april_of_xsp + "short_strangle&objective=return_on_risk").status, 400);
-  EXPECT_EQ(get_as<Found>(april_of_xsp + "short_strangle").objective, "expected_profit");
+  EXPECT_EQ(get(april_of_xsp + "long_strangle&objective=return_on_margin").status, 400);
   EXPECT_EQ(get(april_of_xsp + "iron_condor&objective=luck").status, 400);
   EXPECT_EQ(get("/api/find/XSP?strategy=iron_condor&why_not=90,95,105,110").status, 400);
   EXPECT_EQ(get(april_of_xsp + "iron_condor&why_not=90,95,105").status, 400);

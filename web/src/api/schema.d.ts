@@ -249,8 +249,10 @@ export interface components {
             expiries: number;
             /** @description false: objectives on max loss are refused */
             loss_is_bounded: boolean;
-            /** @description false: return_on_risk is refused */
+            /** @description false: return_on_risk and return_on_margin are refused */
             profit_is_bounded: boolean;
+            /** @description what /api/find ranks it by when nobody says */
+            default_objective: string;
         };
         /** @description A leg before a market is known. */
         CatalogueLeg: {
@@ -1304,6 +1306,11 @@ export interface components {
             margin: number | null;
             /**
              * Format: double
+             * @description max_profit / margin; null: profit has no bound, or there is no margin
+             */
+            return_on_margin: number | null;
+            /**
+             * Format: double
              * @description return_on_risk * 365 / days_to_expiry, not compounded; null on the last day
              */
             annualised_return: number | null;
@@ -1805,7 +1812,7 @@ export interface operations {
                 style?: components["schemas"]["ExerciseStyle"];
                 /** @description continuously compounded, annual, decimal; default: as put-call parity says, and for options that may be exercised early, which do not tell it, as if no dividend were paid */
                 rate?: number;
-                /** @description what to rank by: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2. Default: return_on_risk with min_pop 0.6; expected_profit_on_max_loss where profit has no bound, expected_profit where loss has none */
+                /** @description what to rank by: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit, return_on_risk, return_on_margin, pop, theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2. Default: default_objective of /api/catalogue, that is return_on_risk with min_pop 0.6; where loss has no bound, with the same, return_on_margin, or credit where options bought can win too; expected_profit_on_max_loss where profit has no bound; expected_profit_on_margin where loss has none and profit grows until the underlying is worth nothing */
                 objective?: string;
                 /** @description where the underlying may settle: as the fitted smile prices it (default), or lognormal at the at-the-money volatility */
                 density?: components["schemas"]["DensityKind"];
@@ -1815,7 +1822,7 @@ export interface operations {
                 fee_per_contract?: number;
                 /** @description where options may be sold: out of the money by the forward (default), or anywhere */
                 short_strikes?: components["schemas"]["ShortStrikes"];
-                /** @description probability of profit at least; default 0, or 0.6 with the default objective */
+                /** @description probability of profit at least; default 0, or 0.6 with the default objective where that is a return or the credit */
                 min_pop?: number;
                 /** @description largest loss accepted */
                 max_loss?: number;

@@ -34,12 +34,14 @@ struct CatalogueEntry {
   int expiries;
   bool loss_is_bounded;
   bool profit_is_bounded;
+  std::string default_objective;
 };
 BF_DESCRIBE(CatalogueEntry, "A strategy that has a name here.", (name), (legs),
             (strikes, .doc = "how many different ones"),
             (expiries, .doc = "how many different ones"),
             (loss_is_bounded, .doc = "false: objectives on max loss are refused"),
-            (profit_is_bounded, .doc = "false: return_on_risk is refused"))
+            (profit_is_bounded, .doc = "false: return_on_risk and return_on_margin are refused"),
+            (default_objective, .doc = "what /api/find ranks it by when nobody says"))
 
 struct Catalogue {
   std::vector<CatalogueEntry> strategies;
@@ -102,10 +104,12 @@ BF_DESCRIBE(
     (objective,
      .doc =
          "what to rank by: expected_profit, expected_profit_on_max_loss, "
-         "expected_profit_on_margin, credit, return_on_risk, pop, theta_on_max_loss; or a "
-         "weighted sum such as return_on_risk:0.5,pop:2. Default: return_on_risk with min_pop 0.6; "
-         "expected_profit_on_max_loss where profit has no bound, expected_profit where loss has "
-         "none",
+         "expected_profit_on_margin, credit, return_on_risk, return_on_margin, pop, "
+         "theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2. Default: "
+         "default_objective of /api/catalogue, that is return_on_risk with min_pop 0.6; where loss "
+         "has no bound, with the same, return_on_margin, or credit where options bought can win "
+         "too; expected_profit_on_max_loss where profit has no bound; expected_profit_on_margin "
+         "where loss has none and profit grows until the underlying is worth nothing",
      .min_length = 1, .max_length = 200, .pattern = "[a-z_]+(:-?[0-9.]+)?(,[a-z_]+(:-?[0-9.]+)?)*"),
     (density, .doc = "where the underlying may settle: as the fitted smile prices it (default), or "
                      "lognormal at the at-the-money volatility"),
@@ -117,7 +121,9 @@ BF_DESCRIBE(
     (short_strikes,
      .doc = "where options may be sold: out of the money by the forward (default), or "
             "anywhere"),
-    (min_pop, .doc = "probability of profit at least; default 0, or 0.6 with the default objective",
+    (min_pop,
+     .doc = "probability of profit at least; default 0, or 0.6 with the default objective where "
+            "that is a return or the credit",
      .min = 0.0, .max = 1.0),
     (max_loss, .doc = "largest loss accepted", .above = 0.0),
     (min_credit, .doc = "per share; negative: a debit of at most that"),
@@ -229,6 +235,7 @@ struct StrategyCandidate {
   double expected_profit;
   std::optional<double> return_on_risk;
   std::optional<double> margin;
+  std::optional<double> return_on_margin;
   std::optional<double> annualised_return;
   std::vector<PayoffPoint> payoff;
 };
@@ -254,6 +261,8 @@ BF_DESCRIBE(
      .doc = "what it ties up: Regulation T's initial requirement (for cash-secured puts the cash), "
             "plus what the options cost if that is a debit; more rule sets are in /api/analyze; "
             "null: adjusted contracts, or no price of the underlying where it takes one"),
+    (return_on_margin,
+     .doc = "max_profit / margin; null: profit has no bound, or there is no margin"),
     (annualised_return,
      .doc = "return_on_risk * 365 / days_to_expiry, not compounded; null on the last day"),
     (payoff, .doc = "at the first expiry; straight lines between the points"))
