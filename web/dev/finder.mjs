@@ -14,6 +14,8 @@ const entry = (name, legs) => {
     expiries: 1 + Math.max(...legs.map((l) => l.expiry_rung)),
     loss_is_bounded: rises >= 0,
     profit_is_bounded: rises <= 0,
+    default_objective:
+      rises > 0 ? 'expected_profit_on_max_loss' : rises < 0 ? 'return_on_margin' : 'return_on_risk',
   };
 };
 const strategies = [
@@ -120,6 +122,10 @@ function candidate(legs, front, s, rises) {
   const options = legs.filter((l) => l.kind !== 'stock');
   const credit = -options.reduce((sum, l) => sum + l.quantity * l.entry_price, 0);
   const ratio = max_profit !== null && max_loss > 0 ? max_profit / max_loss : null;
+  const margin =
+    max_loss === null
+      ? 20 * front.underlying_price + Math.max(0, 100 * credit)
+      : max_loss + Math.max(0, 100 * credit);
   return {
     rank: 0,
     score: 0,
@@ -137,7 +143,8 @@ function candidate(legs, front, s, rises) {
     pop: mean_of((p) => Number(p > 0)),
     expected_profit: mean_of((p) => p),
     return_on_risk: ratio,
-    margin: max_loss === null ? null : max_loss + Math.max(0, 100 * credit),
+    margin,
+    return_on_margin: max_profit === null ? null : max_profit / margin,
     annualised_return: ratio === null ? null : (ratio * 365) / Math.max(front.days_to_expiry, 1),
     payoff: corners,
   };
@@ -149,6 +156,7 @@ const scores = {
   expected_profit_on_margin: (c) => c.expected_profit / c.margin,
   credit: (c) => c.credit,
   return_on_risk: (c) => c.return_on_risk,
+  return_on_margin: (c) => c.return_on_margin,
   pop: (c) => c.pop,
   theta_on_max_loss: (c) => c.theta / c.max_loss,
 };
@@ -205,7 +213,8 @@ export function find(front, later, query) {
     return { ...named, delta, gamma, theta, vega, days };
   };
   let combinations = 0;
-  const score = scores[query.objective ?? 'return_on_risk'];
+  const objective = query.objective ?? shape.default_objective;
+  const score = scores[objective];
   const best = [];
   for (const at of choices(rows, shape.strikes)) {
     const legs = shape.legs.map((l) => place(l, at));
@@ -237,7 +246,7 @@ export function find(front, later, query) {
   return {
     symbol: front.symbol,
     strategy: query.strategy,
-    objective: query.objective ?? 'return_on_risk',
+    objective,
     as_of: front.as_of,
     age_seconds: front.age_seconds,
     source: front.source,

@@ -47,5 +47,6 @@ export type Objective =
   | 'expected_profit_on_margin'
   | 'credit'
   | 'return_on_risk'
+  | 'return_on_margin'
   | 'pop'
   | 'theta_on_max_loss';

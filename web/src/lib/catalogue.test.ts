@@ -21,7 +21,15 @@ const leg = (kind: Leg['kind'], quantity: number, rung: number | null, expiry_ru
 });
 function entry(name: string, strikes: number, legs: Leg[], bounded = true): CatalogueEntry {
   const expiries = 1 + Math.max(...legs.map((l) => l.expiry_rung));
-  return { name, legs, strikes, expiries, loss_is_bounded: bounded, profit_is_bounded: true };
+  return {
+    name,
+    legs,
+    strikes,
+    expiries,
+    loss_is_bounded: bounded,
+    profit_is_bounded: true,
+    default_objective: bounded ? 'return_on_risk' : 'return_on_margin',
+  };
 }
 const condor = entry('iron_condor', 4, [
   leg('put', 1, 0),
@@ -95,15 +103,17 @@ describe('an objective', () => {
     expect(objective_refusal({ ...condor, profit_is_bounded: false }, 'return_on_risk')).toMatch(
       /profit/,
     );
+    expect(objective_refusal({ ...condor, profit_is_bounded: false }, 'return_on_margin')).toMatch(
+      /profit/,
+    );
+    expect(objective_refusal(strangle, 'return_on_margin')).toBeNull();
     expect(objective_refusal(condor, 'return_on_risk')).toBeNull();
     expect(objective_refusal(undefined, 'return_on_risk')).toBeNull();
   });
-  it('gives way to the nearest one that has a value', () => {
+  it('gives way to the default of a strategy that it cannot rank', () => {
     expect(objective_for(condor, 'return_on_risk')).toBe('return_on_risk');
-    expect(objective_for({ ...condor, profit_is_bounded: false }, 'return_on_risk')).toBe(
-      'expected_profit_on_max_loss',
-    );
-    expect(objective_for(strangle, 'return_on_risk')).toBe('expected_profit');
+    expect(objective_for(undefined, 'return_on_risk')).toBe('return_on_risk');
+    expect(objective_for(strangle, 'return_on_risk')).toBe('return_on_margin');
     expect(objective_for(strangle, 'pop')).toBe('pop');
   });
 });

@@ -98,19 +98,14 @@ export function objective_refusal(
   objective: Objective,
 ): string | null {
   if (!entry) return null;
-  const needs_loss = objective.endsWith('_on_max_loss');
-  if ((needs_loss || objective === 'return_on_risk') && !entry.loss_is_bounded) {
-    return 'its loss has no bound';
-  }
-  if (objective === 'return_on_risk' && !entry.profit_is_bounded) return 'its profit has no bound';
+  const needs_loss = objective.endsWith('_on_max_loss') || objective === 'return_on_risk';
+  if (needs_loss && !entry.loss_is_bounded) return 'its loss has no bound';
+  if (objective.startsWith('return_') && !entry.profit_is_bounded) return 'its profit has no bound';
   return null;
 }
 
-const instead = ['expected_profit_on_max_loss', 'expected_profit'] as const;
-
-/** The objective asked for, or the nearest one that can rank the strategy. */
-export const objective_for = (
-  entry: Parameters<typeof objective_refusal>[0],
-  asked: Objective,
-): Objective =>
-  [asked, ...instead].find((o) => objective_refusal(entry, o) === null) ?? 'expected_profit';
+/** The objective asked for, or the server's own where that cannot rank the strategy. */
+export const objective_for = (entry: CatalogueEntry | undefined, asked: Objective): Objective =>
+  entry && objective_refusal(entry, asked) !== null
+    ? (entry.default_objective as Objective)
+    : asked;

@@ -45,6 +45,7 @@ describe('the strategy on screen', () => {
     expiries: 1,
     loss_is_bounded: true,
     profit_is_bounded: true,
+    default_objective: 'return_on_risk',
   });
   const all = ['covered_call', 'long_call', 'iron_condor'].map(entry);
   const offered = all.slice(1);

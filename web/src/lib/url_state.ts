@@ -24,6 +24,7 @@ export interface UrlState {
 
 export const objectives = [
   'return_on_risk',
+  'return_on_margin',
   'expected_profit_on_max_loss',
   'expected_profit_on_margin',
   'expected_profit',

@@ -55,6 +55,7 @@ function condor(rank: number, short_put: number): StrategyCandidate {
     pop: 0.653,
     expected_profit: -12.4,
     margin: 500,
+    return_on_margin: 0.4,
     return_on_risk: 0.667,
     annualised_return: 8,
     payoff: [],

@@ -44,6 +44,7 @@ const drop = [
   ['rank'],
   ['margin'],
   ['breakevens'],
+  ['return_on_margin'],
   ['return_on_risk'],
   ['max_profit'],
   ['max_loss'],
@@ -154,8 +155,14 @@ const columns_of = (found: Found, stacked: boolean): readonly Column[] => [
     text: (c) => percent(c.return_on_risk),
   },
   {
+    id: 'return_on_margin',
+    label: 'RoM',
+    title: 'Return on margin: max profit / margin',
+    text: (c) => percent(c.return_on_margin),
+  },
+  {
     id: 'annualised_return',
-    label: 'Annual',
+    label: 'RoR\nannual',
     title: 'Return on risk \u00d7 365 / days to expiry',
     text: (c) => percent(c.annualised_return, 0),
   },

@@ -104,6 +104,9 @@ export function Position(props: {
             {c.return_on_risk !== null && (
               <Figure label="Return on risk">{percent(c.return_on_risk)}</Figure>
             )}
+            {c.return_on_margin !== null && (
+              <Figure label="Return on margin">{percent(c.return_on_margin)}</Figure>
+            )}
           </dl>
           {beyond && (
             <p className="doubt" id={doubt} data-testid="beyond-quotes">

@@ -13,6 +13,7 @@ const entry = (name: string, kind: 'stock' | 'call'): CatalogueEntry => ({
   expiries: 1,
   loss_is_bounded: true,
   profit_is_bounded: true,
+  default_objective: 'return_on_risk',
 });
 const strategies = [
   entry('covered_call', 'stock'),

@@ -36,6 +36,10 @@ export const objective_words: Record<Objective, ObjectiveWords> = {
     label: 'Return on risk',
     told: 'payoff ratio (max profit / max loss); it says nothing of how likely either is',
   },
+  return_on_margin: {
+    label: 'Return on margin',
+    told: 'most that is made per dollar tied up (max profit / margin); it says nothing of how likely that is, nor of losses beyond the margin',
+  },
   pop: {
     label: 'Probability of profit',
     told: 'how often any profit is left at expiry; it says nothing of how large the losses are',
