@@ -42,7 +42,8 @@ options as held to the first expiry; expected profit counts what the right to ex
 worth, to who holds it and against who sold it.
 
 Options are sold where they are not in the money by the forward of their expiry, which with interest
-lies above the underlying and with dividends below; --any-short-strikes sells all.
+lies above the underlying and with dividends below; --any-short-strikes sells all, as where a call and
+a put are sold at one strike.
 With stock, expected profit counts the dividends that the forward implies; max profit, breakevens and
 POP do not.
 Nobody holds shares of a cash-settled index such as SPX, so strategies with stock are refused there.

@@ -71,6 +71,25 @@ std::string objective_of(const FindQuery& query, const analysis::StrategyShape& 
   return query.objective.value_or(std::string{default_of(shape).objective});
 }
 
+/// Of a call and a put sold at one strike one is in the money.
+bool sells_both_at_one_strike(const analysis::StrategyShape& shape) {
+  const auto sold_at = [&](analysis::LegKind kind, int rung) {
+    return std::ranges::any_of(shape.legs, [&](const analysis::LegShape& leg) {
+      return leg.kind == kind && leg.rung == rung && leg.quantity < 0;
+    });
+  };
+  for (int rung = 0; rung < analysis::rung_count(shape); ++rung) {
+    if (sold_at(analysis::LegKind::call, rung) && sold_at(analysis::LegKind::put, rung))
+      return true;
+  }
+  return false;
+}
+
+ShortStrikes short_strikes_of(const FindQuery& query, const analysis::StrategyShape& shape) {
+  return query.short_strikes.value_or(
+      sells_both_at_one_strike(shape) ? ShortStrikes::any : ShortStrikes::out_of_the_money);
+}
+
 double min_pop_of(const FindQuery& query, const analysis::StrategyShape& shape) {
   return query.min_pop.value_or(query.objective ? 0.0 : default_of(shape).min_pop);
 }
@@ -135,8 +154,7 @@ Result<analysis::SearchRequest> to_request(const FindQuery& query,
   auto& limits = request.constraints;
   limits.short_delta = window(query.min_short_delta, query.max_short_delta, 0.0, 1.0);
   limits.long_delta = window(query.min_long_delta, query.max_long_delta, 0.0, 1.0);
-  limits.sell_out_of_the_money = query.short_strikes.value_or(ShortStrikes::out_of_the_money) ==
-                                 ShortStrikes::out_of_the_money;
+  limits.sell_out_of_the_money = short_strikes_of(query, shape) == ShortStrikes::out_of_the_money;
   limits.max_spread_share = query.max_spread_share;
   if (query.min_open_interest) limits.min_open_interest = *query.min_open_interest;
   if (query.min_size) limits.min_size = *query.min_size;
@@ -411,7 +429,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   reply.style = query.style.value_or(exercise_style_of(snapshot.underlying));
   reply.fill_position = query.fill_position.value_or(1.0);
   reply.fee_per_contract = query.fee_per_contract.value_or(0.0);
-  reply.short_strikes = query.short_strikes.value_or(ShortStrikes::out_of_the_money);
+  reply.short_strikes = short_strikes_of(query, *shape);
 
   BF_TRY(const auto objectives, parse_objectives(reply.objective));
   const bool by_margin = std::ranges::any_of(

@@ -502,6 +502,21 @@ TEST_F(Api, FindsWhatLookingAtEverySpreadOfTheChainFinds) {
   EXPECT_NEAR(found.candidates[0].score, best, 1e-9);
 }
 
+// One of a call and a put at one strike is in the money.
+TEST_F(Api, SellsInTheMoneyWhereAStrategyCannotDoOtherwise) {
+  for (const std::string strategy : {"short_straddle", "iron_butterfly"}) {
+    SCOPED_TRACE(strategy);
+    const std::string query =
+        "/api/find/XSP?expiry=2026-04-02&objective=credit&limit=1&strategy=" + strategy;
+    const auto found = get_as<Found>(query);
+    EXPECT_EQ(found.short_strikes, ShortStrikes::any);
+    EXPECT_EQ(found.candidates.size(), 1u);
+    EXPECT_EQ(get_as<Found>(query + "&short_strikes=out_of_the_money").combinations, 0);
+  }
+  EXPECT_EQ(get_as<Found>("/api/find/XSP?strategy=short_strangle").short_strikes,
+            ShortStrikes::out_of_the_money);
+}
+
 TEST_F(Api, MidNeverCostsMoreThanNatural) {
   const std::string query =
       "/api/find/XSP?expiry=2026-04-02&strategy=short_put&objective=pop&limit=50";

@@ -545,7 +545,7 @@ export interface components {
             pop: number;
             /**
              * Format: double
-             * @description currency, fees included, in today's money; American options are held to expiry
+             * @description currency, fees included, in today's money; with early_exercise
              */
             expected_profit: number;
             /**
@@ -954,6 +954,11 @@ export interface components {
             option_cost: number;
             /** Format: double */
             fees: number;
+            /**
+             * Format: double
+             * @description what the rights to exercise before the first expiry are worth now, those of sold options negative; part of every expected_profit
+             */
+            early_exercise: number;
             entry_costs: components["schemas"]["EntryCost"][];
             /**
              * Format: double
@@ -1291,7 +1296,7 @@ export interface components {
             pop: number;
             /**
              * Format: double
-             * @description under the same density, in today's money; of one expiry, under the market's own, it is minus what entering costs; American options are held to expiry
+             * @description under the same density, in today's money; of one expiry, under the market's own, it is minus what entering costs; what the rights to exercise early are worth counts
              */
             expected_profit: number;
             /**
@@ -1820,7 +1825,7 @@ export interface operations {
                 fill_position?: number;
                 /** @description currency, on entry; default 0 */
                 fee_per_contract?: number;
-                /** @description where options may be sold: out of the money by the forward (default), or anywhere */
+                /** @description where options may be sold: out of the money by the forward (default), or anywhere (default where a call and a put are sold at one strike) */
                 short_strikes?: components["schemas"]["ShortStrikes"];
                 /** @description probability of profit at least; default 0, or 0.6 with the default objective where that is a return or the credit */
                 min_pop?: number;

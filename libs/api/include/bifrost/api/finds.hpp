@@ -119,8 +119,8 @@ BF_DESCRIBE(
      .min = -1.0, .max = 1.0),
     (fee_per_contract, .doc = "currency, on entry; default 0", .min = 0.0, .max = 100.0),
     (short_strikes,
-     .doc = "where options may be sold: out of the money by the forward (default), or "
-            "anywhere"),
+     .doc = "where options may be sold: out of the money by the forward (default), or anywhere "
+            "(default where a call and a put are sold at one strike)"),
     (min_pop,
      .doc = "probability of profit at least; default 0, or 0.6 with the default objective where "
             "that is a return or the credit",
