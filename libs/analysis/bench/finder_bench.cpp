@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <random>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "bifrost/analysis/american_chain.hpp"
 #include "bifrost/analysis/certificate.hpp"
 #include "bifrost/analysis/finder.hpp"
+#include "finder_later.hpp"
 
 // 200 strikes a side: puts at or below the forward and calls at or above it are sold, so that a
 // condor is one of 19,900 put verticals with one of 19,900 call verticals. Each figure says which
@@ -211,6 +213,88 @@ void put_calendars_of_200(benchmark::State& state, bool american) {
 }
 BENCHMARK_CAPTURE(put_calendars_of_200, european, false)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(put_calendars_of_200, american, true)->Unit(benchmark::kMillisecond);
+
+// What the prices of later puts are off by, as a share of the larger of spot and strike, against
+// one option alone: every pair of expiries, some strikes, spots far and near.
+double worst_later_price(const Market& in) {
+  double worst = 0.0;
+  for (std::size_t f = 0; f < in.chains.size(); ++f) {
+    for (std::size_t b = f + 1; b < in.chains.size(); ++b) {
+      const auto& front = in.chains[f];
+      const auto& back = in.chains[b];
+      const finder::LaterOptions later(front, back, Right::put);
+      std::vector<std::size_t> rows;
+      for (std::size_t row = (f + b) % 5; row < back.rows.size(); row += 5) {
+        if (later.can_price(row)) rows.push_back(row);
+      }
+      const double years = back.years_to_expiry - front.years_to_expiry;
+      const double growth = back.parity.forward / front.parity.forward;
+      const double rate = -std::log(american_discount(
+                              Right::put, growth,
+                              back.parity.discount_factor / front.parity.discount_factor, years)) /
+                          years;
+      std::vector<double> spots{0.0};
+      for (const double share : {0.8, 0.97, 1.0, 1.03, 1.2}) {
+        spots.push_back(share * front.parity.forward);
+      }
+      const OnProgress nobody;
+      finder::Progress progress(nobody);
+      const auto curves = *later.curves(rows, spots, progress);
+      for (std::size_t g = 1; g < spots.size(); ++g) {
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+          const auto& row = back.rows[rows[i]];
+          const double strike = row.strike.value();
+          const double alone =
+              american_price(Right::put, {spots[g], strike, years, rate,
+                                          rate - std::log(growth) / years, *row.put->implied_vol})
+                  .value();
+          worst = std::max(worst, std::abs(curves.worth[i * spots.size() + g] - alone) /
+                                      std::max(spots[g], strike));
+        }
+      }
+    }
+  }
+  return worst;
+}
+
+// Calendars of every pair of expiries, and how much longer they take than European ones do.
+void put_calendars_of_14_expiries(benchmark::State& state) {
+  static const Market european = market(100, 14);
+  static const Market american = american_market(100, 14);
+  auto asked = request(Objective::expected_profit_on_max_loss);
+  asked.strategy = strategies::long_put_calendar;
+  const auto seconds = [&](const Market& in) {
+    const std::clock_t start = std::clock();
+    benchmark::DoNotOptimize(find_best(asked, in.expiries));
+    return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  };
+  double plain = 0.0;
+  double early = 0.0;
+  for (auto _ : state) {
+    early += seconds(american);
+    state.PauseTiming();
+    plain += seconds(european);
+    state.ResumeTiming();
+  }
+  state.counters["of_european"] = early / plain;
+  state.counters["max_error"] = worst_later_price(american);
+}
+BENCHMARK(put_calendars_of_14_expiries)->Unit(benchmark::kMillisecond);
+
+// A board of American expiries, as it is loaded.
+void refresh_14_american_expiries(benchmark::State& state) {
+  std::vector<PricedChain> plain;
+  for (int i = 0; i < 14; ++i) plain.push_back(board(100, 30.0 + 15 * i));
+  for (auto _ : state) {
+    for (const auto& in : plain) {
+      const auto terms =
+          american_terms(in.parity, in.chain.underlying_price->value(), in.years_to_expiry);
+      benchmark::DoNotOptimize(
+          refresh_american(in.chain, in.parity, AmericanSurfaces::build(terms).value()));
+    }
+  }
+}
+BENCHMARK(refresh_14_american_expiries)->Unit(benchmark::kMillisecond);
 
 void verify_put_calendars_of_200(benchmark::State& state) {
   const Market in = american_market(200, 2);

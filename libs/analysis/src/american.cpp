@@ -55,39 +55,59 @@ double theta_while_kept(const Valuation& at, const SpotInputs& in) {
 /// The boundaries at the vols of a table's nodes.
 using Boundaries = std::vector<ExerciseBoundary>;
 
+/// Nodes in ln vol that leave no more to see than those of the widest table do.
+int nodes_along(double half_width) {
+  return std::min(PremiumTable::along, static_cast<int>(std::ceil(5.0 + 9.5 * half_width)));
+}
+
 /// `nearby`: the boundaries of a table whose rate is nearly the same, or nothing.
-Boundaries fill(PremiumTable& table, Right right, const AmericanTerms& terms,
+Boundaries fill(PremiumTable& table, Right right, const AmericanTerms& terms, const VolRange& vols,
                 const Boundaries& nearby) {
-  constexpr int along = PremiumTable::along;
   constexpr int across = PremiumTable::across;
-  constexpr double lowest = AmericanSurface::lowest_vol;
-  constexpr double highest = AmericanSurface::highest_vol;
   table = {};
   table.root_years = std::sqrt(terms.years_to_expiry);
-  table.spot = terms.spot;
-  table.log_spot = std::log(terms.spot);
   table.sign = right == Right::put ? -1.0 : 1.0;
-  table.middle = 0.5 * (std::log(lowest) + std::log(highest));
-  table.half_width = 0.5 * (std::log(highest) - std::log(lowest));
+  table.middle = 0.5 * (std::log(vols.lowest) + std::log(vols.highest));
+  // Of no width it has no slope in vol.
+  table.half_width = std::max(0.5 * (std::log(vols.highest) - std::log(vols.lowest)), 0.05);
+  const int along = nodes_along(table.half_width);
   const auto put = as_put(right, terms.rate, terms.dividend_yield);
   const auto angle = [](int i, int n) { return std::numbers::pi * (i + 0.5) / n; };
   Boundaries boundaries;
-  std::array<double, along> log_boundary{};
-  std::array<double, static_cast<std::size_t>(across * along)> values{};
+  boundaries.reserve(static_cast<std::size_t>(along));
+  std::array<double, PremiumTable::along> log_boundary{};
+  std::array<double, static_cast<std::size_t>(across * PremiumTable::along)> values{};
   for (int a = 0; a < along; ++a) {
     const double vol = std::exp(table.middle + table.half_width * std::cos(angle(a, along)));
     const double years = terms.years_to_expiry;
-    const auto& boundary = nearby.empty()
-                               ? boundaries.emplace_back(years, put.rate, put.yield, vol)
-                               : boundaries.emplace_back(years, put.rate, put.yield, vol,
-                                                         nearby[static_cast<std::size_t>(a)]);
+    if (!nearby.empty()) {
+      boundaries.emplace_back(years, put.rate, put.yield, vol,
+                              std::span(nearby).subspan(static_cast<std::size_t>(a), 1));
+    } else if (a > 0) {
+      const std::span<const ExerciseBoundary> before(boundaries);
+      boundaries.emplace_back(years, put.rate, put.yield, vol,
+                              before.last(static_cast<std::size_t>(std::min(a, 4))));
+    } else {
+      boundaries.emplace_back(years, put.rate, put.yield, vol);
+    }
+    auto& boundary = boundaries.back();
+    // Others may be a bad start.
+    if (!boundary.solved()) boundary = ExerciseBoundary(years, put.rate, put.yield, vol);
+    if (!boundary.solved()) return boundaries;
     const double start = boundary.at_start();
     log_boundary[static_cast<std::size_t>(a)] = std::log(start);
-    for (int x = 0; x < across; ++x) {
+    std::array<double, across> spots{};
+    std::array<double, across> premiums{};
+    std::size_t near = 0;  // beyond the rest there is no premium
+    for (int x = across; x-- > 0;) {
       const double y = std::cos(angle(x, across));
       const double xi = PremiumTable::scale * (1.0 + y) / (1.0 - y);
+      if (xi <= 40.0) spots[near++] = start * std::exp(xi * vol * table.root_years);
+    }
+    boundary.premiums(std::span(spots).first(near), premiums);
+    for (int x = 0; x < across; ++x) {
       values[static_cast<std::size_t>(x * along + a)] =
-          xi > 40.0 ? 0.0 : boundary.premium(start * std::exp(xi * vol * table.root_years));
+          premiums[static_cast<std::size_t>(across - 1 - x)];
     }
   }
   for (int k = 0; k < along; ++k) {
@@ -98,7 +118,7 @@ Boundaries fill(PremiumTable& table, Right right, const AmericanTerms& terms,
     table.log_boundary[k] = sum * (k == 0 ? 1.0 : 2.0) / along;
   }
   // One direction after the other.
-  std::array<double, static_cast<std::size_t>(across * along)> half{};
+  std::array<double, static_cast<std::size_t>(across * PremiumTable::along)> half{};
   for (int j = 0; j < across; ++j) {
     for (int x = 0; x < across; ++x) {
       const double weight = std::cos(j * angle(x, across)) * (j == 0 ? 1.0 : 2.0) / across;
@@ -295,12 +315,17 @@ struct AmericanSurface::Impl {
   AmericanTerms terms;
   Right right;
   Exercise exercise;
-  PremiumTable table;
-  // The same at rates a little lower and higher, for rho.
+  VolRange covered;
+  // Rates a little lower and higher, for rho.
   double lower_rate;
   double higher_rate;
-  PremiumTable lower_table;
-  PremiumTable higher_table;
+  bool has_rho;
+  struct Tables {
+    PremiumTable mid;
+    PremiumTable lower;
+    PremiumTable higher;
+  };
+  std::shared_ptr<const Tables> tables;  // none where nothing is exercised early
 
   /// What 1 stands for in the table, whose put is on a strike of 1.
   double unit(double strike) const { return right == Right::put ? strike : terms.spot; }
@@ -309,14 +334,7 @@ struct AmericanSurface::Impl {
     const double t = terms.years_to_expiry;
     return {terms.spot * std::exp((rate - terms.dividend_yield) * t), std::exp(-rate * t), t};
   }
-  void move_to(double spot) {
-    terms.spot = spot;
-    for (auto* each : {&table, &lower_table, &higher_table}) {
-      each->spot = spot;
-      each->log_spot = std::log(spot);
-    }
-  }
-  bool has_rho;
+  kernels::Spot spot() const { return {terms.spot, std::log(terms.spot)}; }
   /// False: a boundary was not found.
   bool fill();
   void rhos(const ContractColumns& contracts, std::span<const double> vols,
@@ -337,22 +355,22 @@ struct AmericanSurface::Impl {
         .value_or(Valuation{none, none, none, none, none, none});
   }
   bool covers(double vol) const {
-    return exercise == Exercise::never_early || (vol >= lowest_vol && vol <= highest_vol);
+    return exercise == Exercise::never_early || (vol >= covered.lowest && vol <= covered.highest);
   }
 };
 
 bool AmericanSurface::Impl::fill() {
-  const auto solved = [](const Boundaries& boundaries) {
-    return std::ranges::all_of(boundaries, &ExerciseBoundary::solved);
-  };
-  const auto boundaries = analysis::fill(table, right, terms, {});
+  const auto solved = [](const Boundaries& boundaries) { return boundaries.back().solved(); };
+  const auto made = std::make_shared<Tables>();
+  const auto boundaries = analysis::fill(made->mid, right, terms, covered, {});
   if (!solved(boundaries)) return false;
+  tables = made;
   if (!has_rho) return true;
   AmericanTerms other = terms;
   other.rate = higher_rate;
-  const bool higher = solved(analysis::fill(higher_table, right, other, boundaries));
+  if (!solved(analysis::fill(made->higher, right, other, covered, boundaries))) return false;
   other.rate = lower_rate;
-  return higher && solved(analysis::fill(lower_table, right, other, boundaries));
+  return solved(analysis::fill(made->lower, right, other, covered, boundaries));
 }
 
 void AmericanSurface::Impl::rhos(const ContractColumns& contracts, std::span<const double> vols,
@@ -363,8 +381,9 @@ void AmericanSurface::Impl::rhos(const ContractColumns& contracts, std::span<con
   price_chain(contracts, european(higher_rate), vols, high);
   if (exercise == Exercise::below_a_boundary) {
     const auto columns = ChainKernels::of(contracts);
-    kernels::current().exercise_all(lower_table, columns, vols.data(), low.price.data());
-    kernels::current().exercise_all(higher_table, columns, vols.data(), high.price.data());
+    kernels::current().exercise_all(tables->lower, spot(), columns, vols.data(), low.price.data());
+    kernels::current().exercise_all(tables->higher, spot(), columns, vols.data(),
+                                    high.price.data());
   }
   out.resize(contracts.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
@@ -379,9 +398,11 @@ AmericanSurface::~AmericanSurface() = default;
 
 tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right right,
                                                                       const AmericanTerms& terms,
-                                                                      Rho rho) {
+                                                                      Rho rho,
+                                                                      const VolRange& vols) {
   if (!positive(terms.spot) || !positive(terms.years_to_expiry) || !std::isfinite(terms.rate) ||
-      !std::isfinite(terms.dividend_yield)) {
+      !std::isfinite(terms.dividend_yield) || !positive(vols.lowest) || !positive(vols.highest) ||
+      vols.lowest > vols.highest) {
     return tl::unexpected{NoAmericanPrice::not_finite};
   }
   const auto exercise = exercise_of(as_put(right, terms.rate, terms.dividend_yield));
@@ -389,15 +410,16 @@ tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right righ
   // A put's rate stays positive.
   const double rate_step =
       right == Right::put && terms.rate > 0.0 ? std::min(1e-3, 0.5 * terms.rate) : 1e-3;
-  auto impl = std::make_unique<Impl>(Impl{.terms = terms,
-                                          .right = right,
-                                          .exercise = *exercise,
-                                          .table = {},
-                                          .lower_rate = terms.rate - rate_step,
-                                          .higher_rate = terms.rate + rate_step,
-                                          .lower_table = {},
-                                          .higher_table = {},
-                                          .has_rho = rho == Rho::wanted});
+  auto impl =
+      std::make_unique<Impl>(Impl{.terms = terms,
+                                  .right = right,
+                                  .exercise = *exercise,
+                                  .covered = {std::clamp(vols.lowest, lowest_vol, highest_vol),
+                                              std::clamp(vols.highest, lowest_vol, highest_vol)},
+                                  .lower_rate = terms.rate - rate_step,
+                                  .higher_rate = terms.rate + rate_step,
+                                  .has_rho = rho == Rho::wanted,
+                                  .tables = nullptr});
   if (*exercise == Exercise::below_a_boundary && !impl->fill()) {
     return tl::unexpected{NoAmericanPrice::not_solved};
   }
@@ -407,7 +429,7 @@ tl::expected<AmericanSurface, NoAmericanPrice> AmericanSurface::build(Right righ
 AmericanSurface AmericanSurface::at_spot(double spot) const {
   if (!positive(spot)) core::panic("a surface needs a positive spot");
   auto moved = std::make_unique<Impl>(*impl_);
-  moved->move_to(spot);
+  moved->terms.spot = spot;
   return AmericanSurface{std::move(moved)};
 }
 
@@ -425,8 +447,8 @@ void AmericanSurface::prices(const ContractColumns& contracts, std::span<const d
   ValuationColumns valued;
   price_chain(contracts, impl_->european(), vols, valued);
   if (impl_->exercise == Exercise::below_a_boundary) {
-    kernels::current().exercise_all(impl_->table, ChainKernels::of(contracts), vols.data(),
-                                    valued.price.data());
+    kernels::current().exercise_all(impl_->tables->mid, impl_->spot(), ChainKernels::of(contracts),
+                                    vols.data(), valued.price.data());
   }
   for (std::size_t i = 0; i < contracts.size(); ++i) {
     const double strike = contracts.strike(i);
@@ -448,7 +470,7 @@ void AmericanSurface::Impl::value(const ContractColumns& contracts, std::span<co
   std::vector<double> bend(n, 0.0);
   std::vector<double> vol_slope(n, 0.0);
   if (exercise == Exercise::below_a_boundary) {
-    kernels::current().premium_all(table, ChainKernels::of(contracts), vols.data(),
+    kernels::current().premium_all(tables->mid, spot(), ChainKernels::of(contracts), vols.data(),
                                    {premium.data(), slope.data(), bend.data(), vol_slope.data()});
   }
   for (auto* column : {&out.price, &out.delta, &out.gamma, &out.theta, &out.vega})

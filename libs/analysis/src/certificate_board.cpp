@@ -11,6 +11,13 @@
 #include "leg_model.hpp"
 
 namespace bifrost::analysis::certificate {
+namespace {
+
+bool in_a_table(double vol) {
+  return vol >= AmericanSurface::lowest_vol && vol <= AmericanSurface::highest_vol;
+}
+
+}  // namespace
 
 BoardCheck::BoardCheck(const SearchRequest& request, std::span<const SearchExpiry> expiries,
                        const std::vector<std::size_t>& at, std::size_t index)
@@ -308,16 +315,25 @@ void BoardCheck::price_american_legs() {
       own[row] = *option->implied_vol;
       exercise[row] = rows[row].exercise ? rows[row].exercise->vol : own[row];
     }
+    VolRange spanned{AmericanSurface::highest_vol, AmericanSurface::lowest_vol};
+    for (const auto* vols : {&own, &exercise}) {
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        const auto& vol = (*vols)[row];
+        if (!vol || rows[row].strike <= Price{} || !in_a_table(*vol)) continue;
+        spanned.lowest = std::min(spanned.lowest, *vol);
+        spanned.highest = std::max(spanned.highest, *vol);
+      }
+    }
     const Right right = leg.kind == LegKind::call ? Right::call : Right::put;
-    american_[side] = american_curves(right, own);
-    exercise_curves_[side] = american_curves(right, exercise);
+    american_[side] = american_curves(right, own, spanned);
+    exercise_curves_[side] = american_curves(right, exercise, spanned);
   }
 }
 
 // Each by the boundary of its own exercise, against which the table that is used for a whole chain
 // must hold, where it covers the vol.
 std::vector<std::vector<double>> BoardCheck::american_curves(
-    Right right, std::span<const std::optional<double>> vols) {
+    Right right, std::span<const std::optional<double>> vols, const VolRange& spanned) {
   const auto& front = *of_[0]->priced;
   const auto& back = *of_[1]->priced;
   const double years = back.years_to_expiry - front.years_to_expiry;
@@ -335,7 +351,7 @@ std::vector<std::vector<double>> BoardCheck::american_curves(
                                              .years_to_expiry = years,
                                              .rate = rate,
                                              .dividend_yield = yield},
-                                            AmericanSurface::Rho::unwanted);
+                                            AmericanSurface::Rho::unwanted, spanned);
   for (std::size_t row = 0; row < vols.size(); ++row) {
     const double strike = back.rows[row].strike.value();
     if (!vols[row] || strike <= 0.0) continue;
@@ -353,7 +369,7 @@ std::vector<std::vector<double>> BoardCheck::american_curves(
     for (const double spot : spots_) {
       prices[row].push_back(spot > 0.0 ? curve->price(spot) : at_zero);
     }
-    if (table && vol >= AmericanSurface::lowest_vol && vol <= AmericanSurface::highest_vol) {
+    if (table && in_a_table(vol)) {
       tabled.push_back(row);
       strikes.push_back(strike);
       tabled_vols.push_back(vol);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "bifrost/analysis/american.hpp"
 #include "bifrost/analysis/finder.hpp"
 #include "margin_formula.hpp"
 
@@ -198,9 +199,10 @@ class BoardCheck {
   double later_worth(const LegShape& leg, std::size_t row, std::size_t g) const;
   void price_american_legs();
   /// Later options that may be exercised early at a vol each, by row and spot; none without a vol
-  /// or a price.
+  /// or a price. `spanned` by all vols that a table can cover.
   std::vector<std::vector<double>> american_curves(Right right,
-                                                   std::span<const std::optional<double>> vols);
+                                                   std::span<const std::optional<double>> vols,
+                                                   const VolRange& spanned);
   // Price units per share: the right to exercise a leg before the first expiry and, of a later leg,
   // less what the straight lines of its curve are too high by.
   double beyond(const LegShape& leg, std::size_t row) const;

@@ -6,9 +6,9 @@
 #include <limits>
 #include <numbers>
 #include <span>
-#include <tuple>
 
 #include "bifrost/analysis/black_scholes.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace bifrost::analysis {
 namespace {
@@ -67,7 +67,7 @@ double approximate_boundary(double time, double rate, double yield, double vol, 
   };
   double low = 1e-8 * limit;
   double high = limit;
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 40 && high - low > 1e-4 * std::min(low, limit - high); ++i) {
     const double middle = 0.5 * (low + high);
     (gap(middle) > 0.0 ? low : high) = middle;
   }
@@ -76,6 +76,27 @@ double approximate_boundary(double time, double rate, double yield, double vol, 
 
 bool all_finite(std::span<const double> values) {
   return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
+}
+
+using kernels::BoundaryPoints;
+
+/// Over the time from expiry, u = time - (root (1 + y) / 2)^2, which takes the root out of the
+/// integrand.
+BoundaryPoints points_of_a_year() {
+  BoundaryPoints points{};
+  const auto& rule = gauss_legendre_32();
+  for (std::size_t i = 0; i < BoundaryPoints::nodes; ++i) {
+    const double root =
+        0.5 * (1.0 + std::cos(std::numbers::pi * static_cast<double>(i) / BoundaryPoints::nodes));
+    for (std::size_t j = 0; j < rule.node.size(); ++j) {
+      const std::size_t at = i * BoundaryPoints::per_node + j;
+      points.root_left[at] = 0.5 * root * (1.0 + rule.node[j]);
+      points.time[at] = std::max(root * root - points.root_left[at] * points.root_left[at], 0.0);
+      points.position[at] = 2.0 * std::sqrt(points.time[at]) - 1.0;
+      points.measure[at] = rule.weight[j] * root;
+    }
+  }
+  return points;
 }
 
 }  // namespace
@@ -90,28 +111,30 @@ const GaussLegendre<48>& gauss_legendre_48() {
 }
 
 ExerciseBoundary::ExerciseBoundary(double years, double rate, double dividend_yield, double vol,
-                                   const ExerciseBoundary& nearby)
-    : root_years_(std::sqrt(years)),
-      rate_(rate),
-      yield_(dividend_yield),
-      vol_(vol),
+                                   std::span<const ExerciseBoundary> nearby)
+    : terms_{std::sqrt(years), rate, dividend_yield, vol},
       limit_(dividend_yield > rate ? rate / dividend_yield : 1.0),
-      root_times_(nearby.root_times_),
-      values_(nearby.values_),
-      series_(nearby.series_) {
+      root_times_(nearby.front().root_times_) {
+  // By Lagrange's polynomial in ln vol: ln(boundary / limit) is nearly as the vol.
+  for (const auto& at : nearby) {
+    double weight = vol / at.terms_.vol;
+    for (const auto& other : nearby) {
+      if (&other == &at) continue;
+      weight *= std::log(vol / other.terms_.vol) / std::log(at.terms_.vol / other.terms_.vol);
+    }
+    for (std::size_t i = 0; i < nodes; ++i) values_[i] += weight * std::sqrt(at.values_[i]);
+  }
+  for (double& value : values_) value *= value;
   fix();
   prepare();
 }
 
 ExerciseBoundary::ExerciseBoundary(double years, double rate, double dividend_yield, double vol)
-    : root_years_(std::sqrt(years)),
-      rate_(rate),
-      yield_(dividend_yield),
-      vol_(vol),
+    : terms_{std::sqrt(years), rate, dividend_yield, vol},
       limit_(dividend_yield > rate ? rate / dividend_yield : 1.0) {
   for (int i = 0; i <= nodes; ++i) {
     root_times_[static_cast<std::size_t>(i)] =
-        0.5 * root_years_ * (1.0 + std::cos(std::numbers::pi * i / nodes));
+        0.5 * terms_.root_years * (1.0 + std::cos(std::numbers::pi * i / nodes));
   }
   for (std::size_t i = 0; i < nodes; ++i) {
     const double time = root_times_[i] * root_times_[i];
@@ -121,29 +144,33 @@ ExerciseBoundary::ExerciseBoundary(double years, double rate, double dividend_yi
   }
   values_[nodes] = 0.0;
   root_times_[nodes] = 0.0;
-  interpolate();
   fix();
   prepare();
 }
 
 void ExerciseBoundary::interpolate() {
-  for (int k = 0; k <= nodes; ++k) {
-    double sum = 0.5 * (values_[0] + (k % 2 == 0 ? 1.0 : -1.0) * values_[nodes]);
-    for (int i = 1; i < nodes; ++i) {
-      sum += values_[static_cast<std::size_t>(i)] * std::cos(std::numbers::pi * i * k / nodes);
+  static const auto cosines = [] {
+    std::array<double, 2 * nodes> made{};
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      made[i] = std::cos(std::numbers::pi * static_cast<double>(i) / nodes);
     }
-    series_[static_cast<std::size_t>(k)] = 2.0 / nodes * sum;
+    return made;
+  }();
+  for (std::size_t k = 0; k <= nodes; ++k) {
+    double sum = 0.5 * (values_[0] + (k % 2 == 0 ? 1.0 : -1.0) * values_[nodes]);
+    for (std::size_t i = 1; i < nodes; ++i) sum += values_[i] * cosines[i * k % cosines.size()];
+    series_[k] = 2.0 / nodes * sum;
   }
   series_[0] *= 0.5;
   series_[nodes] *= 0.5;
 }
 
 double ExerciseBoundary::at_start() const {
-  return limit_ * std::exp(log_ratio_at(root_years_));
+  return limit_ * std::exp(log_ratio_at(terms_.root_years));
 }
 
 double ExerciseBoundary::log_ratio_at(double root_time) const {
-  const double z = 2.0 * root_time / root_years_ - 1.0;
+  const double z = 2.0 * root_time / terms_.root_years - 1.0;
   double b1 = 0.0;
   double b2 = 0.0;
   for (std::size_t k = nodes; k > 0; --k) {
@@ -156,6 +183,7 @@ double ExerciseBoundary::log_ratio_at(double root_time) const {
 
 void ExerciseBoundary::fix() {
   const auto start = values_;
+  interpolate();
   solved_ = fix_by_slope();
   if (solved_) return;
   values_ = start;
@@ -164,17 +192,20 @@ void ExerciseBoundary::fix() {
 }
 
 template <class Map>
-bool ExerciseBoundary::iterate(int most_rounds, double slowest, const Map& wanted) {
+bool ExerciseBoundary::iterate(int most_rounds, double slowest, const Map& map) {
   // Less of a move is made where the moves do not shrink, for the map throws too far.
   double share = 1.0;
   double moved_before = std::numeric_limits<double>::infinity();
+  LogRatios before{};
+  LogRatios wanted{};
   for (int round = 0; round < most_rounds; ++round) {
+    for (std::size_t i = 0; i < nodes; ++i) before[i] = -std::sqrt(values_[i]);
+    map(before, wanted);
     double moved = 0.0;
     auto next = values_;
     for (std::size_t i = 0; i < nodes; ++i) {
-      const double before = -std::sqrt(values_[i]);
-      const double move = wanted(i, before) - before;
-      const double log_ratio = before + share * move;
+      const double move = wanted[i] - before[i];
+      const double log_ratio = before[i] + share * move;
       moved = std::max(moved, std::abs(move));
       next[i] = log_ratio * log_ratio;
     }
@@ -191,96 +222,88 @@ bool ExerciseBoundary::iterate(int most_rounds, double slowest, const Map& wante
 /// The boundary as the fixed point of smooth pasting (their FP-A): few rounds, but where the rate
 /// is large against the variance it throws too far and never comes back.
 bool ExerciseBoundary::fix_by_slope() {
-  const auto& rule = gauss_legendre_32();
-  const double carry = rate_ - yield_;
-  const double log_limit = std::log(limit_);
-  // What does not move with the boundary: at every node, over the time u from expiry.
-  struct Point {
-    double root_left;
-    double root_u;
-    double minus_weight;
-    double plus_weight;
-  };
-  std::array<std::array<Point, std::tuple_size_v<decltype(rule.node)>>, nodes> points;
-  for (std::size_t i = 0; i < nodes; ++i) {
-    const double root = root_times_[i];
-    for (std::size_t j = 0; j < points[i].size(); ++j) {
-      // u = time - (root (1 + y) / 2)^2 takes the root out of the integrand.
-      const double root_left = 0.5 * root * (1.0 + rule.node[j]);
-      const double u = std::max(root * root - root_left * root_left, 0.0);
-      const double measure = rule.weight[j] * root / vol_;
-      points[i][j] = {root_left, std::sqrt(u), measure * std::exp(rate_ * u),
-                      measure * std::exp(yield_ * u)};
-    }
+  // Beyond this the weights have no number.
+  if (!(std::max(terms_.rate, terms_.yield) * terms_.root_years * terms_.root_years < 700.0)) {
+    return false;
   }
-  return iterate(200, 0.7, [&](std::size_t i, double before) {
-    const double root = root_times_[i];
-    double minus_integral = 0.0;
-    double plus_integral = 0.0;
-    for (const auto& point : points[i]) {
-      const auto d = distances(before - log_ratio_at(point.root_u), carry, vol_, point.root_left);
-      minus_integral += point.minus_weight * normal_density(d.minus);
-      plus_integral += point.plus_weight *
-                       (normal_density(d.plus) + vol_ * point.root_left * normal_cdf(d.plus));
+  static const BoundaryPoints of_a_year = points_of_a_year();
+  auto points = of_a_year;
+  kernels::current().weigh_points(terms_, points);
+  const double log_limit = std::log(limit_);
+  LogRatios minus_integral{};
+  LogRatios plus_integral{};
+  return iterate(200, 0.7, [&](const LogRatios& before, LogRatios& wanted) {
+    kernels::current().paste(terms_, points, series_.data(), before.data(), minus_integral.data(),
+                             plus_integral.data());
+    for (std::size_t i = 0; i < nodes; ++i) {
+      const double root = root_times_[i];
+      const double carry = terms_.rate - terms_.yield;
+      const auto d = distances(log_limit + before[i], carry, terms_.vol, root);
+      const double numerator =
+          terms_.rate * minus_integral[i] + normal_density(d.minus) / (terms_.vol * root);
+      const double denominator = terms_.yield * plus_integral[i] +
+                                 normal_density(d.plus) / (terms_.vol * root) + normal_cdf(d.plus);
+      const double fixed = std::exp(-carry * root * root) * numerator / denominator;
+      wanted[i] = std::log(std::clamp(fixed, 1e-12 * limit_, limit_) / limit_);
     }
-    const auto d = distances(log_limit + before, carry, vol_, root);
-    const double numerator = rate_ * minus_integral + normal_density(d.minus) / (vol_ * root);
-    const double denominator =
-        yield_ * plus_integral + normal_density(d.plus) / (vol_ * root) + normal_cdf(d.plus);
-    const double fixed = std::exp(-carry * root * root) * numerator / denominator;
-    return std::log(std::clamp(fixed, 1e-12 * limit_, limit_) / limit_);
   });
 }
 
 /// The same as the fixed point of value matching (FP-B): more rounds, and sure of foot.
 bool ExerciseBoundary::fix_by_value() {
   const auto& rule = gauss_legendre_32();
-  const double carry = rate_ - yield_;
+  const double rate = terms_.rate;
+  const double yield = terms_.yield;
+  const double vol = terms_.vol;
+  const double carry = rate - yield;
   const double log_limit = std::log(limit_);
-  return iterate(400, 0.95, [&](std::size_t i, double before) {
+  const auto wanted_at = [&](std::size_t i, double before) {
     const double root = root_times_[i];
-    const auto whole = distances(log_limit + before, carry, vol_, root);
-    double strike_side = std::exp(-rate_ * root * root) * normal_cdf(whole.minus);
-    double spot_side = std::exp(-yield_ * root * root) * normal_cdf(whole.plus);
+    const auto whole = distances(log_limit + before, carry, vol, root);
+    double strike_side = std::exp(-rate * root * root) * normal_cdf(whole.minus);
+    double spot_side = std::exp(-yield * root * root) * normal_cdf(whole.plus);
     for (std::size_t j = 0; j < rule.node.size(); ++j) {
       const double root_left = 0.5 * root * (1.0 + rule.node[j]);
       const double left = root_left * root_left;
       const double root_u = std::sqrt(std::max(root * root - left, 0.0));
       const double measure = rule.weight[j] * root * root_left;
-      const auto d = distances(before - log_ratio_at(root_u), carry, vol_, root_left);
-      strike_side += measure * rate_ * std::exp(-rate_ * left) * normal_cdf(d.minus);
-      spot_side += measure * yield_ * std::exp(-yield_ * left) * normal_cdf(d.plus);
+      const auto d = distances(before - log_ratio_at(root_u), carry, vol, root_left);
+      strike_side += measure * rate * std::exp(-rate * left) * normal_cdf(d.minus);
+      spot_side += measure * yield * std::exp(-yield * left) * normal_cdf(d.plus);
     }
     if (!(strike_side > 0.0 && spot_side > 0.0)) return before;
     return std::log(std::clamp(strike_side / spot_side, 1e-12 * limit_, limit_) / limit_);
+  };
+  return iterate(400, 0.95, [&](const LogRatios& before, LogRatios& wanted) {
+    for (std::size_t i = 0; i < nodes; ++i) wanted[i] = wanted_at(i, before[i]);
   });
 }
 
 void ExerciseBoundary::prepare() {
   const auto& rule = gauss_legendre_48();
+  const auto& [root_years, rate, yield, vol] = terms_;
   const double log_limit = std::log(limit_);
-  const double time = root_years_ * root_years_;
-  for (std::size_t j = 0; j < moments_.size(); ++j) {
-    const double root_left = 0.5 * root_years_ * (1.0 + rule.node[j]);
+  const double time = root_years * root_years;
+  for (std::size_t j = 0; j < rule.node.size(); ++j) {
+    const double root_left = 0.5 * root_years * (1.0 + rule.node[j]);
     const double left = root_left * root_left;
-    const double measure = rule.weight[j] * root_years_ * root_left;
-    moments_[j] = {.root_left = root_left,
-                   .log_boundary = log_limit + log_ratio_at(std::sqrt(std::max(time - left, 0.0))),
-                   .strike_weight = measure * rate_ * std::exp(-rate_ * left),
-                   .spot_weight = measure * yield_ * std::exp(-yield_ * left)};
+    const double measure = rule.weight[j] * root_years * root_left;
+    moments_.root_left[j] = root_left;
+    moments_.log_boundary[j] = log_limit + log_ratio_at(std::sqrt(std::max(time - left, 0.0)));
+    moments_.strike_weight[j] = measure * rate * std::exp(-rate * left);
+    moments_.spot_weight[j] = measure * yield * std::exp(-yield * left);
   }
 }
 
 double ExerciseBoundary::premium(double spot) const {
-  const double log_spot = std::log(spot);
-  double sum = 0.0;
-  for (const auto& moment : moments_) {
-    const auto d =
-        distances(log_spot - moment.log_boundary, rate_ - yield_, vol_, moment.root_left);
-    sum += moment.strike_weight * normal_cdf(-d.minus);
-    if (yield_ != 0.0) sum -= moment.spot_weight * spot * normal_cdf(-d.plus);
-  }
-  return sum;
+  double out = 0.0;
+  premiums({&spot, 1}, {&out, 1});
+  return out;
+}
+
+void ExerciseBoundary::premiums(std::span<const double> spots, std::span<double> out) const {
+  kernels::current().boundary_premiums(terms_, moments_, spots.data(),
+                                       static_cast<long>(spots.size()), out.data());
 }
 
 }  // namespace bifrost::analysis

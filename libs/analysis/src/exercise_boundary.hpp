@@ -3,6 +3,9 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
+
+#include "kernels/kernels.hpp"
 
 namespace bifrost::analysis {
 
@@ -12,9 +15,10 @@ namespace bifrost::analysis {
 class ExerciseBoundary {
  public:
   ExerciseBoundary(double years, double rate, double dividend_yield, double vol);
-  /// The same, found sooner from the boundary of nearly the same option.
+  /// The same, found sooner from those of as many years at other vols, or at this vol and nearly
+  /// the same rate and yield.
   ExerciseBoundary(double years, double rate, double dividend_yield, double vol,
-                   const ExerciseBoundary& nearby);
+                   std::span<const ExerciseBoundary> nearby);
 
   /// Whether the boundary was found; what the others say means nothing where it was not.
   bool solved() const { return solved_; }
@@ -24,40 +28,33 @@ class ExerciseBoundary {
 
   /// What early exercise is worth beyond the European put, for spots above the boundary.
   double premium(double spot) const;
+  /// Of many spots.
+  void premiums(std::span<const double> spots, std::span<double> out) const;
 
  private:
-  static constexpr int nodes = 12;  // of the boundary, in the root of the time to expiry
+  static constexpr int nodes = kernels::BoundaryPoints::nodes;  // in the root of the time to expiry
   /// ln(boundary / limit), so long before expiry.
   double log_ratio_at(double root_time) const;
   void fix();
   bool fix_by_slope();
   bool fix_by_value();
-  /// Moves every node to the log ratio that `wanted(node, its log ratio)` names, until all stay.
+  using LogRatios = std::array<double, nodes>;
+  /// Moves every node to the log ratio that `map(log ratios, wanted)` wants there, until all stay.
   /// False: after `most_rounds` they still move. `slowest`: the share of a move that the next may
   /// have before steps are shortened.
   template <class Map>
-  bool iterate(int most_rounds, double slowest, const Map& wanted);
+  bool iterate(int most_rounds, double slowest, const Map& map);
   void interpolate();
 
-  double root_years_;
-  double rate_;
-  double yield_;
-  double vol_;
+  kernels::BoundaryTerms terms_;
   double limit_;  // of the boundary at expiry
   bool solved_ = false;
   std::array<double, nodes + 1> root_times_{};
   std::array<double, nodes + 1> values_{};  // ln(boundary / limit)^2 at the nodes
   std::array<double, nodes + 1> series_{};  // its Chebyshev coefficients
 
-  /// What the premium sums over, and what of it no spot changes.
-  struct Moment {
-    double root_left;
-    double log_boundary;
-    double strike_weight;
-    double spot_weight;
-  };
   void prepare();
-  std::array<Moment, 48> moments_{};
+  kernels::BoundaryMoments moments_{};
 };
 
 /// Nodes and weights of Gauss and Legendre's rule on [-1, 1].

@@ -7,8 +7,8 @@
 namespace bifrost::analysis::finder {
 namespace {
 
-constexpr double table_work = 2e7;     // to build it
-constexpr double boundary_work = 2e5;  // to solve one
+constexpr double table_work = 1e6;     // to build it
+constexpr double boundary_work = 1e5;  // to solve one
 
 bool covered(double vol) {
   return vol >= AmericanSurface::lowest_vol && vol <= AmericanSurface::highest_vol;
@@ -45,12 +45,20 @@ LaterOptions::LaterOptions(const PricedChain& front, const PricedChain& back, Ri
   discount_ = american_discount(right, growth_, discount_, years_);
   rate_ = -std::log(discount_) / years_;
   yield_ = rate_ - std::log(growth_) / years_;
+  VolRange spanned{AmericanSurface::highest_vol, AmericanSurface::lowest_vol};
+  for (const auto* vols : {&own_.vol, &exercise_.vol}) {
+    for (std::size_t row = 0; row < vols->size(); ++row) {
+      const auto& vol = (*vols)[row];
+      if (!vol || strike_[row] <= 0.0 || !covered(*vol)) continue;
+      spanned = {std::min(spanned.lowest, *vol), std::max(spanned.highest, *vol)};
+    }
+  }
   auto table = AmericanSurface::build(right,
                                       {.spot = front.parity.forward,
                                        .years_to_expiry = years_,
                                        .rate = rate_,
                                        .dividend_yield = yield_},
-                                      AmericanSurface::Rho::unwanted);
+                                      AmericanSurface::Rho::unwanted, spanned);
   work_ += table_work;
   if (table) table_ = *std::move(table);
   solve_alone(own_);
@@ -103,9 +111,9 @@ class LaterOptions::Some {
   /// Rough nanoseconds a spot.
   double work() const {
     const bool american = of_->style_ == ExerciseStyle::american;
-    return (american ? 1e4 : 0.0) +
+    return (american ? 2e3 : 0.0) +
            (american ? 100.0 : 50.0) * static_cast<double>(in_columns_.size()) +
-           3e3 * static_cast<double>(alone_.size());
+           1e3 * static_cast<double>(alone_.size());
   }
 
   /// Per share, parallel to the rows; `spot` may be 0.

@@ -378,6 +378,139 @@ TEST_P(AmericanSurfaceOn, PricesAsTheSingleOptionDoes) {
   }
 }
 
+// The tree of AgreesWithALargeTree holds for the kernels in use; all of them find the same
+// boundary.
+TEST_P(AmericanSurfaceOn, SingleOptionsAgreeWithThoseOfThePlainestKernels) {
+  std::mt19937_64 random{12};
+  const auto between = [&](double low, double high) {
+    return std::uniform_real_distribution<double>{low, high}(random);
+  };
+  for (int i = 0; i < 60; ++i) {
+    const double vol = between(0.03, 1.2);
+    const double years = between(0.01, 2.0);
+    const SpotInputs in{100.0,
+                        100.0 * std::exp(between(-2.0, 2.0) * vol * std::sqrt(years)),
+                        years,
+                        between(0.001, 0.12),
+                        between(0.001, 0.12),
+                        vol};
+    for (const Right right : both) {
+      const double here = price_of(right, in);
+      use_chain_kernels("baseline");
+      EXPECT_NEAR(here, price_of(right, in), 1e-9);
+      use_chain_kernels(GetParam());
+    }
+  }
+}
+
+/// Terms of any market, and some wilder.
+AmericanTerms some_terms(std::mt19937_64& random) {
+  const auto between = [&](double low, double high) {
+    return std::uniform_real_distribution<double>{low, high}(random);
+  };
+  const auto carry = [&] {
+    switch (std::uniform_int_distribution{0, 3}(random)) {
+      case 0:
+        return 0.0;
+      case 1:
+        return between(1e-4, 5e-3);
+      default:
+        return between(5e-3, 0.15);
+    }
+  };
+  return {100.0, std::exp(between(std::log(1.0 / 365), std::log(3.0))), carry(), carry()};
+}
+
+TEST_P(AmericanSurfaceOn, OfFewerVolsPricesThemAsTheSingleOptionDoes) {
+  std::mt19937_64 random{13};
+  const auto between = [&](double low, double high) {
+    return std::uniform_real_distribution<double>{low, high}(random);
+  };
+  constexpr double least = AmericanSurface::lowest_vol;
+  constexpr double most = AmericanSurface::highest_vol;
+  double worst = 0.0;
+  for (int i = 0; i < 150; ++i) {
+    const auto terms = some_terms(random);
+    double lowest = std::exp(between(std::log(least), std::log(most)));
+    double highest = std::exp(between(std::log(least), std::log(most)));
+    if (i % 3 == 0) highest = std::min(lowest * between(1.0, 2.0), most);
+    if (i % 10 == 0) highest = lowest;
+    if (i % 10 == 1) lowest = least;
+    if (i % 10 == 2) highest = most;
+    if (lowest > highest) std::swap(lowest, highest);
+    const Right right = both[i % 2];
+    const auto surface =
+        AmericanSurface::build(right, terms, AmericanSurface::Rho::unwanted, {lowest, highest});
+    ASSERT_TRUE(surface);
+    Sample some;
+    for (int j = 0; j < 10; ++j) {
+      const double vol =
+          j == 0 ? lowest
+          : j == 1
+              ? highest
+              : std::clamp(std::exp(between(std::log(lowest), std::log(highest))), lowest, highest);
+      some.vols.push_back(vol);
+      some.strikes.push_back(terms.spot *
+                             std::exp(between(-3.0, 3.0) * vol * std::sqrt(terms.years_to_expiry)));
+    }
+    std::vector<double> prices(some.vols.size());
+    surface->prices({some.strikes, right}, some.vols, prices);
+    for (std::size_t j = 0; j < prices.size(); ++j) {
+      const double expected = price_of(right, {terms.spot, some.strikes[j], terms.years_to_expiry,
+                                               terms.rate, terms.dividend_yield, some.vols[j]});
+      const double off = std::abs(prices[j] - expected) / std::max(terms.spot, some.strikes[j]);
+      worst = std::max(worst, off);
+      EXPECT_LT(off, 1e-6) << core::to_char(right) << some.strikes[j] << " vol " << some.vols[j]
+                           << " of " << lowest << " to " << highest << " years "
+                           << terms.years_to_expiry << " rate " << terms.rate << " yield "
+                           << terms.dividend_yield;
+    }
+  }
+  RecordProperty("worst", std::to_string(worst));
+}
+
+TEST_P(AmericanSurfaceOn, OfFewerVolsDoesNotExtrapolate) {
+  const AmericanTerms terms{100, 0.5, 0.05, 0.03};
+  for (const Right right : both) {
+    const auto surface =
+        AmericanSurface::build(right, terms, AmericanSurface::Rho::wanted, {0.2, 0.3});
+    ASSERT_TRUE(surface);
+    const std::vector<double> vols{0.1, 0.199, 0.301, 0.5, 2.4, 3.0};
+    const std::vector<double> strikes(vols.size(), 104.0);
+    std::vector<double> prices(vols.size());
+    AmericanSurface::Columns valued;
+    surface->prices({strikes, right}, vols, prices);
+    surface->valuations({strikes, right}, vols, valued);
+    ImpliedVolColumns back;
+    surface->implied_vols({strikes, right}, prices, back);
+    for (std::size_t i = 0; i < vols.size(); ++i) {
+      const SpotInputs in{100, strikes[i], 0.5, 0.05, 0.03, vols[i]};
+      const auto alone = american_valuation(right, in);
+      ASSERT_TRUE(alone);
+      EXPECT_EQ(prices[i], alone->price);
+      EXPECT_EQ(valued.vega[i], alone->vega);
+      EXPECT_EQ(valued.rho[i], alone->rho);
+      EXPECT_NEAR(back.vol[i], vols[i], 1e-6);
+    }
+  }
+}
+
+TEST(AmericanSurface, RefusesARangeOfVolsThatIsNone) {
+  const AmericanTerms terms{100, 0.5, 0.05, 0.03};
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const VolRange& vols : {VolRange{0.3, 0.2},
+                               {0.0, 0.2},
+                               {-0.1, 0.2},
+                               {nan, 0.2},
+                               {0.2, nan},
+                               {0.2, std::numeric_limits<double>::infinity()}}) {
+    const auto surface =
+        AmericanSurface::build(Right::put, terms, AmericanSurface::Rho::unwanted, vols);
+    ASSERT_FALSE(surface);
+    EXPECT_EQ(surface.error(), NoAmericanPrice::not_finite);
+  }
+}
+
 TEST_P(AmericanSurfaceOn, GreeksAreTheSlopesOfThePrice) {
   for (const auto& terms : expiries) {
     for (const Right right : both) {

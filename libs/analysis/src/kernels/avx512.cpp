@@ -20,8 +20,11 @@ inline bool any_false(Mask m) {
 
 #include "american.inc"
 
+#include "boundary.inc"
+
 }  // namespace
 
-const Set avx512{"avx512", price_all, higher_all, solve_all, premium_all, exercise_all};
+const Set avx512{"avx512",     price_all,    higher_all, solve_all,        premium_all,
+                 exercise_all, weigh_points, paste,      boundary_premiums};
 
 }  // namespace bifrost::analysis::kernels

@@ -68,12 +68,16 @@ struct PremiumTable {
   double middle;      // of ln vol ...
   double half_width;  // ... which runs so far to either side of it
   double root_years;
-  double spot;
-  double log_spot;
   double sign;  // -1: moneyness is spot over strike (a put); 1: strike over spot (a call)
   double log_boundary[along];
   double premium[along * across];
   int used[parts];  // terms in ln vol
+};
+
+/// Of the underlying; no table depends on it.
+struct Spot {
+  double value;
+  double log;
 };
 
 /// Premium and its slopes in log moneyness, twice, and in vol. exercised: the premium is -1 and the
@@ -84,11 +88,51 @@ struct Premiums {
   double* bend;
   double* vol_slope;
 };
-using PremiumAll = void (*)(const PremiumTable&, const Contracts&, const double* vol,
+using PremiumAll = void (*)(const PremiumTable&, const Spot&, const Contracts&, const double* vol,
                             const Premiums& out);
 /// European prices become American ones.
-using ExerciseAll = void (*)(const PremiumTable&, const Contracts&, const double* vol,
+using ExerciseAll = void (*)(const PremiumTable&, const Spot&, const Contracts&, const double* vol,
                              double* price);
+
+/// The exercise boundary of exercise_boundary.cpp: of a put on a strike of 1.
+struct BoundaryTerms {
+  double root_years;
+  double rate;
+  double yield;
+  double vol;
+};
+
+/// What its nodes integrate over.
+struct BoundaryPoints {
+  static constexpr int nodes = 12;
+  static constexpr int per_node = 32;
+  static constexpr int count = nodes * per_node;
+  // Of a boundary of one year: the same for all.
+  double root_left[count];
+  double time[count];      // to expiry
+  double position[count];  // of its root in the boundary's series
+  double measure[count];
+  // Of one boundary.
+  double minus_weight[count];
+  double plus_weight[count];
+};
+/// Fills the weights.
+using WeighPoints = void (*)(const BoundaryTerms&, BoundaryPoints&);
+/// Both integrals of smooth pasting at every node, `log_ratio` being ln(boundary / limit) there and
+/// `series` its square.
+using Paste = void (*)(const BoundaryTerms&, const BoundaryPoints&, const double* series,
+                       const double* log_ratio, double* minus_integral, double* plus_integral);
+
+/// What the premium sums over, and what of it no spot changes.
+struct BoundaryMoments {
+  static constexpr int count = 48;
+  double root_left[count];
+  double log_boundary[count];
+  double strike_weight[count];
+  double spot_weight[count];
+};
+using BoundaryPremiums = void (*)(const BoundaryTerms&, const BoundaryMoments&, const double* spots,
+                                  long count, double* out);
 
 struct Set {
   const char* name;
@@ -97,6 +141,9 @@ struct Set {
   SolveAll solve_all;
   PremiumAll premium_all;
   ExerciseAll exercise_all;
+  WeighPoints weigh_points;
+  Paste paste;
+  BoundaryPremiums boundary_premiums;
 };
 
 extern const Set baseline;

@@ -107,19 +107,26 @@ struct AssignmentRisk {
 tl::expected<AssignmentRisk, NoExercise> assignment_risk(ExerciseStyle style, const ShortCall& call,
                                                          double dividend);
 
+/// 0 < lowest <= highest.
+struct VolRange {
+  double lowest;
+  double highest;
+};
+
 /// All options of one expiry and one right, priced from a table of the early-exercise premium over
-/// moneyness and vol that is built once (some 20 milliseconds) and serves any strike.
+/// moneyness and vol that is built once (some milliseconds) and serves any strike.
 class AmericanSurface {
  public:
-  /// Between these vols the table answers; outside, american_price() does.
+  /// Between these vols a table can answer; outside, american_price() does.
   static constexpr double lowest_vol = 0.05;
   static constexpr double highest_vol = 2.5;
 
-  /// Without rho it is built in less time and valuations() may not be asked for.
+  /// Without rho, or for fewer vols, it is built in less time. Without rho valuations() may not be
+  /// asked for; vols outside `vols` are american_price()'s. No such range: not_finite.
   enum class Rho : std::uint8_t { wanted, unwanted };
-  static tl::expected<AmericanSurface, NoAmericanPrice> build(Right right,
-                                                              const AmericanTerms& terms,
-                                                              Rho rho = Rho::wanted);
+  static tl::expected<AmericanSurface, NoAmericanPrice> build(
+      Right right, const AmericanTerms& terms, Rho rho = Rho::wanted,
+      const VolRange& vols = {lowest_vol, highest_vol});
 
   AmericanSurface(AmericanSurface&&) noexcept;
   AmericanSurface& operator=(AmericanSurface&&) noexcept;
