@@ -13,7 +13,8 @@ void describe(ExpiryFit& out, const analysis::Smile& smile) {
   out.discount_factor = smile.discount_factor();
   out.atm_implied_vol = smile.vol(smile.forward());
   for (const auto& part : smile.components()) {
-    if (part.weight > 0.0) out.parameters.push_back({part.weight, part.log_mean, part.deviation});
+    if (part.weight > 0.0)
+      out.parameters.push_back({part.weight, part.log_mean_over_forward, part.deviation});
   }
   const auto& q = smile.quality();
   out.quality = FitQuality{q.quotes,        q.dropped,        q.rmse_vol,

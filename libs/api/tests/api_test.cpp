@@ -774,8 +774,13 @@ TEST_F(Api, FitsEveryExpiryToTheVolatilityItWasMadeOf) {
     // Pennies and nothing else: every spread holds the smile's price.
     EXPECT_GT(expiry.quality->within_spread, 0.99);
     double mass = 0.0;
-    for (const auto& component : expiry.parameters) mass += component.weight;
+    double mean_over_forward = 0.0;
+    for (const auto& component : expiry.parameters) {
+      mass += component.weight;
+      mean_over_forward += component.weight * std::exp(component.log_mean_over_forward);
+    }
     EXPECT_NEAR(mass, 1.0, 1e-9);
+    EXPECT_NEAR(mean_over_forward, 1.0, 1e-6) << "the forward is the mean";
     // The quantiles of the lognormal of 20 %, in closed form.
     const double width = vol * std::sqrt(expiry.years_to_expiry);
     for (const auto& quantile : expiry.quantiles) {

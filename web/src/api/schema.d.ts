@@ -1198,7 +1198,7 @@ export interface components {
              * Format: double
              * @description logarithm of its mean over the forward
              */
-            log_mean: number;
+            log_mean_over_forward: number;
             /**
              * Format: double
              * @description of the logarithm of the settlement, until expiry

@@ -35,12 +35,12 @@ BF_DESCRIBE(FitQuery, "The smile of every expiry of a chain in the history.",
 
 struct SmileComponent {
   double weight;
-  double log_mean;
+  double log_mean_over_forward;
   double deviation;
 };
 BF_DESCRIBE(SmileComponent, "One lognormal of the mixture that is the smile.",
             (weight, .doc = "probability"),
-            (log_mean, .doc = "logarithm of its mean over the forward"),
+            (log_mean_over_forward, .doc = "logarithm of its mean over the forward"),
             (deviation, .doc = "of the logarithm of the settlement, until expiry"))
 
 struct FitQuality {
