@@ -31,9 +31,16 @@ calendar day, vega per 1.00 of volatility. Every probability names its density. 
 ways that are never mixed: worst loss, Reg T, IBKR's rules, a stress of prices; what the broker asks
 is `bifrost broker what-if`. Payoff and probabilities take American options as held to expiry;
 expected profit counts what the right to exercise before it is worth, to who holds it and against who
-sold it. Nobody holds shares of a cash-settled index such as SPX, so a
-leg of stock is refused there. The table is profit by the model over dates and prices; volatilities
+sold it. Nobody holds shares of an index such as SPX, so a leg of stock is refused there. A put sold
+alone is a short_put; with --cash, its strike lying ready in cash, a cash_secured_put, with returns
+on that cash. The table is profit by the model over dates and prices; volatilities
 stay with their strikes, moved by --vol-shift (0.01 is a point).)";
+
+core::Date first_expiry(const api::Position& position) {
+  auto first = core::Date::max();
+  for (const auto& leg : position.legs) first = std::min(first, leg.expiry.value_or(first));
+  return first;
+}
 
 void print_position(const api::Position& position) {
   fmt::print("{} as of {}, underlying {}, {}\n", position.symbol, core::to_iso(position.as_of),
@@ -73,6 +80,12 @@ void print_position(const api::Position& position) {
         each.density.kind, 100 * each.pop, each.expected_profit, each.low_spot, each.high_spot,
         each.worst_likely_profit);
   }
+  std::vector<std::pair<core::Date, double>> tails;
+  for (const auto& each : position.densities) {
+    if (each.density.mass_outside_quotes)
+      tails.emplace_back(first_expiry(position), *each.density.mass_outside_quotes);
+  }
+  if (const auto note = tails_note(tails); !note.empty()) fmt::print("  {}", note);
   if (position.exit) {
     fmt::print("{:<22}target first {:.1f} %, stop first {:.1f} %, neither {:.1f} % ({})\n", "exit",
                100 * position.exit->target_first, 100 * position.exit->stop_first,
@@ -125,7 +138,8 @@ constexpr OptionName names[]{{"symbol", "--symbol", symbol_form},
                              {"loss_limit", "--stop"},
                              {"days_forward", "--days"},
                              {"spots", "--spots"},
-                             {"vol_shift", "--vol-shift"}};
+                             {"vol_shift", "--vol-shift"},
+                             {"cash_secured", "--cash"}};
 constexpr OptionName leg_names[]{{"quantity", "the count"},
                                  {"strike", "the strike"},
                                  {"entry_price", "the price after @"},
@@ -160,8 +174,9 @@ api::PositionRequest to_request(const AnalyzeOptions& options) {
 
 Result<void> analyze(const std::string& env_file, const AnalyzeOptions& options,
                      const api::PositionRequest& request, const core::StopSignal& stop) {
-  BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
-  BF_TRY(const auto position, answer_of(api::analyse_position(snapshot, request), names));
+  BF_TRY(const auto chain, load_chain(env_file, options.source, stop));
+  Result<api::Position> answer = api::analyse_position(chain.snapshot, request, chain.told);
+  BF_TRY(const auto position, answer_of(std::move(answer), names));
   if (options.json) {
     fmt::print("{}\n", net::to_json(position));
   } else {
@@ -214,6 +229,7 @@ Result<api::PositionLeg> parse_position_leg(const std::string& text) {
     leg.kind = api::LegKind::stock;
     return leg;
   }
+  if (parts.size() > 2) return bad("it has too many parts; legs are separated by blanks");
   if (parts.size() != 2 || parts[1].size() < 2) return bad("it has no expiry and strike");
   if (const auto slash = parts[0].find('/'); slash != parts[0].npos) {
     leg.trading_class = std::string{parts[0].substr(slash + 1)};
@@ -222,7 +238,10 @@ Result<api::PositionLeg> parse_position_leg(const std::string& text) {
   const auto date = core::parse_date(parts[0]);
   const auto strike = core::Price::parse(parts[1].substr(0, parts[1].size() - 1));
   const char right = parts[1].back();
-  if (!date || !strike || (right != 'C' && right != 'P')) return bad("it has no expiry and strike");
+  if (!date) return bad(fmt::format("'{}' is no date", parts[0]));
+  if (right != 'C' && right != 'P') return bad("the strike ends in neither C nor P");
+  if (!strike)
+    return bad(fmt::format("'{}' is no strike", parts[1].substr(0, parts[1].size() - 1)));
   leg.kind = right == 'C' ? api::LegKind::call : api::LegKind::put;
   leg.expiry = *date;
   leg.strike = *strike;
@@ -243,6 +262,8 @@ void add_analyze_command(CLI::App& app, const std::string& env_file, AnalyzeOpti
                    "0 in the middle of each spread, 1 (default) across it");
   verb->add_option("--fee", options.request.fee_per_contract,
                    "currency per contract, on entry; else 0");
+  verb->add_flag("--cash", options.request.cash_secured,
+                 "the strike of the put sold lies ready in cash");
   verb->add_option("--target", options.request.profit_target,
                    "how likely this profit comes before --stop, currency");
   verb->add_option("--stop", options.request.loss_limit, "loss limit, currency, positive");

@@ -12,6 +12,7 @@
 
 #include "bifrost/core/chain_file.hpp"
 #include "bifrost/store/history.hpp"
+#include "bifrost/store/listings.hpp"
 #include "history_commands.hpp"
 #include "progress.hpp"
 #include "usage.hpp"
@@ -29,8 +30,9 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
                                       const core::StopSignal& stop) {
   core::ChainFileOptions how;
   how.underlying = source.symbol;
-  BF_TRY(auto reader, core::ChainFileReader::open(source.file, how));
-  Progress step{fmt::format("read {}", source.file.filename().string())};
+  const auto file = source.file == "-" ? std::filesystem::path{"/dev/stdin"} : source.file;
+  BF_TRY(auto reader, core::ChainFileReader::open(file, how));
+  Progress step{fmt::format("read {}", file.filename().string())};
   std::set<std::string> symbols;
   std::optional<core::ChainSnapshot> found;
   std::size_t locked = 0;
@@ -75,14 +77,18 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
     found->quotes.push_back(std::move(option));
   }
   if (source.symbol.empty() && symbols.size() > 1) {
-    refuse("--symbol", fmt::format("must name one of the underlyings in {}: {}",
-                                   source.file.string(), fmt::join(symbols, ", ")));
+    refuse("--symbol", fmt::format("must name one of the underlyings in {}: {}", file.string(),
+                                   fmt::join(symbols, ", ")));
   }
+  const auto rejects = rejected == 0
+                           ? std::string{}
+                           : fmt::format("{} lines were not taken; {}", rejected, first_reject);
   if (!found) {
     return core::fail(Errc::not_found,
-                      fmt::format("{} holds no snapshot{}{}", source.file.string(),
+                      fmt::format("{} holds no snapshot{}{}{}{}", file.string(),
                                   source.symbol.empty() ? "" : " of " + source.symbol,
-                                  until ? " up to " + core::to_iso(*until) : ""));
+                                  until ? " up to " + core::to_iso(*until) : "",
+                                  rejects.empty() ? "" : ": ", rejects));
   }
   step.done(fmt::format("{} contracts of {} as of {}", found->quotes.size(), found->underlying,
                         core::to_iso(found->as_of)));
@@ -93,9 +99,7 @@ Result<core::ChainSnapshot> read_file(const ChainSource& source, std::optional<c
         "  the rows name several prices of the underlying, so none is used; options that may "
         "be exercised early need one (--style european otherwise)\n");
   }
-  if (rejected > 0) {
-    fmt::print(stderr, "  {} lines were not taken; {}\n", rejected, first_reject);
-  }
+  if (!rejects.empty()) fmt::print(stderr, "  {}\n", rejects);
   if (locked > 0) {
     fmt::print(stderr, "  {} contracts have one price only, taken as both bid and ask\n", locked);
   }
@@ -122,13 +126,26 @@ void add_style_option(CLI::App& verb, std::optional<api::ExerciseStyle>& style) 
       ->check(CLI::IsMember({"european", "american"}));
 }
 
+std::string tails_note(const std::vector<std::pair<core::Date, double>>& mass_outside_quotes) {
+  constexpr double worth_a_note = 0.1;
+  std::vector<std::string> named;
+  for (const auto& [expiry, mass] : mass_outside_quotes) {
+    if (mass > worth_a_note)
+      named.push_back(fmt::format("{}: {:.0f} %", core::to_iso_date(expiry), 100 * mass));
+  }
+  if (named.empty()) return {};
+  return fmt::format("much of the probability lies beyond the quoted strikes, assumed ({})\n",
+                     fmt::join(named, ", "));
+}
+
 std::string money(std::optional<double> amount) {
   return amount ? fmt::format("{:.2f}", *amount) : "unlimited";
 }
 
 void add_chain_options(CLI::App& verb, ChainSource& source) {
-  verb.add_option("--chain", source.file,
-                  "option file (CSV or CSV.GZ, any layout that import reads)");
+  verb.add_option(
+      "--chain", source.file,
+      "option file (CSV or CSV.GZ, any layout that import reads); - for standard input");
   verb.add_option("--symbol", source.symbol,
                   "underlying: of the history, or which one of a file that holds several");
   verb.add_option("--at", source.at,
@@ -145,13 +162,16 @@ void check_chain_options(const ChainSource& source) {
   }
 }
 
-Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainSource& source,
-                                       const core::StopSignal& stop) {
+Result<LoadedChain> load_chain(const std::string& env_file, const ChainSource& source,
+                               const core::StopSignal& stop) {
   std::optional<core::Instant> until;
   if (!source.at.empty()) {
     BF_TRY(until, parse_moment(source.at, true));
   }
-  if (!source.file.empty()) return read_file(source, until, stop);
+  if (!source.file.empty()) {
+    BF_TRY(auto read, read_file(source, until, stop));
+    return LoadedChain{std::move(read)};
+  }
   BF_TRY(auto place, open_workplace(env_file, WhereAbsent::refuse));
   BF_CHECK(place.database->check_schema(core::after(30s)));
   store::History history{*place.database};
@@ -165,7 +185,10 @@ Result<core::ChainSnapshot> load_chain(const std::string& env_file, const ChainS
     fmt::print(stderr, "  the snapshot of {} is {}: {}\n", core::to_iso(stored.snapshot.as_of),
                store::to_string(stored.run.status), stored.run.reason);
   }
-  return std::move(stored.snapshot);
+  BF_TRY(const auto types, store::Listings{*place.database}.sec_types(core::after(30s)));
+  const auto type = types.find(source.symbol);
+  return LoadedChain{std::move(stored.snapshot),
+                     type == types.end() ? api::Told{} : api::told_by(type->second)};
 }
 
 }  // namespace bifrost

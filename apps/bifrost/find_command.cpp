@@ -45,8 +45,8 @@ Options are sold where they are not in the money by the forward of their expiry,
 lies above the underlying and with dividends below; --any-short-strikes sells all, as where a call and
 a put are sold at one strike.
 With stock, expected profit counts the dividends that the forward implies; max profit, breakevens and
-POP do not.
-Nobody holds shares of a cash-settled index such as SPX, so strategies with stock are refused there.
+POP do not. Nobody holds shares of an index such as SPX, so strategies with stock are refused there.
+Which underlyings are one, the broker says; where it was not asked, a table.
 
 Conditions, each --where 'NAME>=VALUE' or 'NAME<=VALUE':
   pop                probability of profit (>=)
@@ -196,6 +196,10 @@ void print_table(const api::Found& found) {
     fmt::print("  density: {}, {}\n", found.expiries.front().density.kind,
                found.expiries.front().density.method);
   }
+  std::vector<std::pair<core::Date, double>> tails;
+  for (const auto& expiry : found.expiries)
+    tails.emplace_back(expiry.expiry, expiry.density.mass_outside_quotes.value_or(0.0));
+  if (const auto note = tails_note(tails); !note.empty()) fmt::print("  {}", note);
   const auto from = [&](std::string_view source) {
     return std::ranges::any_of(found.expiries, [&](const api::SearchedExpiry& expiry) {
       return expiry.discount_source == source;
@@ -245,13 +249,16 @@ void print_table(const api::Found& found) {
   fmt::print("\n");
 }
 
-Result<api::Found> search(const core::ChainSnapshot& snapshot, const FindQuery& query,
-                          std::string_view title, const core::StopSignal& stop) {
+Result<api::Found> search(const LoadedChain& chain, const FindQuery& query, std::string_view title,
+                          const core::StopSignal& stop) {
   Progress step{title};
-  auto answer = api::find_in(snapshot, query, [&](double share) {
-    step.update(share, "");
-    return !stop.token().stop_requested();
-  });
+  auto answer = api::find_in(
+      chain.snapshot, query,
+      [&](double share) {
+        step.update(share, "");
+        return !stop.token().stop_requested();
+      },
+      chain.told);
   BF_TRY(auto found, answer_of(std::move(answer), names));
   step.done(
       fmt::format("{} combinations, {} looked at one by one", found.combinations, found.visited));
@@ -296,7 +303,8 @@ void check_query(const FindOptions& options) {
     refuse("--why-not", fmt::format("must have as many strikes as {}, ascending: {}",
                                     query.strategy, strategy->strikes));
   }
-  if (const auto known = api::check(query, symbol); !known) {
+  // Of an underlying in the history the broker may say that it is no index after all.
+  if (const auto known = api::check(query, options.source.file.empty() ? "" : symbol); !known) {
     refuse({}, in_options(known.error().message, names));
   }
 }
@@ -317,14 +325,14 @@ Result<void> find(const std::string& env_file, const FindOptions& options,
     return {};
   }
   auto query = options.query;
-  BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
+  BF_TRY(const auto chain, load_chain(env_file, options.source, stop));
   query.certificate = options.prove || query.certificate.value_or(false);
-  BF_TRY(auto found, search(snapshot, query, "search", stop));
+  BF_TRY(auto found, search(chain, query, "search", stop));
   if (options.prove) {
     auto exhaustive = query;
     exhaustive.exhaustive = true;
     exhaustive.certificate = false;
-    BF_TRY(const auto all, search(snapshot, exhaustive, "look at every combination", stop));
+    BF_TRY(const auto all, search(chain, exhaustive, "look at every combination", stop));
     print_certificate(*found.certificate);
     const bool equal = same_candidates(found, all);
     fmt::print(stderr, "  the exhaustive search {}\n",

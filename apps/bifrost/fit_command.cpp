@@ -21,9 +21,11 @@ constexpr const char* help_text =
 there is none. Columns: days to expiry, forward (put-call parity), volatility at the forward in
 percent, root mean square error in volatility points and in spreads, share of quotes hit within
 their spread, probability beyond the quoted strikes, and the 5, 50 and 95 % quantiles of the
-settlement. --json has all parameters; volatilities there are decimal, years ACT/365F.
+settlement. --json has all parameters; volatilities there are decimal, years ACT/365F. Of each
+component: weight (its probability), log_mean_over_forward (logarithm of its mean over the forward)
+and deviation (of the settlement's logarithm).
 
-  bifrost fit --chain spx.csv.gz --json | jq '.expiries[] | {expiry, forward, quality}')";
+  zcat spx.csv.gz | bifrost fit --chain - --json | jq '.expiries[] | {expiry, forward, quality}')";
 
 double quantile(const api::ExpiryFit& fit, double p) {
   const auto found = std::ranges::find(fit.quantiles, p, &api::DensityQuantile::p);
@@ -36,6 +38,7 @@ void print_table(const api::Fit& fit) {
   fmt::print("{:<10} {:<6} {:>5} {:>10} {:>7} {:>7} {:>8} {:>7} {:>8} {:>10} {:>10} {:>10}\n",
              "expiry", "class", "days", "forward", "IV %", "err pt", "err spr", "hit %", "beyond %",
              "5 %", "50 %", "95 %");
+  std::vector<std::pair<core::Date, double>> tails;
   for (const auto& expiry : fit.expiries) {
     fmt::print("{:<10} {:<6} {:>5} ", core::to_iso_date(expiry.expiry), expiry.trading_class,
                expiry.days_to_expiry);
@@ -49,16 +52,18 @@ void print_table(const api::Fit& fit) {
         *expiry.forward, 100 * *expiry.atm_implied_vol, 100 * quality.rmse_vol,
         quality.rmse_spreads, 100 * quality.within_spread, 100 * quality.mass_outside_quotes,
         quantile(expiry, 0.05), quantile(expiry, 0.5), quantile(expiry, 0.95));
+    tails.emplace_back(expiry.expiry, quality.mass_outside_quotes);
   }
+  fmt::print("{}", tails_note(tails));
 }
 
 constexpr OptionName names[]{{"symbol", "--symbol", symbol_form}, {"rate", "--rate"}};
 
 Result<void> fit(const std::string& env_file, const FitOptions& options,
                  const core::StopSignal& stop) {
-  BF_TRY(const auto snapshot, load_chain(env_file, options.source, stop));
-  const api::FitTerms terms{.style = options.style, .rate = options.rate};
-  const auto fitted = api::fit_chain(snapshot, terms);
+  BF_TRY(const auto chain, load_chain(env_file, options.source, stop));
+  const api::FitTerms terms{.style = options.style, .rate = options.rate, .told = chain.told};
+  const auto fitted = api::fit_chain(chain.snapshot, terms);
   if (options.json) {
     fmt::print("{}\n", net::to_json(fitted));
   } else {

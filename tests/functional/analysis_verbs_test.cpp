@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `bifrost price`, `fit`, `analyze` and `find` by hand: text in, text out; what all verbs tell.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmath>
 #include <fstream>
@@ -12,6 +14,7 @@
 #include <sstream>
 
 #include "bifrost/analysis/black_scholes.hpp"
+#include "bifrost/store/listings.hpp"
 #include "shared_data.hpp"
 #include "stack.hpp"
 
@@ -43,6 +46,26 @@ Answer bifrost_says(std::vector<std::string> arguments, const std::string& input
                                       {.arguments = std::move(arguments),
                                        .environment = std::move(environment),
                                        .error_log = errors});
+  if (!process) throw std::runtime_error(process.error().message);
+  Answer answer;
+  while (const auto line = process->read_line(core::after(60s))) answer.out.push_back(*line);
+  answer.status = process->wait(core::after(10s)).value_or(-1);
+  std::ifstream in{errors};
+  answer.err = {std::istreambuf_iterator<char>{in}, {}};
+  return answer;
+}
+
+/// The same with `input` as what is piped in.
+Answer bifrost_reads(const std::string& input, const std::string& arguments) {
+  std::ofstream{scratch() / "piped"} << input;
+  const auto errors = scratch() / "verb.err";
+  fs::remove(errors);
+  auto process = core::Process::start(
+      "/bin/sh",
+      {.arguments = {"-c", fmt::format("cat {} | {}/bifrost --env /dev/null {}",
+                                       (scratch() / "piped").string(), BIFROST_BIN, arguments)},
+       .environment = {},
+       .error_log = errors});
   if (!process) throw std::runtime_error(process.error().message);
   Answer answer;
   while (const auto line = process->read_line(core::after(60s))) answer.out.push_back(*line);
@@ -175,6 +198,59 @@ TEST(FitVerb, FindsTheForwardAndVolThatMadeTheQuotes) {
   EXPECT_EQ(table.status, 0);
   ASSERT_EQ(table.out.size(), 4u);  // title, head, two expiries
   EXPECT_THAT(table.out[2], HasSubstr("2026-04-01"));
+}
+
+std::string content_of(const fs::path& file) {
+  std::ifstream in{file};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+TEST(Verbs, ReadAChainFromStandardInput) {
+  const auto file = flat_market();
+  const auto fit = bifrost_says({"fit", "--chain", file.string(), "--json"});
+  ASSERT_EQ(fit.status, 0) << fit.err;
+  const auto text = content_of(file);
+  EXPECT_EQ(bifrost_reads(text, "fit --chain - --json").out, fit.out);
+  EXPECT_EQ(bifrost_reads(text, "fit --chain /dev/stdin --json").out, fit.out);
+  const auto gzipped = scratch() / "flat.csv.gz";
+  gzFile out = gzopen(gzipped.c_str(), "w");
+  gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
+  gzclose(out);
+  EXPECT_EQ(bifrost_reads(content_of(gzipped), "fit --chain - --json").out, fit.out);
+  const auto none = bifrost_reads("", "fit --chain - --json");
+  EXPECT_EQ(none.status, 1);
+  EXPECT_THAT(none.err, HasSubstr("no header line"));
+}
+
+/// Of the flat market, the strikes from 96 to 104 alone: half of the density lies outside.
+std::string narrow_market() {
+  std::istringstream all{content_of(flat_market())};
+  std::string narrow;
+  for (std::string line; std::getline(all, line);) {
+    const auto strike = fields(line)[4];
+    if (strike == "strike" || (std::stoi(strike) >= 96 && std::stoi(strike) <= 104))
+      narrow += line + '\n';
+  }
+  return narrow;
+}
+
+TEST(Verbs, SayWhereMuchOfTheDensityIsAssumed) {
+  const std::string arguments[] = {"fit --chain -",
+                                   "find --chain - --strategy long_put --objective pop --top 1",
+                                   "analyze --chain - --legs buy:2026-04-01:98P"};
+  const std::string whole = content_of(flat_market());
+  const std::string narrow = narrow_market();
+  for (const auto& each : arguments) {
+    const auto told = bifrost_reads(narrow, each);
+    ASSERT_EQ(told.status, 0) << told.err;
+    const auto line = std::ranges::find_if(told.out, [](const auto& text) {
+      return text.find("beyond the quoted strikes") != text.npos;
+    });
+    ASSERT_NE(line, told.out.end()) << each;
+    EXPECT_THAT(*line, HasSubstr("2026-04-01: "));
+    for (const auto& text : bifrost_reads(whole, each).out)
+      EXPECT_THAT(text, Not(HasSubstr("beyond the quoted strikes"))) << each;
+  }
 }
 
 TEST(FitVerb, SaysWhyWhereThereIsNothingToFit) {
@@ -357,6 +433,23 @@ TEST(AnalyzeVerb, TellsTheWholePosition) {
       bifrost_says({"analyze", "--chain", market, "--legs", "buy:2026-04-01:94.5P@0.4"}).status, 0);
 }
 
+TEST(AnalyzeVerb, CallsAPutCashSecuredWhereItIsToldSo) {
+  const auto said = [](std::vector<std::string> more) {
+    std::vector<std::string> all{"analyze", "--chain", flat_market().string(), "--json", "--legs"};
+    all.insert(all.end(), more.begin(), more.end());
+    return bifrost_says(all);
+  };
+  EXPECT_THAT(said({"sell:2026-04-01:94P"}).out.at(0), HasSubstr("\"strategy\":\"short_put\""));
+  const auto secured = said({"sell:2026-04-01:94P", "--cash"});
+  ASSERT_EQ(secured.status, 0) << secured.err;
+  EXPECT_THAT(secured.out.at(0), HasSubstr("\"strategy\":\"cash_secured_put\""));
+  EXPECT_THAT(secured.out.at(0),
+              HasSubstr("\"denominator\":\"cash\",\"rules\":null,\"amount\":9400"));
+  const auto none = said({"buy:2026-04-01:94P", "--cash"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.err, HasSubstr("--cash"));
+}
+
 // A return on margin is one on somebody's margin.
 TEST(AnalyzeVerb, NamesTheRulesBehindAReturnOnMargin) {
   const std::vector<std::string> spread{
@@ -430,6 +523,7 @@ TEST(Verbs, RefuseWhatTheApiRefusesAndNameTheOption) {
       {more(find, {"--why-not", "90,94,106,110"}), "--why-not"},
       {more(find, {"--why-not", "a,b", "--expiry", "2026-04-01"}), "--why-not"},
       {more(find, {"--why-not", "90,94,106", "--expiry", "2026-04-01"}), "--why-not"},
+      {more(find, {"--why-not", "94,90,106,110", "--expiry", "2026-04-01"}), "--why-not"},
       {more(find, {"--later-expiry", "2026-05-01"}), "later"},
       {more(find, {"--where", "breakeven>=1%", "--where", "breakeven>=1s"}), "breakeven>="},
       {{"find", "--strategy", "Iron Condor"}, "--strategy"},
@@ -437,6 +531,11 @@ TEST(Verbs, RefuseWhatTheApiRefusesAndNameTheOption) {
       {sixty, "--legs"},
       {{"analyze", "--legs", "hold:2026-04-01:94P"}, "--legs"},
       {{"analyze", "--legs", "buy:94P"}, "--legs"},
+      {{"analyze", "--legs", "buy:2026-02-30:94P"}, "'2026-02-30' is no date"},
+      {{"analyze", "--legs", "buy:2026-04-01:94p"}, "C nor P"},
+      {{"analyze", "--legs", "buy:2026-04-01:9x4P"}, "'9x4' is no strike"},
+      {{"analyze", "--legs", "buy:2026-04-01:94P,sell:2026-04-01:90P"}, "separated by blanks"},
+      {{"analyze", "--legs", "buy:1000000000:2026-04-01:94P"}, "--legs"},
       {{"analyze", "--legs", "buy:0:2026-04-01:94P"}, "--legs"},
       {{"analyze", "--legs", "buy:2026-04-01:94P@nan"}, "--legs"},
       {{"analyze", "--legs", "buy:2026-04-01:94P@-1"}, "buy:2026-04-01:94P@-1"},
@@ -503,6 +602,37 @@ TEST(Verbs, FailWithOneWhereTheUsageIsRight) {
     EXPECT_THAT(answer.out, IsEmpty()) << arguments[0];
     EXPECT_THAT(answer.err, HasSubstr("bifrost: "));
   }
+  // By the time of the chain it is over.
+  auto late = content_of(flat_market());
+  for (auto at = late.find("2026-03-02T"); at != late.npos; at = late.find("2026-03-02T"))
+    late.replace(at, 11, "2026-06-02T");
+  for (const char* verb : {"analyze --legs buy:2026-04-01:94P", "find --strategy iron_condor"}) {
+    const auto settled = bifrost_reads(late, fmt::format("{} --chain - --json", verb));
+    EXPECT_EQ(settled.status, 1) << verb;
+    EXPECT_THAT(settled.out, IsEmpty()) << verb;
+    EXPECT_THAT(settled.err, HasSubstr("had settled")) << verb;
+  }
+  // Nothing of the file can be taken, or nothing is quoted: the message says which, and where.
+  const std::string head =
+      content_of(flat_market()).substr(0, content_of(flat_market()).find('\n'));
+  const auto odd = bifrost_reads(head +
+                                     "\n2026-03-02T20:00:00Z,XSP,100,2026-04-01,94,P,nan,1,,5,100,"
+                                     ",,,,,10,10,XSP,\n",
+                                 "analyze --chain - --legs buy:2026-04-01:94P");
+  EXPECT_EQ(odd.status, 1);
+  EXPECT_THAT(odd.err, HasSubstr("line 2: bid"));
+  const auto unquoted = bifrost_reads(
+      head + "\n2026-03-02T20:00:00Z,XSP,100,2026-04-01,94,P,,,,5,100,,,,,,10,10,XSP,\n",
+      "analyze --chain - --legs buy:2026-04-01:94P");
+  EXPECT_EQ(unquoted.status, 1);
+  EXPECT_THAT(unquoted.err, HasSubstr("quoted on both sides"));
+  std::vector<std::string> many{"analyze", "--chain", market, "--legs"};
+  for (int i = 0; i < 21; ++i) many.push_back(i < 20 ? "buy:2026-04-01:94P" : "buy:2026-04-01:95P");
+  EXPECT_THAT(bifrost_says(many).err, HasSubstr("the 21st leg"));
+  const auto later = bifrost_says({"find", "--chain", market, "--strategy", "long_call_calendar",
+                                   "--expiry", "2026-05-01", "--json"});
+  EXPECT_EQ(later.status, 1);
+  EXPECT_THAT(later.err, HasSubstr("no later one"));
   // A quote of which one side cannot be traded, as of the strike that is not listed.
   const auto one_sided = flat_market();
   std::ofstream{one_sided, std::ios::app}
@@ -620,6 +750,25 @@ TEST(Verbs, KnowNoSharesOfAnIndex) {
   EXPECT_THAT(found.out.at(0), HasSubstr("\"kind\":\"stock\""));
 }
 
+// DAX is an index for the table, and a fund for a broker who lists its shares.
+TEST(Verbs, TakeTheBrokersWordForWhatAnUnderlyingIs) {
+  const auto url = *cluster().create_database("broker_says", core::after(30s));
+  ASSERT_EQ(run("bifrost", {"migrate"}, url).status, 0);
+  ASSERT_EQ(run("bifrost", {"import", flat_market("DAX").string()}, url).status, 0);
+  const std::vector<std::string> covered{"find",         "--symbol", "DAX", "--strategy",
+                                         "covered_call", "--top",    "1"};
+  EXPECT_EQ(run("bifrost", covered, url).status, 2);
+  auto database = store::Database::open(url, core::after(30s));
+  ASSERT_TRUE(database);
+  store::Listings listings{*database};
+  const store::BrokerUnderlying share{false, 1, "STK", "SMART", "USD", "A fund", {}};
+  const auto day = *core::parse_date("2026-03-02");
+  const auto at = *core::parse_instant("2026-03-02T15:00:00Z");
+  ASSERT_TRUE(listings.save_offer("DAX", share, day, at, {}, core::after(30s)));
+  const auto found = run("bifrost", covered, url);
+  EXPECT_EQ(found.status, 0) << found.output;
+}
+
 // What is no terminal gets no redrawn lines, and of quick work none at all.
 TEST(Verbs, AreQuietInAPipe) {
   const auto market = flat_market().string();
@@ -654,10 +803,11 @@ TEST(FitVerb, ReadsEveryRecordedChain) {
     std::vector<std::string> asked{"fit",    "--chain", file.string(),
                                    "--json", "--at",    january ? "2018-01-10" : "2030-01-01"};
     // Its rows name the price of each expiry's own future, so there is no one spot to exercise
-    // into.
+    // into, and of an index none is needed.
     if (std::string_view{name}.find("vstoxx") != std::string_view::npos) {
-      EXPECT_EQ(bifrost_says(asked).status, 1);
-      asked.insert(asked.end(), {"--style", "european"});
+      auto american = asked;
+      american.insert(american.end(), {"--style", "american"});
+      EXPECT_EQ(bifrost_says(american).status, 1);
     }
     const auto fit = bifrost_says(asked);
     EXPECT_EQ(fit.status, 0) << name << fit.err;

@@ -8,7 +8,7 @@
 namespace bifrost::analysis {
 
 double above_median(const LognormalComponent& component, double k) {
-  return (k - component.log_mean) / component.deviation + 0.5 * component.deviation;
+  return (k - component.log_mean_over_forward) / component.deviation + 0.5 * component.deviation;
 }
 
 // Away from the components that decide, the others are worth their intrinsic value, to 1e-15 of the

@@ -56,8 +56,8 @@ DenseRows component_prices(std::span<const LognormalComponent> components, const
     const auto position = [&](double k) {
       return static_cast<std::size_t>(std::ranges::lower_bound(options.k, k) - options.k.begin());
     };
-    const std::size_t first = position(component.log_mean - reach);
-    const std::size_t last = position(component.log_mean + reach);
+    const std::size_t first = position(component.log_mean_over_forward - reach);
+    const std::size_t last = position(component.log_mean_over_forward + reach);
     const auto intrinsic = [&](std::size_t i) {
       const double sign = rights[i] == Right::put ? -1.0 : 1.0;
       row[i] = std::max(sign * (component.mean - options.moneyness[i]), 0.0);
@@ -103,11 +103,13 @@ double variance_by_width(std::span<const LognormalComponent> components, double 
     const double deviation = component.deviation / component_spacing;
     return deviation * deviation;
   };
-  const auto after = std::ranges::lower_bound(components, k, {}, &LognormalComponent::log_mean);
+  const auto after =
+      std::ranges::lower_bound(components, k, {}, &LognormalComponent::log_mean_over_forward);
   if (after == components.begin()) return variance_at(components.front());
   if (after == components.end()) return variance_at(components.back());
   const auto before = std::prev(after);
-  const double share = (k - before->log_mean) / (after->log_mean - before->log_mean);
+  const double share = (k - before->log_mean_over_forward) /
+                       (after->log_mean_over_forward - before->log_mean_over_forward);
   return std::lerp(variance_at(*before), variance_at(*after), share);
 }
 
@@ -377,7 +379,7 @@ class SmileFit {
       const double weight = std::clamp(g, 0.1, 4.0) * component_spacing *
                             std::max(normal_density(k / deviation + 0.5 * deviation), 1e-12);
       components_.push_back(
-          {.weight = weight, .mean = std::exp(k), .log_mean = k, .deviation = width});
+          {.weight = weight, .mean = std::exp(k), .log_mean_over_forward = k, .deviation = width});
       total += weight;
     }
     for (auto& component : components_) component.weight /= total;
@@ -389,10 +391,10 @@ class SmileFit {
     std::vector<double> quoted;
     for (const auto& quote : quotes_) quoted.push_back(quote.k);
     quote_prices_ = component_prices(components_, Options{std::move(quoted)});
-    std::vector<double> k{components_.front().log_mean};
+    std::vector<double> k{components_.front().log_mean_over_forward};
     for (std::size_t i = 1; i < components_.size(); ++i) {
-      const double from = components_[i - 1].log_mean;
-      const double to = components_[i].log_mean;
+      const double from = components_[i - 1].log_mean_over_forward;
+      const double to = components_[i].log_mean_over_forward;
       k.push_back(0.5 * (from + to));
       k.push_back(to);
     }
@@ -448,7 +450,8 @@ class SmileFit {
       }
     }
     for (std::size_t i = 0; i + 1 < n; ++i) {
-      const double k = 0.5 * (components_[i].log_mean + components_[i + 1].log_mean);
+      const double k =
+          0.5 * (components_[i].log_mean_over_forward + components_[i + 1].log_mean_over_forward);
       const bool quoted = k > quotes_.front().k && k < quotes_.back().k;
       const double stiffness = quoted ? 0.1 * smoothness : 10.0 * smoothness;
       g[i][i] += stiffness;

@@ -51,8 +51,8 @@ std::vector<DensityQuantile> quantiles_of(const analysis::Density& density) {
 }
 
 Result<Densities> densities_in(const core::ChainSnapshot& snapshot, const DensityQuery& query,
-                               std::span<const double> closes) {
-  const auto style = query.style.value_or(exercise_style_of(snapshot.underlying));
+                               std::span<const double> closes, const Told& told) {
+  const auto style = query.style.value_or(exercise_style_of(snapshot.underlying, told));
   auto markets = markets_of(snapshot, style, query.rate, DensityKind::market_implied,
                             [&](const analysis::ListedExpiry& listed) {
                               return listed.expiry == query.expiry &&

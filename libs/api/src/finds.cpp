@@ -136,6 +136,9 @@ Result<std::vector<Price>> parse_strikes(std::string_view text) {
     if (!strike) {
       return core::fail(Errc::invalid_input, fmt::format("why_not: '{}' is no strike", part));
     }
+    if (!strikes.empty() && *strike <= strikes.back()) {
+      return core::fail(Errc::invalid_input, "why_not: strikes must ascend");
+    }
     strikes.push_back(*strike);
   }
   return strikes;
@@ -292,9 +295,10 @@ void add(std::optional<analysis::Census>& total, const analysis::Census& more) {
 }
 
 Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shape,
-                     const std::vector<Searched>& markets, Found reply, const OnSearch& on_search) {
+                     const std::vector<Searched>& markets, Found reply, const OnSearch& on_search,
+                     const Told& told) {
   BF_TRY(auto request, to_request(query, shape));
-  request.underlying_kind = margin_class_of(reply.symbol).kind;
+  request.underlying_kind = margin_class_of(reply.symbol, told).kind;
   const auto searches = searches_of(query, shape, markets);
   if (searches.empty()) {
     return core::fail(Errc::not_found, "the chain has no such pair of expiries");
@@ -379,14 +383,14 @@ Catalogue catalogue() {
   return all;
 }
 
-Result<void> check(const FindQuery& query, std::string_view underlying) {
+Result<void> check(const FindQuery& query, std::string_view underlying, const Told& told) {
   const auto shape = analysis::find_strategy(query.strategy);
   if (!shape) {
     return core::fail(Errc::not_found, fmt::format("no strategy is called '{}'; /api/catalogue and "
                                                    "`bifrost find --list` have all names",
                                                    query.strategy));
   }
-  if (analysis::has_stock(*shape)) BF_CHECK(refuse_shares_of_index(underlying));
+  if (analysis::has_stock(*shape)) BF_CHECK(refuse_shares_of_index(underlying, told));
   if (query.later_expiry && analysis::expiry_count(*shape) == 1) {
     return core::fail(Errc::invalid_input, fmt::format("{} has no later expiry", query.strategy));
   }
@@ -414,8 +418,8 @@ Result<void> check(const FindQuery& query, std::string_view underlying) {
 }
 
 Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& query,
-                      const OnSearch& on_search) {
-  BF_CHECK(check(query, snapshot.underlying));
+                      const OnSearch& on_search, const Told& told) {
+  BF_CHECK(check(query, snapshot.underlying, told));
   const auto shape = analysis::find_strategy(query.strategy);
   const bool two_expiries = analysis::expiry_count(*shape) > 1;
   Found reply{};
@@ -426,7 +430,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   reply.as_of = snapshot.as_of;
   reply.source = snapshot.source;
   reply.underlying_price = snapshot.underlying_price;
-  reply.style = query.style.value_or(exercise_style_of(snapshot.underlying));
+  reply.style = query.style.value_or(exercise_style_of(snapshot.underlying, told));
   reply.fill_position = query.fill_position.value_or(1.0);
   reply.fee_per_contract = query.fee_per_contract.value_or(0.0);
   reply.short_strikes = short_strikes_of(query, *shape);
@@ -435,6 +439,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   const bool by_margin = std::ranges::any_of(
       objectives, [](const auto& part) { return analysis::is_on_margin(part.objective); });
   bool listed_at_all = false;
+  bool all_settled = true;
   const auto kind = query.density.value_or(DensityKind::market_implied);
   std::vector<Searched> markets;
   for (auto& market : markets_of(snapshot, reply.style, query.rate, kind, [&](const auto& listed) {
@@ -443,6 +448,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
          listed_at_all = listed_at_all || take;
          return take;
        })) {
+    all_settled = all_settled && market.settled;
     if (!market.market) {
       reply.left_out.push_back(
           {market.listed.expiry, market.listed.trading_class, market.market.error()});
@@ -459,7 +465,8 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   }
   if (!listed_at_all) {
     return core::fail(Errc::not_found,
-                      fmt::format("{} lists no such expiry as of {}", snapshot.underlying,
+                      fmt::format("{} lists no such expiry{} as of {}", snapshot.underlying,
+                                  query.trading_class ? " of class " + *query.trading_class : "",
                                   core::to_iso(snapshot.as_of)));
   }
   if (query.expiry && !query.trading_class && !two_expiries && markets.size() > 1) {
@@ -470,14 +477,22 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
                     reply.expiries[0].trading_class, reply.expiries[1].trading_class));
   }
   if (markets.size() < static_cast<std::size_t>(analysis::expiry_count(*shape))) {
-    return core::fail(
-        Errc::unavailable,
-        fmt::format("too few expiries can take part{}",
-                    reply.left_out.empty() ? std::string{}
-                                           : ": " + core::to_iso_date(reply.left_out[0].expiry) +
-                                                 " " + reply.left_out[0].reason));
+    if (all_settled) {
+      return core::fail(Errc::not_found,
+                        fmt::format("the expiries had settled when the chain was taken, {}",
+                                    core::to_iso(snapshot.as_of)));
+    }
+    if (reply.left_out.empty()) {
+      return core::fail(Errc::not_found,
+                        fmt::format("{} needs two expiries, and there is no later one among those "
+                                    "that were asked for",
+                                    query.strategy));
+    }
+    return core::fail(Errc::unavailable, fmt::format("too few expiries can take part: {} {}",
+                                                     core::to_iso_date(reply.left_out[0].expiry),
+                                                     in_words(reply.left_out[0].reason)));
   }
-  return search(query, *shape, markets, std::move(reply), on_search);
+  return search(query, *shape, markets, std::move(reply), on_search, told);
 }
 
 }  // namespace bifrost::api

@@ -2,7 +2,7 @@
 #include "bifrost/api/fits.hpp"
 
 #include "bifrost/analysis/density.hpp"
-#include "bifrost/core/session_hours.hpp"
+#include "bifrost/core/index_symbols.hpp"
 #include "structures.hpp"
 
 namespace bifrost::api {
@@ -13,7 +13,8 @@ void describe(ExpiryFit& out, const analysis::Smile& smile) {
   out.discount_factor = smile.discount_factor();
   out.atm_implied_vol = smile.vol(smile.forward());
   for (const auto& part : smile.components()) {
-    if (part.weight > 0.0) out.parameters.push_back({part.weight, part.log_mean, part.deviation});
+    if (part.weight > 0.0)
+      out.parameters.push_back({part.weight, part.log_mean_over_forward, part.deviation});
   }
   const auto& q = smile.quality();
   out.quality = FitQuality{q.quotes,        q.dropped,        q.rmse_vol,
@@ -30,14 +31,20 @@ void describe(ExpiryFit& out, const analysis::Smile& smile) {
 
 }  // namespace
 
-bool is_index(std::string_view underlying) {
-  return core::hours_of(underlying) == core::index_hours;
+Told told_by(std::string_view sec_type) {
+  if (sec_type == "IND") return {.index = true};
+  if (sec_type == "STK") return {.index = false};
+  return {};
 }
 
-ExerciseStyle exercise_style_of(std::string_view underlying) {
+bool is_index(std::string_view underlying, const Told& told) {
+  return told.index.value_or(core::is_index_symbol(underlying));
+}
+
+ExerciseStyle exercise_style_of(std::string_view underlying, const Told& told) {
   // The one index whose options may be exercised early.
   if (underlying == "OEX") return ExerciseStyle::american;
-  return is_index(underlying) ? ExerciseStyle::european : ExerciseStyle::american;
+  return is_index(underlying, told) ? ExerciseStyle::european : ExerciseStyle::american;
 }
 
 analysis::ExerciseStyle to_analysis(ExerciseStyle style) {
@@ -51,7 +58,7 @@ Fit fit_chain(const core::ChainSnapshot& snapshot, const FitTerms& terms) {
   fit.as_of = snapshot.as_of;
   fit.source = snapshot.source;
   fit.underlying_price = snapshot.underlying_price;
-  fit.style = terms.style.value_or(exercise_style_of(snapshot.underlying));
+  fit.style = terms.style.value_or(exercise_style_of(snapshot.underlying, terms.told));
   const auto surface = analysis::fit_surface(snapshot, {to_analysis(fit.style), terms.rate});
   for (const auto& fitted : surface.expiries) {
     ExpiryFit out{};

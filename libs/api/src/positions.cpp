@@ -26,14 +26,21 @@ struct Placed {
   std::vector<std::optional<analysis::OptionSide>> quotes;
 };
 
-const char* where_of(std::size_t leg) {
+std::string where_of(std::size_t leg) {
   static constexpr const char* ordinal[] = {"first", "second", "third", "fourth", "fifth", "sixth"};
-  return leg < std::size(ordinal) ? ordinal[leg] : "a later";
+  if (leg < std::size(ordinal)) return ordinal[leg];
+  const auto n = leg + 1;
+  const char* ending = n / 10 % 10 == 1 ? "th"
+                       : n % 10 == 1    ? "st"
+                       : n % 10 == 2    ? "nd"
+                       : n % 10 == 3    ? "rd"
+                                        : "th";
+  return fmt::format("{}{}", n, ending);
 }
 
 /// The market of a leg's expiry.
 Result<const MarketOfExpiry*> market_for(const PositionLeg& leg, std::size_t place,
-                                         const std::vector<ListedMarket>& markets) {
+                                         const std::vector<ListedMarket>& markets, Instant as_of) {
   if (!leg.expiry || !leg.strike) {
     return core::fail(Errc::invalid_input,
                       fmt::format("the {} leg needs expiry and strike", where_of(place)));
@@ -56,10 +63,16 @@ Result<const MarketOfExpiry*> market_for(const PositionLeg& leg, std::size_t pla
                                   where_of(place), core::to_iso_date(*leg.expiry),
                                   leg.trading_class ? " as " + *leg.trading_class : ""));
   }
+  if (found->settled) {
+    return core::fail(
+        Errc::not_found,
+        fmt::format("the {} leg: {} had settled when the chain was taken, {}", where_of(place),
+                    core::to_iso_date(*leg.expiry), core::to_iso(as_of)));
+  }
   if (!found->market) {
     return core::fail(Errc::unavailable,
                       fmt::format("the {} leg: no smile of {}: {}", where_of(place),
-                                  core::to_iso_date(*leg.expiry), found->market.error()));
+                                  core::to_iso_date(*leg.expiry), in_words(found->market.error())));
   }
   return &*found->market;
 }
@@ -72,9 +85,12 @@ std::optional<analysis::OptionSide> quote_of(const MarketOfExpiry& market, const
   return leg.kind == LegKind::call ? row->call : row->put;
 }
 
-Result<Placed> place(const PositionRequest& request, const std::vector<ListedMarket>& markets,
-                     Price underlying_price) {
+tl::expected<Placed, net::Refusal> place(const PositionRequest& request,
+                                         const std::vector<ListedMarket>& markets,
+                                         Price underlying_price, Instant as_of) {
   Placed placed;
+  net::Problems unpriced;
+  std::string first;
   const analysis::Fill fill{request.fill_position.value_or(1.0)};
   for (std::size_t i = 0; i < request.legs.size(); ++i) {
     const auto& leg = request.legs[i];
@@ -99,7 +115,7 @@ Result<Placed> place(const PositionRequest& request, const std::vector<ListedMar
       placed.quotes.push_back(std::nullopt);
       continue;
     }
-    BF_TRY(const auto* market, market_for(leg, i, markets));
+    BF_TRY(const auto* market, market_for(leg, i, markets, as_of));
     const auto quote = quote_of(*market, leg);
     if (!quote && !leg.entry_price) {
       return core::fail(Errc::not_found,
@@ -109,10 +125,13 @@ Result<Placed> place(const PositionRequest& request, const std::vector<ListedMar
     auto price = leg.entry_price;
     if (!price) price = analysis::entry_price(*quote, leg.quantity > 0, fill);
     if (!price) {
-      return core::fail(Errc::unavailable,
-                        fmt::format("the {} leg: its quote gives no price at this fill; give its "
-                                    "entry_price",
-                                    where_of(i)));
+      const auto lacks = fmt::format("the quote gives no price to {} at this fill",
+                                     leg.quantity > 0 ? "buy" : "sell");
+      if (unpriced.empty())
+        first = fmt::format("the {} leg: {}; give its entry_price", where_of(i), lacks);
+      unpriced.push_back(
+          {fmt::format("body/legs/{}/entry_price", i), "must be given: " + lacks, "missing"});
+      continue;
     }
     placed.book.push_back(
         {{.kind = leg.kind == LegKind::call ? analysis::LegKind::call : analysis::LegKind::put,
@@ -126,11 +145,35 @@ Result<Placed> place(const PositionRequest& request, const std::vector<ListedMar
     placed.markets.push_back(leg_market(*market, *leg.strike, placed.book.back().leg.kind));
     placed.quotes.push_back(quote);
   }
-  return placed;
+  if (unpriced.empty()) return placed;
+  return tl::unexpected{
+      net::Refusal{core::fail(Errc::not_found, std::move(first)).value(), std::move(unpriced)}};
+}
+
+/// More than that the margin rules cannot count.
+Result<void> check_size(const Placed& placed) {
+  constexpr double most_shares = 1e9;
+  double shares = 0.0;
+  for (const auto& [leg, expiry, trading_class] : placed.book)
+    shares += std::abs(static_cast<double>(leg.quantity)) * leg.multiplier;
+  if (shares <= most_shares) return {};
+  return core::fail(Errc::invalid_input, "legs: together of more than a thousand million shares");
+}
+
+/// The strategy that a book is if the strikes of its short puts lie ready in cash.
+Result<const analysis::StrategyShape*> secured_form_of(
+    const std::optional<analysis::Recognised>& recognised) {
+  for (const auto& shape : analysis::catalogue) {
+    if (recognised && shape.cash_secured && shape.recognised_as == recognised->shape.name)
+      return &shape;
+  }
+  return core::fail(Errc::invalid_input,
+                    fmt::format("cash_secured: is for puts sold alone, and this is {}",
+                                recognised ? recognised->shape.name : "a custom position"));
 }
 
 Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price,
-                                 std::string_view symbol, ExerciseStyle style, Date on) {
+                                 const MarginClass& margin_class, ExerciseStyle style, Date on) {
   PositionMargin margin{};
   BF_TRY(const auto worst, analysis::worst_expiry_loss(placed.book, underlying_price));
   if (worst.loss) margin.worst_loss = worst.loss->value();
@@ -146,7 +189,6 @@ Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price,
     marked = marked && (stock || mark);
     marks.push_back(mark);
   }
-  const auto margin_class = margin_class_of(symbol);
   const analysis::MarginUnderlying underlying{
       .price = underlying_price,
       .kind = margin_class.kind,
@@ -294,21 +336,22 @@ void describe(Position& out, const analysis::Metrics& metrics,
 
 }  // namespace
 
-Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
-                                  const PositionRequest& request) {
-  if (!snapshot.underlying_price) {
+tl::expected<Position, net::Refusal> analyse_position(const core::ChainSnapshot& snapshot,
+                                                      const PositionRequest& request,
+                                                      const Told& told) {
+  if (snapshot.underlying_price.value_or(Price{}) <= Price{}) {
     return core::fail(Errc::unavailable, "the chain has no price of the underlying");
   }
   const bool holds_stock = std::ranges::any_of(
       request.legs, [](const PositionLeg& leg) { return leg.kind == LegKind::stock; });
-  if (holds_stock) BF_CHECK(refuse_shares_of_index(snapshot.underlying));
+  if (holds_stock) BF_CHECK(refuse_shares_of_index(snapshot.underlying, told));
   BF_TRY(const auto fee, fee_of(request.fee_per_contract));
   Position out{};
   out.symbol = snapshot.underlying;
   out.as_of = snapshot.as_of;
   out.source = snapshot.source;
   out.underlying_price = *snapshot.underlying_price;
-  out.style = request.style.value_or(exercise_style_of(snapshot.underlying));
+  out.style = request.style.value_or(exercise_style_of(snapshot.underlying, told));
   const double spot = out.underlying_price.value();
 
   const auto markets = markets_of(
@@ -317,10 +360,11 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
         return std::ranges::any_of(
             request.legs, [&](const PositionLeg& leg) { return leg.expiry == listed.expiry; });
       });
-  BF_TRY(const auto placed, place(request, markets, out.underlying_price));
+  BF_TRY(const auto placed, place(request, markets, out.underlying_price, snapshot.as_of));
+  BF_CHECK(check_size(placed));
   const auto days_to_front = analysis::days_to_front_expiry(placed.book, placed.markets);
   if (!days_to_front) {
-    return core::fail(Errc::invalid_input, "a position of stock alone has no expiry to look at");
+    return core::fail(Errc::invalid_input, "legs: of stock alone, which has no expiry to look at");
   }
   const MarketOfExpiry* front = nullptr;
   std::vector<const MarketOfExpiry*> used;
@@ -335,8 +379,8 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   std::vector<const analysis::Density*> densities{front->density.get()};
   if (lognormal) densities.push_back(lognormal.get());
 
-  BF_TRY(out.margin, margin_of(placed, out.underlying_price, out.symbol, out.style,
-                               core::exchange_time(snapshot.as_of).date));
+  BF_TRY(out.margin, margin_of(placed, out.underlying_price, margin_class_of(out.symbol, told),
+                               out.style, core::exchange_time(snapshot.as_of).date));
   analysis::MetricsRequest asked;
   asked.book = placed.book;
   asked.spot = spot;
@@ -346,7 +390,14 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   asked.highest_spot = highest_spot_of(used, *front->density);
   asked.fees.per_contract = fee;
   std::optional<std::string> rules;
-  if (!out.margin.rules.empty() && out.margin.rules.back().initial > 0.0) {
+  const analysis::StrategyShape* secured = nullptr;
+  if (request.cash_secured.value_or(false)) {
+    BF_TRY(secured, secured_form_of(analysis::recognise(placed.book)));
+    double cash = 0.0;
+    for (const auto& [leg, expiry, trading_class] : placed.book)
+      cash -= static_cast<double>(leg.quantity) * leg.multiplier * leg.strike.value();
+    asked.cash = cash;
+  } else if (!out.margin.rules.empty() && out.margin.rules.back().initial > 0.0) {
     asked.margin = out.margin.rules.back().initial;
     rules = out.margin.rules.back().rules;
   }
@@ -356,7 +407,8 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
       position != 0.0 && position != 1.0) {
     asked.fills.push_back({position});
   }
-  BF_TRY(const auto metrics, analysis::analyse(asked));
+  BF_TRY(auto metrics, analysis::analyse(asked));
+  if (secured != nullptr) metrics.recognised->shape = *secured;
   describe(out, metrics, rules);
   for (std::size_t i = 0; i < metrics.densities.size(); ++i) {
     const auto& verdict = metrics.densities[i];
@@ -366,23 +418,23 @@ Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
   for (std::size_t i = 0; i < placed.book.size(); ++i) {
     const auto& leg = placed.book[i];
     const bool stock = placed.of[i] == nullptr;
-    StrategyLeg told{to_leg_kind(leg.leg.kind),
-                     leg.leg.quantity,
-                     leg.expiry,
-                     stock ? std::nullopt : std::optional{leg.trading_class},
-                     stock ? std::nullopt : std::optional{leg.leg.strike},
-                     leg.leg.entry_price,
-                     std::nullopt,
-                     std::nullopt};
-    if (!stock) told.implied_vol = placed.markets[i].implied_vol;
+    StrategyLeg described{to_leg_kind(leg.leg.kind),
+                          leg.leg.quantity,
+                          leg.expiry,
+                          stock ? std::nullopt : std::optional{leg.trading_class},
+                          stock ? std::nullopt : std::optional{leg.leg.strike},
+                          leg.leg.entry_price,
+                          std::nullopt,
+                          std::nullopt};
+    if (!stock) described.implied_vol = placed.markets[i].implied_vol;
     auto one = leg;
     one.leg.quantity = 1;
     one.leg.multiplier = 1;
     if (const auto value = analysis::value_book(
             std::span{&one, 1}, std::span{&placed.markets[i], 1}, spot, {.spot = spot})) {
-      told.delta = value->greeks.delta;
+      described.delta = value->greeks.delta;
     }
-    out.legs.push_back(std::move(told));
+    out.legs.push_back(std::move(described));
   }
   if (request.profit_target || request.loss_limit) {
     if (metrics.model_dependent) {

@@ -184,6 +184,17 @@ struct Service::Impl {
     return std::move(stored.snapshot);
   }
 
+  Result<std::map<std::string, std::string, std::less<>>> sec_types() {
+    if (listings == nullptr) return {};
+    return listings->sec_types(core::after(listings_patience));
+  }
+
+  Result<Told> told_of(std::string_view symbol) {
+    BF_TRY(const auto types, sec_types());
+    const auto found = types.find(symbol);
+    return found == types.end() ? Told{} : told_by(found->second);
+  }
+
   /// The closes of five years before the snapshot's day, of the origin that has more of them:
   /// simulated ones beside simulated snapshots alone.
   Result<std::vector<double>> closes_before(const core::ChainSnapshot& snapshot) {
@@ -438,11 +449,14 @@ Health Service::health() {
 
 Result<Underlyings> Service::underlyings() {
   BF_TRY(const auto summaries, impl_->history.underlyings(core::after(history_patience)));
+  BF_TRY(const auto types, impl_->sec_types());
   Underlyings reply;
   for (const auto& summary : summaries) {
+    const auto type = types.find(summary.symbol);
+    const Told told = type == types.end() ? Told{} : told_by(type->second);
     reply.underlyings.push_back({summary.symbol, summary.last.underlying_price, summary.last.as_of,
                                  summary.last.source.value_or(Source::imported),
-                                 is_index(summary.symbol)});
+                                 is_index(summary.symbol, told)});
   }
   return reply;
 }
@@ -498,9 +512,10 @@ Result<Changes> Service::changes(const ChangesQuery& query) {
 
 Result<Found> Service::find(const FindQuery& query) {
   BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
+  BF_TRY(const auto told, impl_->told_of(query.symbol));
   const auto until = core::after(search_patience);
-  auto found =
-      find_in(snapshot, query, [&](double) { return std::chrono::steady_clock::now() < until; });
+  auto found = find_in(
+      snapshot, query, [&](double) { return std::chrono::steady_clock::now() < until; }, told);
   if (!found && found.error().code == Errc::cancelled) {
     return core::fail(Errc::timeout,
                       "the search takes too long here; narrow it, or use `bifrost find`");
@@ -511,20 +526,24 @@ Result<Found> Service::find(const FindQuery& query) {
 
 Result<Fit> Service::fit(const FitQuery& query) {
   BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
-  return fit_chain(snapshot, {query.style, query.rate});
+  BF_TRY(const auto told, impl_->told_of(query.symbol));
+  return fit_chain(snapshot, {query.style, query.rate, told});
 }
 
 Result<Densities> Service::densities(const DensityQuery& query) {
   BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
   BF_TRY(const auto closes, impl_->closes_before(snapshot));
-  BF_TRY(auto densities, densities_in(snapshot, query, closes));
+  BF_TRY(const auto told, impl_->told_of(query.symbol));
+  BF_TRY(auto densities, densities_in(snapshot, query, closes, told));
   densities.age_seconds = impl_->age_of(snapshot.as_of);
   return densities;
 }
 
-Result<Position> Service::analyse(const PositionQuery& query, const PositionRequest& request) {
+tl::expected<Position, net::Refusal> Service::analyse(const PositionQuery& query,
+                                                      const PositionRequest& request) {
   BF_TRY(const auto snapshot, impl_->whole_chain(query.symbol, query.at));
-  BF_TRY(auto position, analyse_position(snapshot, request));
+  BF_TRY(const auto told, impl_->told_of(query.symbol));
+  BF_TRY(auto position, analyse_position(snapshot, request, told));
   position.age_seconds = impl_->age_of(snapshot.as_of);
   return position;
 }

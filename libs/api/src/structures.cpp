@@ -10,6 +10,7 @@
 #include "bifrost/analysis/american_chain.hpp"
 #include "bifrost/analysis/book.hpp"
 #include "bifrost/core/calendar.hpp"
+#include "bifrost/core/index_symbols.hpp"
 
 namespace bifrost::api {
 namespace {
@@ -56,7 +57,7 @@ tl::expected<MarketOfExpiry, std::string> market_of(const core::ChainSnapshot& s
                                                     analysis::ExerciseStyle style,
                                                     std::optional<double> rate, DensityKind kind) {
   const auto refused = [](std::string_view why) { return tl::unexpected{std::string{why}}; };
-  if (fitted.years_to_expiry <= 0.0) return refused("no_time");
+  if (fitted.years_to_expiry <= 0.0) return refused(to_string(analysis::NoSmile::no_time));
   auto chain = analysis::select_expiry(snapshot, fitted.which);
   if (!chain) return refused("inconsistent_chain");
   BF_TRY(auto priced, priced_chain(*std::move(chain), fitted.years_to_expiry, style, rate));
@@ -73,6 +74,32 @@ tl::expected<MarketOfExpiry, std::string> market_of(const core::ChainSnapshot& s
     market.density = analysis::lognormal_density(*flat);
   }
   return market;
+}
+
+/// Greeks per share as PricedChain has them; of an option whose quote has no middle, at the vol
+/// that values it elsewhere. Nothing where the model has no number.
+std::optional<analysis::Valuation> greeks_of(const MarketOfExpiry& market, Price strike,
+                                             analysis::LegKind kind) {
+  if (const auto* row = market.at(strike)) {
+    const auto& option = kind == analysis::LegKind::call ? row->call : row->put;
+    if (option && option->greeks) return option->greeks;
+  }
+  const auto at = leg_market(market, strike, kind);
+  const auto& price = market.priced.chain.underlying_price;
+  const double spot = price && *price > Price{} ? price->value() : at.forward;
+  const analysis::BookLeg one{
+      {.kind = kind, .quantity = 1, .strike = strike, .entry_price = {}, .multiplier = 1},
+      market.listed.expiry,
+      market.listed.trading_class};
+  const auto value =
+      analysis::value_book(std::span{&one, 1}, std::span{&at, 1}, spot, {.spot = spot});
+  if (!value) return std::nullopt;
+  return analysis::Valuation{.price = value->value,
+                             .delta = value->greeks.delta,
+                             .gamma = value->greeks.gamma,
+                             .theta = value->greeks.theta,
+                             .vega = value->greeks.vega,
+                             .rho = value->greeks.rho};
 }
 
 /// The profit line of a structure whose later legs outlive the first expiry.
@@ -103,6 +130,22 @@ std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
 
 }  // namespace
 
+std::string in_words(std::string_view reason) {
+  static constexpr std::pair<std::string_view, std::string_view> words[]{
+      {"too_few_pairs", "fewer than two strikes have call and put quoted on both sides"},
+      {"not_positive", "its quotes imply a forward that is not above zero"},
+      {"no_forward", "put-call parity names none"},
+      {"no_spot", "the chain does not say the underlying's price"},
+      {"inconsistent_chain", "a contract comes twice, or multipliers differ"},
+      {"too_few_quotes", "fewer than five usable out-of-the-money quotes, or none on one side"},
+      {"no_arbitrage_free_fit", "no density comes near its quotes"},
+      {"no_atm_vol", "no quotes at the money"}};
+  const auto found =
+      std::ranges::find(words, reason, &std::pair<std::string_view, std::string_view>::first);
+  return found == std::end(words) ? std::string{reason}
+                                  : fmt::format("{} ({})", reason, found->second);
+}
+
 const analysis::StrikeAnalytics* MarketOfExpiry::at(Price strike) const {
   const auto row =
       std::ranges::lower_bound(priced.rows, strike, {}, &analysis::StrikeAnalytics::strike);
@@ -111,8 +154,10 @@ const analysis::StrikeAnalytics* MarketOfExpiry::at(Price strike) const {
 
 double MarketOfExpiry::vol(Price strike, analysis::LegKind kind) const {
   if (const auto* row = at(strike)) {
-    const auto& option = kind == analysis::LegKind::call ? row->call : row->put;
-    if (option && option->implied_vol) return *option->implied_vol;
+    const bool call = kind == analysis::LegKind::call;
+    for (const auto* option : {call ? &row->call : &row->put, call ? &row->put : &row->call}) {
+      if (*option && (*option)->implied_vol) return *(*option)->implied_vol;
+    }
   }
   return smile ? smile->vol(strike.value()) : *priced.atm_implied_vol;
 }
@@ -146,10 +191,10 @@ core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract) {
   return *money;
 }
 
-core::Result<void> refuse_shares_of_index(std::string_view underlying) {
-  if (!is_index(underlying)) return {};
+core::Result<void> refuse_shares_of_index(std::string_view underlying, const Told& told) {
+  if (!is_index(underlying, told)) return {};
   return core::fail(core::Errc::invalid_input,
-                    fmt::format("{} is a cash-settled index, and nobody can hold shares of it; "
+                    fmt::format("{} is an index, and nobody can hold shares of it; "
                                 "hint: leave the stock out, or take a fund on the index",
                                 underlying));
 }
@@ -162,7 +207,8 @@ std::vector<ListedMarket> markets_of(
   std::vector<ListedMarket> markets;
   for (const auto& fitted : surface.expiries) {
     if (!take(fitted.which)) continue;
-    markets.push_back({fitted.which, market_of(kept, fitted, to_analysis(style), rate, kind)});
+    markets.push_back({fitted.which, market_of(kept, fitted, to_analysis(style), rate, kind),
+                       fitted.years_to_expiry <= 0.0});
   }
   return markets;
 }
@@ -171,16 +217,18 @@ int days_between(Instant from, Date to) {
   return static_cast<int>((to - core::exchange_time(from).date).count());
 }
 
-MarginClass margin_class_of(std::string_view underlying) {
+MarginClass margin_class_of(std::string_view underlying, const Told& told) {
   using analysis::UnderlyingKind;
   constexpr std::array volatility{std::string_view{"VIX"}, std::string_view{"RVX"},
-                                  std::string_view{"VXN"}};
+                                  std::string_view{"V2TX"}};
   constexpr std::array high_cap{std::string_view{"SPX"}, std::string_view{"XSP"},
                                 std::string_view{"OEX"}, std::string_view{"XEO"},
                                 std::string_view{"DJX"}};
-  if (!is_index(underlying)) return {UnderlyingKind::equity, false, "equity"};
-  if (std::ranges::find(volatility, underlying) != volatility.end())
+  if (!is_index(underlying, told)) return {UnderlyingKind::equity, false, "equity"};
+  if (!core::is_index_symbol(underlying) ||
+      std::ranges::find(volatility, underlying) != volatility.end()) {
     return {UnderlyingKind::equity, true, ""};
+  }
   const bool high = std::ranges::find(high_cap, underlying) != high_cap.end();
   return {UnderlyingKind::broad_index, true, high ? "high_cap_broad_index" : "broad_index"};
 }
@@ -227,16 +275,37 @@ StrategyCandidate to_candidate(const analysis::Candidate& found, int rank,
   StrategyCandidate candidate{};
   candidate.rank = rank;
   candidate.score = found.score;
-  int multiplier = 1;
+  std::optional<analysis::NetGreeks> net{std::in_place};
   for (const auto& leg : found.legs) {
     const bool stock = leg.leg.kind == analysis::LegKind::stock;
-    const auto& listed = markets[found.expiries[static_cast<std::size_t>(leg.expiry_rung)]]->listed;
-    if (!stock) multiplier = leg.leg.multiplier;
-    candidate.legs.push_back({to_leg_kind(leg.leg.kind), leg.leg.quantity,
-                              stock ? std::nullopt : std::optional{listed.expiry},
-                              stock ? std::nullopt : std::optional{listed.trading_class},
-                              stock ? std::nullopt : std::optional{leg.leg.strike},
-                              leg.leg.entry_price, leg.implied_vol, leg.delta});
+    const auto& market = *markets[found.expiries[static_cast<std::size_t>(leg.expiry_rung)]];
+    const auto& listed = market.listed;
+    std::optional<analysis::Valuation> each;
+    if (stock) {
+      each.emplace().delta = 1.0;
+    } else {
+      each = greeks_of(market, leg.leg.strike, leg.leg.kind);
+    }
+    if (each && net) {
+      const double shares = static_cast<double>(leg.leg.quantity) * leg.leg.multiplier;
+      net->delta += shares * each->delta;
+      net->gamma += shares * each->gamma;
+      net->theta += shares * each->theta;
+      net->vega += shares * each->vega;
+    } else {
+      net.reset();
+    }
+    StrategyLeg told{to_leg_kind(leg.leg.kind),
+                     leg.leg.quantity,
+                     stock ? std::nullopt : std::optional{listed.expiry},
+                     stock ? std::nullopt : std::optional{listed.trading_class},
+                     stock ? std::nullopt : std::optional{leg.leg.strike},
+                     leg.leg.entry_price,
+                     leg.implied_vol,
+                     leg.delta};
+    if (!stock && !told.implied_vol) told.implied_vol = market.vol(leg.leg.strike, leg.leg.kind);
+    if (!told.delta && each) told.delta = each->delta;
+    candidate.legs.push_back(std::move(told));
   }
   candidate.credit = found.credit.value();
   candidate.fees = found.fees.value();
@@ -244,11 +313,11 @@ StrategyCandidate to_candidate(const analysis::Candidate& found, int rank,
   if (found.max_profit) candidate.max_profit = found.max_profit->value();
   if (found.max_loss) candidate.max_loss = found.max_loss->value();
   candidate.breakevens = found.breakevens;
-  if (found.greeks) {
-    candidate.delta = found.greeks->delta * multiplier;
-    candidate.gamma = found.greeks->gamma * multiplier;
-    candidate.theta = found.greeks->theta * multiplier;
-    candidate.vega = found.greeks->vega * multiplier;
+  if (net) {
+    candidate.delta = net->delta;
+    candidate.gamma = net->gamma;
+    candidate.theta = net->theta;
+    candidate.vega = net->vega;
   }
   candidate.pop = found.pop;
   candidate.expected_profit = found.expected_profit;

@@ -29,13 +29,17 @@ struct MarketOfExpiry {
 
   /// Nothing where the chain does not list the strike.
   const analysis::StrikeAnalytics* at(Price strike) const;
-  /// The vol of an option: that of its own middle, else the smile's, else at the money.
+  /// The vol of an option: that of its own middle, else of the other right's on the same strike
+  /// (parity says it is the same), else the smile's, else at the money.
   double vol(Price strike, analysis::LegKind kind) const;
 };
 struct ListedMarket {
   analysis::ListedExpiry listed;
   tl::expected<MarketOfExpiry, std::string> market;  // or why it cannot take part
+  bool settled;                                      // before the snapshot
 };
+/// "too_few_pairs", why an expiry cannot take part, with what that means.
+std::string in_words(std::string_view reason);
 /// The expiries that `take` wants, in order of settlement. Contracts with an adjusted deliverable
 /// beside standard ones are left out.
 std::vector<ListedMarket> markets_of(
@@ -45,14 +49,14 @@ std::vector<ListedMarket> markets_of(
 /// What values an option of that strike.
 analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind);
 
-/// Who the margin rules take an underlying for. Volatility indices have the rate of shares, and no
-/// stress range here.
+/// Who the margin rules take an underlying for. Volatility indices, and those that only the broker
+/// calls an index and that may be narrow, have the rate of shares, and no stress range here.
 struct MarginClass {
   analysis::UnderlyingKind kind;
   bool cash_settled;
   std::string_view stress;  // empty: none
 };
-MarginClass margin_class_of(std::string_view underlying);
+MarginClass margin_class_of(std::string_view underlying, const Told& told);
 
 /// Up to where a structure of these expiries is looked at when the first one settles.
 double highest_spot_of(std::span<const MarketOfExpiry* const> markets,
@@ -62,7 +66,7 @@ double highest_spot_of(std::span<const MarketOfExpiry* const> markets,
 core::Result<analysis::Money> fee_of(std::optional<double> fee_per_contract);
 
 /// invalid_input for the indices of is_index.
-core::Result<void> refuse_shares_of_index(std::string_view underlying);
+core::Result<void> refuse_shares_of_index(std::string_view underlying, const Told& told);
 
 /// Calendar days in New York from a moment to a date.
 int days_between(Instant from, Date to);

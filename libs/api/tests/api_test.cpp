@@ -632,7 +632,7 @@ TEST_F(Api, RepricesWhatOutlivesTheFirstExpiryAndSaysSo) {
   }
   // Nothing expires later than the last.
   EXPECT_EQ(get("/api/find/XSP?expiry=2026-06-19&strategy=long_call_calendar&objective=pop").status,
-            503);
+            404);
 }
 
 TEST_F(Api, RanksWhatIsSoldNakedByPremiumOnMargin) {
@@ -673,6 +673,7 @@ TEST_F(Api, RefusesWhatTheFinderCannotRank) {
   EXPECT_EQ(get(april_of_xsp + "iron_condor&objective=luck").status, 400);
   EXPECT_EQ(get("/api/find/XSP?strategy=iron_condor&why_not=90,95,105,110").status, 400);
   EXPECT_EQ(get(april_of_xsp + "iron_condor&why_not=90,95,105").status, 400);
+  EXPECT_EQ(get(april_of_xsp + "iron_condor&why_not=95,90,105,110").status, 400);
   EXPECT_EQ(get(april_of_xsp + "iron_condor&breakeven_percent=1&breakeven_sigmas=1").status, 400);
   EXPECT_EQ(get(april_of_xsp + "long_call&objective=pop&min_width=1").status, 400);
   EXPECT_EQ(get("/api/find/SPX?expiry=2026-06-19&strategy=iron_condor").status, 400);
@@ -694,6 +695,40 @@ TEST(FindIn, RefusesWindowsThatHoldNothing) {
 }
 
 // American quotes tell what the forward grows by, and not how much of it is interest.
+// A wing that nobody bids for has no middle, and can be bought all the same.
+TEST(FindIn, HasTheGreeksOfAnalyzeWhereALegHasNoMiddle) {
+  for (const auto style : {ExerciseStyle::european, ExerciseStyle::american}) {
+    auto chain = dense_chain(second);
+    const auto wing = Price::from_units(860'000);
+    const auto whole = chain;
+    for (auto& option : chain.quotes) {
+      if (option.contract.strike == wing) option.quote.bid = std::nullopt;
+    }
+    FindQuery query{};
+    query.strategy = "bull_put_spread";
+    query.expiry = april;
+    query.style = style;
+    query.why_not = "86,92";
+    const auto candidate = *must(find_in(chain, query)).why_not->candidate;
+    PositionRequest request{};
+    request.style = style;
+    request.legs = {{LegKind::put, 1, april, {}, wing, {}},
+                    {LegKind::put, -1, april, {}, Price::from_units(920'000), {}}};
+    const auto position = must(core::Result<Position>{analyse_position(chain, request)});
+    ASSERT_TRUE(candidate.delta);
+    EXPECT_NEAR(*candidate.delta, position.delta, 1e-3 * std::abs(position.delta));
+    EXPECT_NEAR(*candidate.gamma, position.gamma, 1e-3 * std::abs(position.gamma));
+    EXPECT_NEAR(*candidate.theta, position.theta, 1e-3 * std::abs(position.theta));
+    EXPECT_NEAR(*candidate.vega, position.vega, 1e-3 * std::abs(position.vega));
+    EXPECT_EQ(candidate.legs[0].implied_vol, position.legs[0].implied_vol);
+    EXPECT_NEAR(*candidate.legs[0].delta, *position.legs[0].delta, 1e-4);
+    // The vol that the market was made of, and the greeks of the quotes as they were.
+    EXPECT_NEAR(*candidate.legs[0].implied_vol, vol, 0.005);
+    const auto before = *must(find_in(whole, query)).why_not->candidate;
+    EXPECT_NEAR(*candidate.vega, *before.vega, 0.05 * std::abs(*before.vega));
+  }
+}
+
 TEST(FindIn, TakesTheRateThatItIsGiven) {
   auto chain = dense_chain(second);
   chain.underlying = "ABC";
@@ -774,8 +809,13 @@ TEST_F(Api, FitsEveryExpiryToTheVolatilityItWasMadeOf) {
     // Pennies and nothing else: every spread holds the smile's price.
     EXPECT_GT(expiry.quality->within_spread, 0.99);
     double mass = 0.0;
-    for (const auto& component : expiry.parameters) mass += component.weight;
+    double mean_over_forward = 0.0;
+    for (const auto& component : expiry.parameters) {
+      mass += component.weight;
+      mean_over_forward += component.weight * std::exp(component.log_mean_over_forward);
+    }
     EXPECT_NEAR(mass, 1.0, 1e-9);
+    EXPECT_NEAR(mean_over_forward, 1.0, 1e-6) << "the forward is the mean";
     // The quantiles of the lognormal of 20 %, in closed form.
     const double width = vol * std::sqrt(expiry.years_to_expiry);
     for (const auto& quantile : expiry.quantiles) {
@@ -945,9 +985,89 @@ TEST(AnalysePosition, HasNoPriceWhereTheQuoteHasNone) {
   }
   const auto unpriced = analyse_position(chain, request);
   ASSERT_FALSE(unpriced);
-  EXPECT_EQ(unpriced.error().code, core::Errc::unavailable);
+  EXPECT_EQ(unpriced.error().code, core::Errc::not_found);
+  ASSERT_EQ(unpriced.error().fields.size(), 1u);
+  EXPECT_EQ(unpriced.error().fields[0].path, "body/legs/0/entry_price");
   request.legs[0].entry_price = Price::from_units(100);
   EXPECT_TRUE(analyse_position(chain, request));
+}
+
+TEST(AnalysePosition, SaysThatAnExpiryHadSettled) {
+  const auto chain = dense_chain(core::parse_instant("2026-04-03T15:00:00Z").value());
+  PositionRequest request{};
+  request.legs = {{LegKind::call, 1, april, {}, Price::from_units(1'060'000), Price{}}};
+  const auto settled = analyse_position(chain, request);
+  ASSERT_FALSE(settled);
+  EXPECT_EQ(settled.error().code, core::Errc::not_found);
+  FindQuery query{};
+  query.strategy = "iron_condor";
+  query.expiry = april;
+  const auto found = find_in(chain, query);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, core::Errc::not_found);
+}
+
+// The cash is not in the legs.
+TEST(AnalysePosition, CallsAPutWithItsStrikeInCashSecured) {
+  const auto chain = dense_chain(second);
+  PositionRequest request{};
+  const PositionLeg put{LegKind::put, -2, april, {}, Price::from_units(960'000), {}};
+  const PositionLeg call{LegKind::call, -1, april, {}, Price::from_units(1'060'000), {}};
+  request.legs = {put};
+  const auto returns_on = [](const Position& position, std::string_view denominator) {
+    return std::ranges::find(position.returns, denominator, &PositionReturn::denominator);
+  };
+  const auto naked = must(core::Result<Position>{analyse_position(chain, request)});
+  EXPECT_EQ(naked.strategy, "short_put");
+  EXPECT_EQ(returns_on(naked, "cash"), naked.returns.end());
+  request.cash_secured = true;
+  const auto secured = must(core::Result<Position>{analyse_position(chain, request)});
+  EXPECT_EQ(secured.strategy, "cash_secured_put");
+  EXPECT_EQ(secured.units, 2);
+  EXPECT_EQ(secured.max_loss, naked.max_loss);
+  const auto on_cash = returns_on(secured, "cash");
+  ASSERT_NE(on_cash, secured.returns.end());
+  EXPECT_EQ(on_cash->amount, 2 * 96 * 100);
+  EXPECT_EQ(returns_on(secured, "margin"), secured.returns.end());
+  for (const auto& legs : std::vector<std::vector<PositionLeg>>{{call}, {put, call}}) {
+    request.legs = legs;
+    const auto refused = analyse_position(chain, request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, core::Errc::invalid_input);
+  }
+}
+
+TEST(Indices, AreWhatTheBrokerSaysAndElseWhatTheTableKnows) {
+  EXPECT_TRUE(is_index("ESTX50"));
+  EXPECT_TRUE(is_index("V2TX"));
+  EXPECT_FALSE(is_index("ABC"));
+  EXPECT_TRUE(is_index("ABC", told_by("IND")));
+  EXPECT_FALSE(is_index("DAX", told_by("STK"))) << "a fund of that name";
+  EXPECT_TRUE(is_index("DAX", told_by("FUT")));
+  EXPECT_EQ(exercise_style_of("ABC", told_by("IND")), ExerciseStyle::european);
+  EXPECT_EQ(exercise_style_of("OEX"), ExerciseStyle::american);
+  EXPECT_EQ(exercise_style_of("V2TX"), ExerciseStyle::european);
+  auto chain = dense_chain(second);
+  chain.underlying = "ABC";
+  PositionRequest request{};
+  request.legs = {{LegKind::stock, 100, {}, {}, {}, {}},
+                  {LegKind::call, -1, april, {}, Price::from_units(1'060'000), {}}};
+  EXPECT_TRUE(analyse_position(chain, request));
+  EXPECT_FALSE(analyse_position(chain, request, told_by("IND")));
+}
+
+TEST_F(Api, AsksTheListingsWhetherAnUnderlyingIsAnIndex) {
+  store::Listings listings{*database};
+  const store::BrokerUnderlying share{true, 1, "STK", "SMART", "USD", "A share", {}};
+  ASSERT_TRUE(listings.save_offer("SPX", share, april, second, {}, core::after(30s)));
+  Service with_listings{history, *client, clock, 300s, core::hours_of, &listings};
+  const auto underlyings = must(with_listings.underlyings()).underlyings;
+  const auto item = [&](std::string_view symbol) {
+    return *std::ranges::find(underlyings, symbol, &UnderlyingItem::symbol);
+  };
+  EXPECT_FALSE(item("SPX").is_index) << "the broker knows better than the table";
+  EXPECT_TRUE(item("XSP").is_index) << "the broker was not asked";
+  EXPECT_EQ(must(with_listings.fit({"SPX", {}, {}, {}})).style, ExerciseStyle::american);
 }
 
 TEST(AnalysePosition, RefusesPricesThatHaveNoNumber) {
@@ -1004,6 +1124,16 @@ TEST_F(Api, RefusesAPositionThatIsNone) {
             400);
   EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-05-15","strike":90})"), 404);
   EXPECT_EQ(refused(R"({"kind":"put","quantity":1,"expiry":"2026-04-02","strike":91})"), 404);
+  // Listed, but nobody bids: which legs it is of, and what to do.
+  const auto unpriced =
+      post("/api/analyze/XSP",
+           R"({"legs":[{"kind":"put","quantity":1,"expiry":"2026-04-02","strike":90},
+                       {"kind":"put","quantity":-1,"expiry":"2026-04-02","strike":70},
+                       {"kind":"call","quantity":-1,"expiry":"2026-04-02","strike":130}]})");
+  EXPECT_EQ(unpriced.status, 422) << unpriced.body;
+  EXPECT_NE(unpriced.body.find("body/legs/1/entry_price"), std::string::npos) << unpriced.body;
+  EXPECT_NE(unpriced.body.find("body/legs/2/entry_price"), std::string::npos) << unpriced.body;
+  EXPECT_EQ(unpriced.body.find("body/legs/0"), std::string::npos) << unpriced.body;
   // Not listed, but held at a price: it is valued by the smile.
   EXPECT_EQ(
       refused(R"({"kind":"put","quantity":1,"expiry":"2026-04-02","strike":91,"entry_price":0.5})"),

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <vector>
 
 #include "chain_fields.hpp"
@@ -229,9 +230,14 @@ ChainFileReader::~ChainFileReader() = default;
 
 Result<ChainFileReader> ChainFileReader::open(const std::filesystem::path& path,
                                               const ChainFileOptions& options) {
+  namespace fs = std::filesystem;
   auto impl = std::make_unique<Impl>();
   std::error_code error;
-  impl->file_bytes = std::filesystem::file_size(path, error);
+  const auto status = fs::status(path, error);
+  // What is no file, a pipe for one, is read all the same; how long it is nobody knows.
+  if (!error && (fs::is_regular_file(status) || fs::is_directory(status))) {
+    impl->file_bytes = fs::file_size(path, error);
+  }
   if (error) {
     return fail(Errc::not_found, fmt::format("{}: {}", path.string(), error.message()));
   }

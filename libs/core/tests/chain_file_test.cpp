@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <sys/stat.h>
+
 #include <fstream>
+#include <thread>
 
 #include "shared_data.hpp"
+#include "temporary_folder.hpp"
 
 namespace bifrost::core {
 namespace {
@@ -134,6 +138,29 @@ TEST(ChainFile, ReportsATruncatedGzipInsteadOfEndingQuietly) {
   }
   EXPECT_EQ(seen, Errc::corrupt_data);
   std::filesystem::remove(path);
+}
+
+TEST(ChainFile, ReadsAPipePlainOrGzipped) {
+  const TemporaryFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::string rows{header};
+  for (int i = 0; i < 20'000; ++i) {
+    rows += "2014-06-05T13:35:00Z,TWX,70.72,2014-06-21," + std::to_string(i + 1) +
+            ",C,,,,,,,,,,,,,TWX,\n";
+  }
+  for (const char* mode : {"wT", "w"}) {  // transparent: no compression
+    std::jthread writer{[&] {
+      gzFile out = gzopen(pipe.c_str(), mode);
+      gzwrite(out, rows.data(), static_cast<unsigned>(rows.size()));
+      gzclose(out);
+    }};
+    auto reader = ChainFileReader::open(pipe).value();
+    EXPECT_EQ(reader.progress(), 0.0) << mode;
+    const auto counted = count(std::move(reader));
+    EXPECT_EQ(counted.rows, 20'000u) << mode;
+    EXPECT_EQ(counted.rejects, 0u) << mode;
+  }
 }
 
 // Row counts as published in MANIFEST.txt of the data.

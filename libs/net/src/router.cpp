@@ -217,4 +217,9 @@ Response Router::Call::failed(const core::Error& error) const {
   return problem(status, core::to_string(error.code), detail, request.id);
 }
 
+Response Router::Call::refused(const Refusal& refusal) const {
+  if (refusal.fields.empty()) return failed(refusal);
+  return problem(422, "validation_failed", refusal.message, request.id, refusal.fields);
+}
+
 }  // namespace bifrost::net

@@ -45,6 +45,13 @@ Router make_router() {
   router.post<None, shapes::Order, shapes::Order>(
       "/api/orders", {.summary = "Echo an order", .tag = "orders"},
       [](const None&, const shapes::Order& order) -> core::Result<shapes::Order> { return order; });
+  router.post<None, shapes::Order, shapes::Order>(
+      "/api/orders/checked", {.summary = "Refuse an order"},
+      [](const None&, const shapes::Order& order) -> tl::expected<shapes::Order, Refusal> {
+        if (order.symbol == "NONE") return core::fail(Errc::not_found, "no symbol NONE");
+        return tl::unexpected{Refusal{core::fail(Errc::not_found, "no price").value(),
+                                      {{"body/legs/0/strike", "is not listed", "not_listed"}}}};
+      });
   router.raw("/metrics", [](const Request&) { return Response{200, "text/plain", "up 1\n"}; });
   router.add_schema<shapes::Inner>();
   return router;
@@ -123,6 +130,22 @@ TEST(Router, ReadsBodiesAndReportsTheirPaths) {
   EXPECT_EQ(bad.status, 422u);
   EXPECT_NE(bad.body.find("body/legs/0/strike"), std::string::npos);
   EXPECT_NE(bad.body.find("body/expiry"), std::string::npos);
+}
+
+TEST(Router, AnswersARefusalOfFieldsAsARequestThatIsNotValid) {
+  const auto router = make_router();
+  const auto refused = [&](std::string_view symbol) {
+    return call(router, "POST", "/api/orders/checked",
+                R"({"expiry":"2021-01-04","legs":[{"strike":3700,"quantity":1}],"symbol":")" +
+                    std::string{symbol} + "\"}");
+  };
+  EXPECT_EQ(refused("NONE").status, 404u);
+  const auto fields = refused("SPX");
+  EXPECT_EQ(fields.status, 422u);
+  Json json{fields.body};
+  EXPECT_EQ(json.text("/detail"), "no price");
+  EXPECT_EQ(json.text("/errors/0/path"), "body/legs/0/strike");
+  EXPECT_EQ(json.text("/errors/0/code"), "not_listed");
 }
 
 TEST(Router, RefusesOtherBodyTypes) {

@@ -10,6 +10,7 @@
 
 #include "bifrost/core/calendar.hpp"
 #include "bifrost/core/chain_file.hpp"
+#include "bifrost/core/index_symbols.hpp"
 
 namespace bifrost::sim {
 namespace {
@@ -38,12 +39,6 @@ struct Series {
   const Moment* current = nullptr;
   std::vector<ListedOption> listed;
 };
-
-/// The index options of the option files; everything else trades as a share.
-bool is_index(std::string_view symbol) {
-  constexpr std::string_view names[] = {"SPX", "NDX", "RUT", "DJX", "VIX", "XSP", "VSTOXX", "OEX"};
-  return std::ranges::find(names, symbol) != std::end(names);
-}
 
 }  // namespace
 
@@ -125,9 +120,9 @@ core::Result<std::unique_ptr<ReplayMarket>> ReplayMarket::open(
     auto& s = impl->series.emplace_back();
     s.info = {.con_id = underlying_con_id(symbol),
               .symbol = symbol,
-              .type = is_index(symbol) ? SecurityType::index : SecurityType::stock,
+              .type = core::is_index_symbol(symbol) ? SecurityType::index : SecurityType::stock,
               .name = fmt::format("{} (REPLAY)", symbol),
-              .exchange = is_index(symbol) ? "CBOE" : "NYSE",
+              .exchange = core::is_index_symbol(symbol) ? "CBOE" : "NYSE",
               .min_tick = core::Price::from_units(core::Price::units_per_one / 100)};
     // The map is sorted, which is the order that contract ids and listings follow.
     std::vector<std::uint32_t> place(from.index.size());

@@ -98,6 +98,13 @@ class Import {
     };
     std::map<Key, Seen> seen;
     for (file_ = 0; file_ < files_.size(); ++file_) {
+      if (const auto& file = files_[file_];
+          std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)) {
+        return fail(Errc::invalid_input,
+                    fmt::format("{}: cannot be read twice, as files beside others are; nothing was "
+                                "imported; hint: import it alone",
+                                file.string()));
+      }
       BF_TRY(auto reader, core::ChainFileReader::open(files_[file_], options_.file));
       for (;;) {
         auto next = reader.next();

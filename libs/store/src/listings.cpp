@@ -133,6 +133,16 @@ Result<std::optional<StoredListings>> Listings::load(std::string_view underlying
   return stored;
 }
 
+Result<std::map<std::string, std::string, std::less<>>> Listings::sec_types(Deadline deadline) {
+  BF_TRY(const auto connection, impl_->pool.lease(deadline));
+  BF_TRY(const auto rows, connection->query("SELECT u.symbol, b.sec_type FROM broker_underlyings b"
+                                            " JOIN underlyings u USING (underlying_id)",
+                                            deadline));
+  std::map<std::string, std::string, std::less<>> types;
+  for (int row = 0; row < rows.size(); ++row) types.emplace(rows.text(row, 0), rows.text(row, 1));
+  return types;
+}
+
 Result<void> Listings::save_offer(std::string_view underlying, const BrokerUnderlying& as, Date day,
                                   Instant at, std::span<const ListedSeries> offered,
                                   Deadline deadline) {

@@ -3,12 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <thread>
 #include <tuple>
 
 #include "bifrost/core/chain_file.hpp"
@@ -266,6 +268,22 @@ TEST(Import, WhatRetentionDroppedWasThere) {
   EXPECT_EQ(again.rows_imported, 0);
   EXPECT_EQ(again.rows_already_there, 2);
   EXPECT_EQ(again.rows_rejected, 0);
+}
+
+TEST(Import, APipeIsReadOnceAndSoNotBesideOtherFiles) {
+  const TemporaryFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string row = "2021-01-04T14:55:00Z,SPX,3690,2021-01-15,3700,C,1,2,,,,,,,,,,,SPX,\n";
+  auto database = migrated();
+  History history(database);
+  const File file(row);
+  const auto beside = import_chain_files(history, std::vector{file.path(), pipe}, go_on);
+  ASSERT_FALSE(beside);
+  EXPECT_EQ(beside.error().code, Errc::invalid_input);
+  EXPECT_TRUE(ok(history.underlyings(soon())).empty());
+  std::jthread writer{[&] { std::ofstream(pipe) << header << row; }};
+  EXPECT_EQ(ok(import_chain_files(history, std::vector{pipe}, go_on)).rows_imported, 1);
 }
 
 TEST(Import, FilesOfOneInstantMakeOneCycle) {

@@ -77,6 +77,16 @@ TEST_F(ListingsTest, GiveBackWhatWasSaved) {
   EXPECT_EQ(load("2026-11-20").series.size(), 1u) << "only what is filed from then on";
 }
 
+TEST_F(ListingsTest, TellWhatEachUnderlyingIsForTheBroker) {
+  EXPECT_TRUE(ok(listings.sec_types(soon())).empty());
+  ok(listings.save_offer("SPX", spx, monday, morning, {}, soon()));
+  auto shares = spx;
+  shares.sec_type = "STK";
+  ok(listings.save_offer("Z", shares, monday, morning, {}, soon()));
+  const std::map<std::string, std::string, std::less<>> told{{"SPX", "IND"}, {"Z", "STK"}};
+  EXPECT_EQ(ok(listings.sec_types(soon())), told);
+}
+
 TEST_F(ListingsTest, ANewListingReplacesTheOldOneAndKeepsWhenAContractWasFirstSeen) {
   ok(listings.save_offer("SPX", spx, monday, morning, std::vector{series("SPXW", "2026-11-20")},
                          soon()));

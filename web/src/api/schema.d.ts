@@ -1085,6 +1085,8 @@ export interface components {
              * @description continuously compounded, annual, decimal; default: as put-call parity says, and for options that may be exercised early, which do not tell it, as if no dividend were paid
              */
             rate?: number;
+            /** @description the strike of a put sold alone lies ready in cash: it is then a cash_secured_put, with returns on that cash; default: a short_put */
+            cash_secured?: boolean;
             /**
              * Format: double
              * @description where a leg without entry_price fills: 0 in the middle, 1 (default) at the side that fills at once
@@ -1198,7 +1200,7 @@ export interface components {
              * Format: double
              * @description logarithm of its mean over the forward
              */
-            log_mean: number;
+            log_mean_over_forward: number;
             /**
              * Format: double
              * @description of the logarithm of the settlement, until expiry
@@ -1281,11 +1283,17 @@ export interface components {
              */
             max_loss: number | null;
             breakevens: number[];
-            /** Format: double */
+            /**
+             * Format: double
+             * @description at the implied_vol of the legs; null: the model has none for a leg
+             */
             delta: number | null;
             /** Format: double */
             gamma: number | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description currency per calendar day
+             */
             theta: number | null;
             /** Format: double */
             vega: number | null;
@@ -1341,11 +1349,14 @@ export interface components {
             strike: number | null;
             /** @description per share, at the fill asked for */
             entry_price: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description of the middle of its quote, else of the other right's on its strike; where neither has one, of the smile, beyond the quoted strikes an assumption
+             */
             implied_vol: number | null;
             /**
              * Format: double
-             * @description of one share of the option, unsigned by the quantity
+             * @description at implied_vol, of one share of the option, unsigned by the quantity
              */
             delta: number | null;
         };
@@ -1388,7 +1399,7 @@ export interface components {
             as_of: string;
             /** @description where its quotes came from */
             source: components["schemas"]["Source"];
-            /** @description its options settle in cash, and nobody can hold shares of it: strategies with stock are refused */
+            /** @description nobody can hold shares of it: strategies with stock are refused */
             is_index: boolean;
         };
         /** @description Every underlying with history, by symbol. */
@@ -1973,7 +1984,7 @@ export interface operations {
             query?: {
                 /** @description as it was known then; default: the newest snapshot */
                 at?: string;
-                /** @description when the options may be exercised; default: european for the cash-settled indices that the product knows, american for all else */
+                /** @description when the options may be exercised; default: european for indices (the broker says which are; where it was not asked, a table) but OEX, american for all else */
                 style?: components["schemas"]["ExerciseStyle"];
                 /** @description continuously compounded, annual, decimal; default: as put-call parity says, and for options that may be exercised early, which do not tell it, as if no dividend were paid */
                 rate?: number;

@@ -48,10 +48,10 @@ struct SviParameters {
 };
 
 struct LognormalComponent {
-  double weight;     // probability
-  double mean;       // of the settlement, as a multiple of the forward
-  double log_mean;   // ln(mean), kept because every evaluation asks for it
-  double deviation;  // of the settlement's logarithm, until expiry
+  double weight;                 // probability
+  double mean;                   // of the settlement, as a multiple of the forward
+  double log_mean_over_forward;  // ln(mean), kept because every evaluation asks for it
+  double deviation;              // of the settlement's logarithm, until expiry
 };
 
 /// Why an expiry has no smile.

@@ -69,6 +69,6 @@ BF_DESCRIBE(Densities, "The densities of one expiry, each with its name.", (symb
 /// first, before the snapshot's own day, all of one origin. not_found: no such expiry;
 /// invalid_input: several classes and none named.
 core::Result<Densities> densities_in(const core::ChainSnapshot& snapshot, const DensityQuery& query,
-                                     std::span<const double> closes);
+                                     std::span<const double> closes, const Told& told = {});
 
 }  // namespace bifrost::api

@@ -207,8 +207,11 @@ BF_DESCRIBE(StrategyLeg, "One leg of a structure.", (kind),
             (quantity, .doc = "negative is sold; options in contracts, stock in shares"),
             (expiry, .doc = "null for stock"), (trading_class, .doc = "null for stock"),
             (strike, .doc = "null for stock"),
-            (entry_price, .doc = "per share, at the fill asked for"), (implied_vol),
-            (delta, .doc = "of one share of the option, unsigned by the quantity"))
+            (entry_price, .doc = "per share, at the fill asked for"),
+            (implied_vol,
+             .doc = "of the middle of its quote, else of the other right's on its strike; where "
+                    "neither has one, of the smile, beyond the quoted strikes an assumption"),
+            (delta, .doc = "at implied_vol, of one share of the option, unsigned by the quantity"))
 
 struct PayoffPoint {
   double spot;
@@ -250,7 +253,9 @@ BF_DESCRIBE(
     (max_loss,
      .doc = "positive amount; null: unlimited. Model-dependent ones are judged up to twice the "
             "highest strike that their expiries list, or the highest likely price beyond"),
-    (breakevens), (delta), (gamma), (theta), (vega),
+    (breakevens),
+    (delta, .doc = "at the implied_vol of the legs; null: the model has none for a leg"), (gamma),
+    (theta, .doc = "currency per calendar day"), (vega),
     (pop, .doc = "probability of profit at the first expiry, under its density"),
     (expected_profit,
      .doc =
@@ -355,14 +360,14 @@ Catalogue catalogue();
 
 /// What can be said of a query before its chain is there, as find_in says it; `underlying` is empty
 /// where that is not known yet. not_found: no such strategy; invalid_input.
-core::Result<void> check(const FindQuery& query, std::string_view underlying);
+core::Result<void> check(const FindQuery& query, std::string_view underlying,
+                         const Told& told = {});
 
 /// query.symbol and query.at are not looked at: the chain is the snapshot. Exact over what the
-/// reply says it searched. not_found: no such strategy or expiry; invalid_input: an objective that
-/// the strategy has no value for, a strategy with stock on an index, or a query that contradicts
-/// itself; unavailable: no expiry could
-/// take part; cancelled.
+/// reply says it searched. not_found: no such strategy or expiry, or all of them settled;
+/// invalid_input: an objective that the strategy has no value for, a strategy with stock on an
+/// index, or a query that contradicts itself; unavailable: no expiry could take part; cancelled.
 core::Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& query,
-                            const OnSearch& on_search = {});
+                            const OnSearch& on_search = {}, const Told& told = {});
 
 }  // namespace bifrost::api

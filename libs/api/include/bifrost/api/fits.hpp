@@ -28,19 +28,19 @@ struct FitQuery {
 BF_DESCRIBE(FitQuery, "The smile of every expiry of a chain in the history.",
             (symbol, .min_length = 1, .max_length = 12, .pattern = "[A-Z0-9][A-Z0-9. -]*"),
             (at, .doc = "as it was known then; default: the newest snapshot"),
-            (style,
-             .doc = "when the options may be exercised; default: european for the cash-settled "
-                    "indices that the product knows, american for all else"),
+            (style, .doc = "when the options may be exercised; default: european for indices (the "
+                           "broker says which are; where it was not asked, a table) but OEX, "
+                           "american for all else"),
             (rate, .doc = rate_doc, .min = -0.5, .max = 1.0))
 
 struct SmileComponent {
   double weight;
-  double log_mean;
+  double log_mean_over_forward;
   double deviation;
 };
 BF_DESCRIBE(SmileComponent, "One lognormal of the mixture that is the smile.",
             (weight, .doc = "probability"),
-            (log_mean, .doc = "logarithm of its mean over the forward"),
+            (log_mean_over_forward, .doc = "logarithm of its mean over the forward"),
             (deviation, .doc = "of the logarithm of the settlement, until expiry"))
 
 struct FitQuality {
@@ -115,15 +115,23 @@ struct Fit {
 BF_DESCRIBE(Fit, "Every expiry of a chain, in order of settlement.", (symbol), (as_of), (source),
             (underlying_price), (style), (expiries))
 
+/// What the broker says of an underlying; nothing where it was not asked.
+struct Told {
+  std::optional<bool> index = std::nullopt;
+};
+
 struct FitTerms {
   std::optional<ExerciseStyle> style = std::nullopt;
   std::optional<double> rate = std::nullopt;
+  Told told = {};
 };
 
-/// An index of core/session_hours.cpp, whose options settle in cash: nobody holds shares of it.
-bool is_index(std::string_view underlying);
-/// When options on an underlying may be exercised: at expiry alone for these indices.
-ExerciseStyle exercise_style_of(std::string_view underlying);
+/// "IND" and "STK" tell; what else there may be does not.
+Told told_by(std::string_view sec_type);
+/// Nobody holds shares of one. Where the broker does not say, core::is_index_symbol decides.
+bool is_index(std::string_view underlying, const Told& told = {});
+/// When options on an underlying may be exercised: at expiry alone for indices but OEX.
+ExerciseStyle exercise_style_of(std::string_view underlying, const Told& told = {});
 analysis::ExerciseStyle to_analysis(ExerciseStyle style);
 
 /// Every expiry that the snapshot lists, fitted or with the reason why not.

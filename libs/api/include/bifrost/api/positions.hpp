@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bifrost/api/finds.hpp"
+#include "bifrost/net/refusal.hpp"
 
 // Everything about one position: what it can make and lose, how likely, what it ties up, and what
 // it is worth on any day at any price. The same document from the API and from `bifrost analyze`.
@@ -56,10 +57,14 @@ struct PositionRequest {
   std::optional<double> loss_limit;
   std::optional<TableSpec> table;
   std::optional<double> rate;
+  std::optional<bool> cash_secured;
 };
 BF_DESCRIBE(PositionRequest, "What to analyse.", (legs, .min_length = 1, .max_length = 40),
             (style, .doc = "when the options may be exercised; default: by the underlying"),
             (rate, .doc = rate_doc, .min = -0.5, .max = 1.0),
+            (cash_secured,
+             .doc = "the strike of a put sold alone lies ready in cash: it is then a "
+                    "cash_secured_put, with returns on that cash; default: a short_put"),
             (fill_position,
              .doc = "where a leg without entry_price fills: 0 in the middle, 1 "
                     "(default) at the side that fills at once",
@@ -245,10 +250,12 @@ BF_DESCRIBE(Position, "One position, analysed. Money and greeks are of all of it
             (liquidity, .doc = "null: a leg has no quote"), (returns), (margin),
             (exit, .doc = "null: neither profit_target nor loss_limit was asked for"), (table))
 
-/// not_found: the snapshot lists no such contract; invalid_input: a leg that is none, or without a
-/// price (named by its place), or shares of an index; unavailable: an expiry without a smile, or no
-/// underlying price.
-core::Result<Position> analyse_position(const core::ChainSnapshot& snapshot,
-                                        const PositionRequest& request);
+/// not_found: the snapshot lists no such contract, or its quotes give legs no price (their fields
+/// are named), or it is of after an expiry; invalid_input: a leg that is none (named by its place),
+/// or shares of an index, or cash_secured of what is no put sold alone; unavailable: an expiry
+/// without a smile, or no underlying price.
+tl::expected<Position, net::Refusal> analyse_position(const core::ChainSnapshot& snapshot,
+                                                      const PositionRequest& request,
+                                                      const Told& told = {});
 
 }  // namespace bifrost::api

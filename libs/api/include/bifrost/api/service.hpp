@@ -52,7 +52,8 @@ class Service {
   core::Result<Found> find(const FindQuery& query);
   core::Result<Fit> fit(const FitQuery& query);
   core::Result<Densities> densities(const DensityQuery& query);
-  core::Result<Position> analyse(const PositionQuery& query, const PositionRequest& request);
+  tl::expected<Position, net::Refusal> analyse(const PositionQuery& query,
+                                               const PositionRequest& request);
 
  private:
   struct Impl;

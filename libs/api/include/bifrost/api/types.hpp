@@ -69,7 +69,7 @@ struct UnderlyingItem {
 };
 BF_DESCRIBE(UnderlyingItem, "An underlying with history.", (symbol), (underlying_price),
             (as_of, .doc = "the last snapshot"), (source, .doc = "where its quotes came from"),
-            (is_index, .doc = "its options settle in cash, and nobody can hold shares of it: "
+            (is_index, .doc = "nobody can hold shares of it: "
                               "strategies with stock are refused"))
 
 struct Underlyings {

@@ -56,7 +56,7 @@ struct ChainFileReject {
 class ChainFileReader {
  public:
   /// Fails when the file cannot be opened or its header lacks a required column (named in the
-  /// message).
+  /// message). A pipe can be read, too, once.
   static Result<ChainFileReader> open(const std::filesystem::path& path,
                                       const ChainFileOptions& options);
   static Result<ChainFileReader> open(const std::filesystem::path& path) {
@@ -79,7 +79,7 @@ class ChainFileReader {
   /// (truncated or corrupt gzip) and nothing further can be read.
   Result<std::optional<std::variant<ChainFileRow, ChainFileReject>>> next();
 
-  /// Share of the file consumed, 0 to 1, by compressed bytes.
+  /// Share of the file consumed, 0 to 1, by compressed bytes; of a pipe 0 until its end.
   double progress() const;
 
  private:

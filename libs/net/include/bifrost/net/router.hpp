@@ -10,6 +10,7 @@
 #include "bifrost/core/result.hpp"
 #include "bifrost/net/files.hpp"
 #include "bifrost/net/http.hpp"
+#include "bifrost/net/refusal.hpp"
 
 namespace bifrost::net {
 
@@ -51,7 +52,7 @@ class Router {
   }
 
   /// As get(), with a JSON body (content type application/json, else 415):
-  /// core::Result<Reply>(const Query&, const Body&).
+  /// core::Result<Reply>(const Query&, const Body&), or with a Refusal as its error.
   template <class Query, class Body, class Reply, class Handler>
   void post(std::string_view path, RouteDoc doc, Handler handler) {
     add({"POST", std::string{path}, std::move(doc), &type_of<Query>(), &type_of<Body>(),
@@ -104,10 +105,16 @@ class Router {
       if (!result) return tl::unexpected{failed(result.error())};
       return to_json(*result);
     }
+    template <class Reply>
+    Answer answer(const tl::expected<Reply, Refusal>& result) const {
+      if (!result) return tl::unexpected{refused(result.error())};
+      return to_json(*result);
+    }
 
    private:
     friend class Router;
     Response failed(const core::Error& error) const;
+    Response refused(const Refusal& refusal) const;
     const Router& router;
     const Route& route;
     const Request& request;

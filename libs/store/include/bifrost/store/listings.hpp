@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,6 +90,9 @@ class Listings {
   /// Everything that is filed under `from` or later; nothing for an underlying never saved.
   core::Result<std::optional<StoredListings>> load(std::string_view underlying, core::Date from,
                                                    core::Deadline deadline);
+
+  /// What the broker says each underlying is: STK, IND. Only those that it was asked about.
+  core::Result<std::map<std::string, std::string, std::less<>>> sec_types(core::Deadline deadline);
 
   /// What the broker offers on a trading day. Series that are no longer offered are removed, new
   /// ones are there without contracts. If the handles are of the other kind of gateway (simulated
