@@ -42,8 +42,8 @@ options as held to the first expiry; expected profit counts what the right to ex
 worth, to who holds it and against who sold it.
 
 Options are sold where they are not in the money by the forward of their expiry, which with interest
-lies above the underlying and with dividends below; --any-short-strikes sells all, as where a call and
-a put are sold at one strike.
+lies above the underlying and with dividends below; a call and a put at one strike (straddles, iron
+butterflies) at deltas of 0.35 to 0.65 instead. --any-short-strikes sells all.
 With stock, expected profit counts the dividends that the forward implies; max profit, breakevens and
 POP do not. Nobody holds shares of an index such as SPX, so strategies with stock are refused there.
 Which underlyings are one, the broker says; where it was not asked, a table.
@@ -184,6 +184,12 @@ void print_candidate(const api::StrategyCandidate& candidate, bool expiries) {
              candidate.model_dependent ? " (model)" : "");
 }
 
+std::string short_deltas(const api::Found& found) {
+  if (!found.min_short_delta || !found.max_short_delta) return "";
+  return fmt::format(", sold at deltas of {:g} to {:g}", *found.min_short_delta,
+                     *found.max_short_delta);
+}
+
 void print_table(const api::Found& found) {
   fmt::print("{} {} as of {}: {} combinations on {} expir{}, by {}\n", found.symbol, found.strategy,
              core::to_iso(found.as_of), found.combinations, found.expiries.size(),
@@ -218,7 +224,8 @@ void print_table(const api::Found& found) {
   fmt::print("  underlying {}, fills at {:+.2f} of the spread, fee {:.2f} a contract{}{}\n",
              found.underlying_price ? found.underlying_price->to_string() : "unknown",
              found.fill_position, found.fee_per_contract,
-             found.short_strikes == api::ShortStrikes::any ? "" : ", sold out of the money only",
+             found.short_strikes == api::ShortStrikes::any ? short_deltas(found)
+                                                           : ", sold out of the money only",
              found.min_pop > 0.0 ? fmt::format(", among pop>={:g}", found.min_pop) : "");
   if (found.combinations == 0 && found.short_strikes != api::ShortStrikes::any) {
     fmt::print(

@@ -6,6 +6,7 @@
 
 #include "bifrost/core/result.hpp"
 #include "chain_rows.hpp"
+#include "early_exercise.hpp"
 
 namespace bifrost::analysis {
 namespace {
@@ -52,35 +53,56 @@ std::optional<double> own_vol(const std::optional<OptionAnalytics>& option) {
   return *option->implied_vol;
 }
 
-/// Row by row that of the option out of the money, else that in the money, else that of the
-/// nearest row; nothing where no row has one.
+/// Row by row the vol of ExerciseRight; nothing where no option has one.
 std::vector<double> exercise_vols(std::span<const StrikeAnalytics> rows, double forward) {
-  std::vector<std::optional<double>> own;
-  own.reserve(rows.size());
+  std::vector<std::optional<double>> known;
+  known.reserve(rows.size());
   for (const auto& row : rows) {
-    const bool call_first = row.strike.value() >= forward;
-    const auto vol = own_vol(call_first ? row.call : row.put);
-    own.push_back(vol ? vol : own_vol(call_first ? row.put : row.call));
+    known.push_back(own_vol(row.strike.value() >= forward ? row.call : row.put));
   }
+  const auto has_value = [](const auto& vol) { return vol.has_value(); };
+  if (std::ranges::none_of(known, has_value)) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      known[i] = own_vol(rows[i].call);
+      if (!known[i]) known[i] = own_vol(rows[i].put);
+    }
+  }
+  if (std::ranges::none_of(known, has_value)) return {};
   std::vector<double> vols;
   vols.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::optional<double> vol = own[i];
-    for (std::size_t away = 1; !vol && away < rows.size(); ++away) {
-      if (away <= i) vol = own[i - away];
-      if (!vol && i + away < rows.size()) vol = own[i + away];
+    std::optional<double> vol = known[i];
+    for (std::size_t away = 1; !vol; ++away) {
+      // Towards the money first: what is quoted there is surer.
+      const bool below = rows[i].strike.value() < forward;
+      for (const bool up : {below, !below}) {
+        if (!vol && up && i + away < rows.size()) vol = known[i + away];
+        if (!vol && !up && away <= i) vol = known[i - away];
+      }
     }
-    if (!vol) return {};
     vols.push_back(std::clamp(*vol, AmericanSurface::lowest_vol, AmericanSurface::highest_vol));
   }
   return vols;
 }
 
+/// What the right to exercise is worth: as the model says, unless the quote says more or less.
+double exercise_right(double american, double european, const std::optional<OptionSide>& quote) {
+  double right = american - european;
+  if (quote) {
+    const auto& bid = quote->bid;
+    const auto& ask = quote->ask;
+    const bool crossed = bid && ask && *bid > *ask;
+    if (!crossed && ask && *ask > Price{}) right = std::min(right, ask->value() - european);
+    if (!crossed && bid && *bid > Price{}) right = std::max(right, bid->value() - european);
+  }
+  return std::max(right, 0.0);
+}
+
 void value_exercise_rights(PricedChain& priced, const AmericanSurfaces& surfaces) {
-  std::vector<StrikeAnalytics>& rows = priced.rows;
-  const std::size_t worthless = static_cast<std::size_t>(
+  auto& rows = priced.rows;
+  const auto first = static_cast<std::size_t>(
       std::ranges::count_if(rows, [](const auto& row) { return row.strike <= Price{}; }));
-  const auto listed = std::span(rows).subspan(worthless);
+  const auto listed = std::span(rows).subspan(first);
   const auto vols = exercise_vols(listed, priced.parity.forward);
   if (vols.empty()) return;
   std::vector<double> strikes;
@@ -90,18 +112,20 @@ void value_exercise_rights(PricedChain& priced, const AmericanSurfaces& surfaces
                           priced.years_to_expiry};
   std::vector<double> american(listed.size());
   ValuationColumns european;
-  const auto premiums = [&](const AmericanSurface& surface) {
+  const auto rights = [&](const AmericanSurface& surface) {
     const ContractColumns contracts(strikes, surface.right());
     surface.prices(contracts, vols, american);
     price_chain(contracts, terms, vols, european);
     std::vector<double> of(listed.size());
     for (std::size_t i = 0; i < of.size(); ++i) {
-      of[i] = std::max(american[i] - european.price[i], 0.0);
+      const auto& quotes = priced.chain.rows[first + i];
+      of[i] = exercise_right(american[i], european.price[i],
+                             surface.right() == Right::call ? quotes.call : quotes.put);
     }
     return of;
   };
-  const auto calls = premiums(surfaces.calls);
-  const auto puts = premiums(surfaces.puts);
+  const auto calls = rights(surfaces.calls);
+  const auto puts = rights(surfaces.puts);
   for (std::size_t i = 0; i < listed.size(); ++i) {
     listed[i].exercise = ExerciseRight{.vol = vols[i], .call = calls[i], .put = puts[i]};
   }
@@ -158,6 +182,9 @@ PricedChain refresh_american(ExpiryChain chain, const ForwardDiscount& parity,
   lend_vols(priced.rows, solved);
   calls.value(solved);
   puts.value(solved);
+  const auto& terms = surfaces.calls.terms();
+  const double carry = terms.rate - terms.dividend_yield;
+  const double unbelieved = carry - believable_carry(carry, terms.years_to_expiry);
   std::size_t call = 0;
   std::size_t put = 0;
   for (auto& row : priced.rows) {
@@ -171,6 +198,8 @@ PricedChain refresh_american(ExpiryChain chain, const ForwardDiscount& parity,
       greeks.delta = side.valued.delta[i];
       greeks.gamma = side.valued.gamma[i];
       greeks.theta = side.valued.theta[i];
+      // An option that is exercised at once has none.
+      if (greeks.theta != 0.0) greeks.theta += unbelieved * terms.spot * greeks.delta / 365.0;
       greeks.vega = side.valued.vega[i];
       greeks.rho = side.valued.rho[i];
     };

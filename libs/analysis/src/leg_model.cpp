@@ -225,7 +225,9 @@ core::Result<double> early_exercise_value(const Leg& leg, const LegMarket& marke
       market.years_to_expiry < same_moment) {
     return 0.0;
   }
-  const double vol = market.exercise_vol.value_or(market.implied_vol);
+  const double left = market.years_to_expiry - front.years_to_expiry;
+  if (left < same_moment && market.exercise) return market.exercise->right;
+  const double vol = market.exercise ? market.exercise->vol : market.implied_vol;
   const auto terms_of = [&](double years, double discount_factor, double growth) {
     const double rate = -std::log(discount_factor) / years;
     return OptionCurve::Terms{.right = leg.kind == LegKind::call ? Right::call : Right::put,
@@ -238,19 +240,21 @@ core::Result<double> early_exercise_value(const Leg& leg, const LegMarket& marke
   };
   BF_TRY(const auto now, OptionCurve::make(terms_of(market.years_to_expiry, market.discount_factor,
                                                     market.forward / spot_now)));
-  const double left = market.years_to_expiry - front.years_to_expiry;
-  if (left < same_moment) return now.premium(spot_now);
+  const double right_now = market.exercise ? market.exercise->right : now.premium(spot_now);
+  if (left < same_moment) return right_now;
 
   const double growth = market.forward / front.forward;
   const double discount = american_discount(now.terms().right, growth,
                                             market.discount_factor / front.discount_factor, left);
   BF_TRY(const auto later, OptionCurve::make(terms_of(left, discount, growth)));
-  const double european = black_scholes_price(
-      now.terms().right, ForwardInputs{.forward = market.forward,
-                                       .strike = now.terms().strike,
-                                       .years_to_expiry = market.years_to_expiry,
-                                       .discount_factor = front.discount_factor * discount,
-                                       .vol = vol});
+  const auto european = [&](double discount_factor) {
+    return black_scholes_price(now.terms().right,
+                               ForwardInputs{.forward = market.forward,
+                                             .strike = now.terms().strike,
+                                             .years_to_expiry = market.years_to_expiry,
+                                             .discount_factor = discount_factor,
+                                             .vol = vol});
+  };
   // The trapezoidal rule on a normal: a premium bends, but has no corner.
   constexpr double most_deviations = 8.0;
   constexpr int nodes = 129;
@@ -263,7 +267,8 @@ core::Result<double> early_exercise_value(const Leg& leg, const LegMarket& marke
     mean += std::exp(-0.5 * z * z) * later.premium(spot);
   }
   mean *= step * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
-  return now.price(spot_now) - european - front.discount_factor * mean;
+  return right_now - front.discount_factor * mean + european(market.discount_factor) -
+         european(front.discount_factor * discount);
 }
 
 core::Result<void> check_book(std::span<const BookLeg> book, std::span<const LegMarket> markets,
@@ -285,8 +290,12 @@ core::Result<void> check_book(std::span<const BookLeg> book, std::span<const Leg
     if (!positive(market.forward) || !positive(market.discount_factor)) {
       return refuse("a forward or a discount factor that is not positive");
     }
-    if (!std::isfinite(market.implied_vol) || market.implied_vol < 0.0) {
+    if (!std::isfinite(market.implied_vol) || market.implied_vol < 0.0 ||
+        (market.exercise && !positive(market.exercise->vol))) {
       return refuse("a vol that is negative or not finite");
+    }
+    if (market.exercise && !(market.exercise->right >= 0.0)) {
+      return refuse("a right to exercise that is worth less than nothing");
     }
   }
   return {};

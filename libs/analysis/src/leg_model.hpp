@@ -85,10 +85,11 @@ std::vector<LegMarket> markets_after(std::span<const BookLeg> book,
 double american_discount(Right right, double growth, double discount_factor, double years);
 
 /// What the right to exercise an option until the first expiry of its book is worth now, per share:
-/// its American price less the discounted mean of what it is worth that day, unexercised, the
-/// underlying being lognormal at the vol that exercise is valued at. For an option that expires
-/// then that is American less European price; nothing for stock and European options. `leg` is an
-/// option or stock, its market that of check_book(); errors as LegModel::make().
+/// its price (European plus LegMarket::Exercise::right) less the discounted mean of what it is
+/// worth that day, unexercised, the underlying being lognormal at the vol that exercise is valued
+/// at. For an option that expires then that is the right itself; nothing for stock and European
+/// options. `leg` is an option or stock, its market that of check_book(); errors as
+/// LegModel::make().
 core::Result<double> early_exercise_value(const Leg& leg, const LegMarket& market,
                                           const LegMarket& front, double spot_now);
 

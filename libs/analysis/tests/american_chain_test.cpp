@@ -195,8 +195,9 @@ TEST(RefreshAmerican, ValuesTheRightToExerciseOfEveryStrike) {
     EXPECT_NEAR(right->vol, true_vol(strike), strike < 70 || strike > 130 ? 0.03 : 2e-3);
     auto in = inputs(strike);
     in.vol = right->vol;
-    EXPECT_NEAR(right->call, premium_by_tree(Right::call, in), 2e-3);
-    EXPECT_NEAR(right->put, premium_by_tree(Right::put, in), 2e-3);
+    // In the wings the vol of a tick is off, and the quote holds the right to what it leaves.
+    EXPECT_NEAR(right->call, premium_by_tree(Right::call, in), 5e-3);
+    EXPECT_NEAR(right->put, premium_by_tree(Right::put, in), 5e-3);
     most = std::max(most, right->put);
   }
   // Nearly all the interest on the strike, less the dividends that who exercises gives up.
@@ -229,6 +230,76 @@ TEST(RefreshAmerican, ExerciseTakesTheVolThatHardlyKnowsOfIt) {
   auto in = inputs(150);
   in.vol = nearest;
   EXPECT_NEAR(priced.rows.back().exercise->put, premium_by_tree(Right::put, in), 2e-3);
+}
+
+// Without bids for the puts below 75 what is in the money there is quoted alone, and a little dear.
+TEST(RefreshAmerican, ExerciseTakesNoVolFromInTheMoneyWhileOthersAreQuoted) {
+  auto chain = american_market();
+  for (auto& row : chain.rows) {
+    if (row.strike.value() > 74.0) continue;
+    row.put->bid = Price{};
+    row.call->bid = Price::from_double(row.call->bid->value() + 0.08);
+    row.call->ask = Price::from_double(row.call->ask->value() + 0.08);
+  }
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  ASSERT_EQ(priced.rows[6].strike.value(), 75.0);
+  const double nearest = priced.rows[6].exercise->vol;
+  EXPECT_NEAR(nearest, true_vol(75), 5e-3);
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(priced.rows[i].exercise->vol, nearest);
+}
+
+// What a quote leaves above the European price, and no yield explains, is the right: here all
+// prices are those of a dividend in cash, or of a spot that has moved since.
+TEST(RefreshAmerican, ARightLiesWithinWhatTheQuoteLeavesIt) {
+  auto chain = american_market();
+  for (auto& row : chain.rows) {
+    const double more = row.strike.value() < 90 ? 0.35 : 0.0;
+    row.call->bid = Price::from_double(row.call->bid->value() + more);
+    row.call->ask = Price::from_double(row.call->ask->value() + more);
+  }
+  chain.rows[0].call->bid.reset();
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  const auto european = [&](std::size_t i) {
+    return black_scholes_price(Right::call,
+                               ForwardInputs{.forward = parity().forward,
+                                             .strike = priced.rows[i].strike.value(),
+                                             .years_to_expiry = terms.years_to_expiry,
+                                             .discount_factor = parity().discount_factor,
+                                             .vol = priced.rows[i].exercise->vol});
+  };
+  for (std::size_t i = 1; i < 12; ++i) {
+    EXPECT_NEAR(priced.rows[i].exercise->call, chain.rows[i].call->bid->value() - european(i),
+                1e-9);
+  }
+  // An ask alone asks for no more than the model does.
+  EXPECT_LT(priced.rows[0].exercise->call, chain.rows[0].call->ask->value() - european(0) - 0.2);
+  // The other way round nothing is left of it.
+  for (auto& row : chain.rows) {
+    row.put->bid = Price::from_double(std::max(row.put->bid->value() - 2.0, 0.0));
+    row.put->ask = Price::from_double(std::max(row.put->ask->value() - 2.0, 0.01));
+  }
+  const auto cheap = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  EXPECT_GT(priced.rows.back().exercise->put, 1.0);
+  EXPECT_EQ(cheap.rows.back().exercise->put, 0.0);
+}
+
+TEST(RefreshAmerican, ExerciseIsValuedAtVolsThatATableKnows) {
+  auto chain = american_market();
+  for (auto& row : chain.rows) {
+    const double strike = row.strike.value();
+    for (const Right right : {Right::call, Right::put}) {
+      const SpotInputs calm{terms.spot,           strike, terms.years_to_expiry, terms.rate,
+                            terms.dividend_yield, 0.03};
+      const double fair = *american_price(right, calm);
+      auto& side = right == Right::call ? row.call : row.put;
+      side->bid = Price::from_double(std::round(fair * 1e4) / 1e4);
+      side->ask = side->bid;
+    }
+  }
+  const auto priced = refresh_american(chain, parity(), *AmericanSurfaces::build(terms));
+  for (const auto& row : priced.rows) {
+    EXPECT_EQ(row.exercise->vol, AmericanSurface::lowest_vol);
+  }
 }
 
 TEST(RefreshAmerican, ServesATickWithTheSameTables) {

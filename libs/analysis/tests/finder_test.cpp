@@ -163,6 +163,87 @@ INSTANTIATE_TEST_SUITE_P(Finder, FairPrices,
                            return style.param == ExerciseStyle::american ? "American" : "European";
                          });
 
+// A dividend in cash is no yield. What its calls are worth is in their quotes, so that nobody who
+// crosses the spread expects a profit of them, or who sells them under shares.
+TEST(Finder, ExpectsNoProfitOfCallsBeforeADividendInCash) {
+  constexpr double years = 60.0 / 365;
+  const CashDividend dividend{50.0 / 365, 1.5};
+  ExpiryChain chain{.underlying = "TEST",
+                    .trading_class = "TEST",
+                    .expiry = core::Date{std::chrono::days{20'000}},
+                    .multiplier = 100,
+                    .underlying_price = at(100),
+                    .rows = {}};
+  for (double strike = 60; strike <= 120; strike += 2.5) {
+    const auto side = [&](Right right) {
+      const double fair =
+          american_tree(right, {100.0, strike, years, 0.01, 0.0, 0.22}, {&dividend, 1}, 400)
+              .value()
+              .price;
+      return OptionSide{at(std::floor((fair - 0.03) * 100) / 100),
+                        at(std::ceil((fair + 0.03) * 100) / 100),
+                        {},
+                        {},
+                        {}};
+    };
+    chain.rows.push_back({at(strike), side(Right::call), side(Right::put)});
+  }
+  const auto parity = forward_and_discount(chain, years, 0.01, ExerciseStyle::american);
+  ASSERT_TRUE(parity);
+  const auto surfaces = AmericanSurfaces::build(american_terms(*parity, 100.0, years));
+  ASSERT_TRUE(surfaces);
+  const Market market(refresh_american(chain, *parity, *surfaces));
+  double most = 0.0;
+  for (const auto& row : market.priced.rows) most = std::max(most, row.exercise->call);
+  EXPECT_GT(most, 0.8);
+  for (const auto& shape :
+       {strategies::short_call, strategies::long_call, strategies::covered_call}) {
+    SCOPED_TRACE(shape.name);
+    const auto found = find(ask(shape, Objective::expected_profit, 50), market);
+    ASSERT_TRUE(found);
+    ASSERT_GT(found->candidates.size(), 15u);
+    for (const auto& candidate : found->candidates) {
+      // Out of the money the flat vol of the density is an opinion of its own.
+      const Price strike = candidate.legs.back().leg.strike;
+      if (strike > at(95)) continue;
+      EXPECT_LT(candidate.expected_profit, 1.0) << strike.to_string();
+    }
+  }
+}
+
+// `find` and `analyze` tell one theta of one option, be its spot of this moment or not.
+TEST(Finder, DecaysAsTheBookModelDoes) {
+  for (const double days : {4.0, 40.0}) {
+    for (const double forward : {99.0, 100.1, 101.0}) {
+      for (const auto style : {ExerciseStyle::european, ExerciseStyle::american}) {
+        SyntheticMarket made;
+        made.forward = forward;
+        made.rate = 0.03;
+        made.years = days / 365;
+        auto chain = made.chain(95, 105, 5);
+        const ForwardDiscount parity{forward, made.discount(), DiscountSource::given, 5, 0.0};
+        const auto surfaces = AmericanSurfaces::build(american_terms(parity, 100.0, made.years));
+        const auto priced = style == ExerciseStyle::european
+                                ? *refresh(chain, made.years, made.rate)
+                                : refresh_american(chain, parity, surfaces.value());
+        for (const auto& row : priced.rows) {
+          for (const auto kind : {LegKind::call, LegKind::put}) {
+            const auto& option = kind == LegKind::call ? row.call : row.put;
+            if (!option || !option->implied_vol) continue;
+            const BookLeg leg{{kind, 1, row.strike, {}, 1}, chain.expiry, "TEST"};
+            const LegMarket market{priced.years_to_expiry, priced.parity.forward,
+                                   priced.parity.discount_factor, *option->implied_vol, style};
+            const auto value = value_book({&leg, 1}, {&market, 1}, 100.0, {.spot = 100.0});
+            ASSERT_TRUE(value);
+            EXPECT_NEAR(option->greeks->theta, value->greeks.theta, 2e-3)
+                << days << " days, forward " << forward << ", strike " << row.strike.value();
+          }
+        }
+      }
+    }
+  }
+}
+
 // The right to exercise counts in the rank, for every objective that expected profit is part of.
 TEST(Finder, RanksAmericanStrategiesOfOneExpiryAsBruteForceDoes) {
   std::mt19937 random(51);
@@ -483,12 +564,14 @@ Analysed analysed(const Candidate& candidate, std::span<const SearchExpiry> expi
   for (const auto& leg : candidate.legs) {
     const auto& of =
         *expiries[candidate.expiries[static_cast<std::size_t>(leg.expiry_rung)]].priced;
-    const auto listed_row = std::ranges::find(of.rows, leg.leg.strike, &StrikeAnalytics::strike);
+    const auto at_strike = std::ranges::find(of.rows, leg.leg.strike, &StrikeAnalytics::strike);
+    std::optional<LegMarket::Exercise> exercise;
+    if (const auto& right = at_strike->exercise) {
+      exercise = {right->vol, leg.leg.kind == LegKind::call ? right->call : right->put};
+    }
     book.push_back({leg.leg, of.chain.expiry, of.chain.trading_class});
-    values.push_back(
-        {of.years_to_expiry, of.parity.forward, of.parity.discount_factor,
-         leg.implied_vol.value_or(0.2), style.value_or(of.style),
-         listed_row->exercise ? std::optional{listed_row->exercise->vol} : std::nullopt});
+    values.push_back({of.years_to_expiry, of.parity.forward, of.parity.discount_factor,
+                      leg.implied_vol.value_or(0.2), style.value_or(of.style), exercise});
     for (const auto& row : of.chain.rows) listed.push_back(row.strike);
   }
   MetricsRequest asked;
@@ -609,6 +692,10 @@ TEST(Finder, ReadsTheGrowthOfForwardsWhereTheirRatesLeaveNoBoundary) {
   for (std::size_t i = 0; i < of_growth->candidates.size(); ++i) {
     EXPECT_EQ(untenable->candidates[i].legs[0].leg, of_growth->candidates[i].legs[0].leg);
     EXPECT_NEAR(untenable->candidates[i].score, of_growth->candidates[i].score, 1e-9);
+    parity.discount_factor = front.discount_factor * 1.002;
+    const auto told = analysed(untenable->candidates[i], expiries);
+    // It pays fees.
+    EXPECT_NEAR(untenable->candidates[i].expected_profit - 1.30, told.under.expected_profit, 0.5);
   }
 }
 

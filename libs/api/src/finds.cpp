@@ -150,12 +150,21 @@ std::optional<analysis::Window> window(std::optional<double> low, std::optional<
   return analysis::Window{low.value_or(lowest), high.value_or(highest)};
 }
 
+/// Sold at one strike, a call and a put are meant to be near the money: elsewhere most of what they
+/// bring is what one of them is in the money by.
+std::optional<analysis::Window> short_delta_of(const FindQuery& query,
+                                               const analysis::StrategyShape& shape) {
+  const auto asked = window(query.min_short_delta, query.max_short_delta, 0.0, 1.0);
+  if (asked || query.short_strikes || !sells_both_at_one_strike(shape)) return asked;
+  return analysis::Window{0.35, 0.65};
+}
+
 Result<analysis::SearchRequest> to_request(const FindQuery& query,
                                            const analysis::StrategyShape& shape) {
   analysis::SearchRequest request{.strategy = shape};
   BF_TRY(request.objective, parse_objectives(objective_of(query, shape)));
   auto& limits = request.constraints;
-  limits.short_delta = window(query.min_short_delta, query.max_short_delta, 0.0, 1.0);
+  limits.short_delta = short_delta_of(query, shape);
   limits.long_delta = window(query.min_long_delta, query.max_long_delta, 0.0, 1.0);
   limits.sell_out_of_the_money = short_strikes_of(query, shape) == ShortStrikes::out_of_the_money;
   limits.max_spread_share = query.max_spread_share;
@@ -434,6 +443,10 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   reply.fill_position = query.fill_position.value_or(1.0);
   reply.fee_per_contract = query.fee_per_contract.value_or(0.0);
   reply.short_strikes = short_strikes_of(query, *shape);
+  if (const auto window = short_delta_of(query, *shape)) {
+    reply.min_short_delta = window->low;
+    reply.max_short_delta = window->high;
+  }
 
   BF_TRY(const auto objectives, parse_objectives(reply.objective));
   const bool by_margin = std::ranges::any_of(

@@ -163,14 +163,17 @@ double MarketOfExpiry::vol(Price strike, analysis::LegKind kind) const {
 }
 
 analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind) {
-  const auto* row = market.at(strike);
+  std::optional<analysis::LegMarket::Exercise> exercise;
+  if (const auto* row = market.at(strike); row != nullptr && row->exercise) {
+    const auto& right = *row->exercise;
+    exercise = {right.vol, kind == analysis::LegKind::call ? right.call : right.put};
+  }
   return {.years_to_expiry = market.priced.years_to_expiry,
           .forward = market.priced.parity.forward,
           .discount_factor = market.priced.parity.discount_factor,
           .implied_vol = market.vol(strike, kind),
           .style = market.style,
-          .exercise_vol =
-              row != nullptr && row->exercise ? std::optional{row->exercise->vol} : std::nullopt};
+          .exercise = exercise};
 }
 
 double highest_spot_of(std::span<const MarketOfExpiry* const> markets,

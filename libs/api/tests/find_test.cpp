@@ -123,7 +123,15 @@ TEST_F(Api, SellsInTheMoneyWhereAStrategyCannotDoOtherwise) {
         "/api/find/XSP?expiry=2026-04-02&objective=credit&limit=1&strategy=" + strategy;
     const auto found = get_as<Found>(query);
     EXPECT_EQ(found.short_strikes, ShortStrikes::any);
-    EXPECT_EQ(found.candidates.size(), 1u);
+    ASSERT_EQ(found.candidates.size(), 1u);
+    for (const auto& leg : found.candidates[0].legs) {
+      if (leg.quantity > 0) continue;
+      EXPECT_GE(std::abs(*leg.delta), 0.35);
+      EXPECT_LE(std::abs(*leg.delta), 0.65);
+    }
+    // Far in the money there is more to be had for whoever asks.
+    EXPECT_GT(get_as<Found>(query + "&short_strikes=any").candidates.at(0).credit,
+              found.candidates[0].credit);
     // A strike on the forward alone.
     EXPECT_LT(get_as<Found>(query + "&short_strikes=out_of_the_money").combinations,
               found.combinations);

@@ -740,6 +740,13 @@ export interface components {
             /** Format: double */
             fee_per_contract: number;
             short_strikes: components["schemas"]["ShortStrikes"];
+            /**
+             * Format: double
+             * @description of each option sold, without its sign; null: any
+             */
+            min_short_delta: number | null;
+            /** Format: double */
+            max_short_delta: number | null;
             /** Format: double */
             min_pop: number;
             expiries: components["schemas"]["SearchedExpiry"][];
@@ -1836,7 +1843,7 @@ export interface operations {
                 fill_position?: number;
                 /** @description currency, on entry; default 0 */
                 fee_per_contract?: number;
-                /** @description where options may be sold: out of the money by the forward (default), or anywhere (default where a call and a put are sold at one strike) */
+                /** @description where options may be sold: out of the money by the forward (default), or anywhere; where a call and a put are sold at one strike the default is anywhere with deltas of 0.35 to 0.65 */
                 short_strikes?: components["schemas"]["ShortStrikes"];
                 /** @description probability of profit at least; default 0, or 0.6 with the default objective where that is a return or the credit */
                 min_pop?: number;

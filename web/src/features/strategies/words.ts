@@ -112,7 +112,11 @@ export function search_words(found: Pick<Found, 'combinations' | 'visited' | 'pr
 export function ranking_words(found: Found): string {
   const told = objective_words[found.objective as Objective]?.told ?? found.objective;
   const sold =
-    found.short_strikes === 'out_of_the_money' ? ' Options are sold out of the money only.' : '';
+    found.short_strikes === 'out_of_the_money'
+      ? ' Options are sold out of the money only.'
+      : found.min_short_delta !== null && found.max_short_delta !== null
+        ? ` Options are sold at deltas of ${found.min_short_delta} to ${found.max_short_delta}.`
+        : '';
   const fees = found.fee_per_contract > 0 ? 'fees included' : 'before fees';
   return `Ranked by ${told}.${sold} Fill ${fill_words[fill_of(found)]}, ${fees}.`;
 }

@@ -24,9 +24,9 @@ struct AmericanSurfaces {
 /// Vol and greeks of every two-sided option under American exercise, in one call: what refresh() is
 /// for European ones. `parity` is how the terms of the surfaces were found, and stands in the
 /// result as it came; time to expiry is that of the surfaces, which must have the same terms. Vols
-/// are American ones; greeks are slopes in spot, theta and rho with spot and yield still. A middle
-/// at or below exercise value has no vol and, as in refresh(), borrows that of the other right.
-/// Every strike above zero gets its ExerciseRight.
+/// are American ones, greeks as in OptionAnalytics. A middle at or below exercise value has no vol
+/// and, as in refresh(), borrows that of the other right. Every strike above zero gets its
+/// ExerciseRight.
 PricedChain refresh_american(ExpiryChain chain, const ForwardDiscount& parity,
                              const AmericanSurfaces& surfaces);
 

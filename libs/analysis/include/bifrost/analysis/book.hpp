@@ -37,8 +37,12 @@ struct LegMarket {
   double discount_factor;
   double implied_vol;  // annual, decimal
   ExerciseStyle style;
-  /// At which the right to exercise early is valued (see ExerciseRight); nothing: implied_vol.
-  std::optional<double> exercise_vol = std::nullopt;
+  /// The leg's part of its ExerciseRight; nothing: what the model says at implied_vol.
+  struct Exercise {
+    double vol;
+    double right;  // currency per share
+  };
+  std::optional<Exercise> exercise = std::nullopt;
 };
 
 /// A moment at which to look at the book. Rates and yields stay, so forwards move in proportion to

@@ -124,10 +124,12 @@ struct OptionAnalytics {
 };
 
 /// What the right to exercise before expiry adds to the European prices of one strike, currency per
-/// share, quoted or not. At the vol of the strike's option out of the money, whose price hardly
-/// knows of early exercise: near the exercise value a tick of the price is worth many points of
-/// vol. Where that has none, at that of the option in the money or of the nearest strike that has
-/// one; kept between AmericanSurface::lowest_vol and highest_vol.
+/// share, quoted or not. By the model, at the vol of the strike's option out of the money, whose
+/// price hardly knows of early exercise: near the exercise value a tick of the price is worth many
+/// points of vol. Where that has none, at the one of the nearest strike (in the money only where no
+/// strike has it); kept between AmericanSurface::lowest_vol and highest_vol. But no more than the
+/// ask leaves above the European price, and no less than the bid does: dividends paid in cash, or a
+/// spot of another moment, are in the quotes and in no yield.
 struct ExerciseRight {
   double vol;
   double call;

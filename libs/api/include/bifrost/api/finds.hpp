@@ -119,8 +119,9 @@ BF_DESCRIBE(
      .min = -1.0, .max = 1.0),
     (fee_per_contract, .doc = "currency, on entry; default 0", .min = 0.0, .max = 100.0),
     (short_strikes,
-     .doc = "where options may be sold: out of the money by the forward (default), or anywhere "
-            "(default where a call and a put are sold at one strike)"),
+     .doc = "where options may be sold: out of the money by the forward (default), or anywhere; "
+            "where a call and a put are sold at one strike the default is anywhere with deltas of "
+            "0.35 to 0.65"),
     (min_pop,
      .doc = "probability of profit at least; default 0, or 0.6 with the default objective where "
             "that is a return or the credit",
@@ -329,6 +330,8 @@ struct Found {
   double fill_position;
   double fee_per_contract;
   ShortStrikes short_strikes;
+  std::optional<double> min_short_delta;
+  std::optional<double> max_short_delta;
   double min_pop;
   std::vector<SearchedExpiry> expiries;
   std::vector<LeftOutExpiry> left_out;
@@ -345,7 +348,9 @@ BF_DESCRIBE(Found, "The best structures out of every combination of listed strik
             (symbol), (strategy), (objective), (as_of),
             (age_seconds, .doc = "of the snapshot by the market's clock"), (source),
             (underlying_price), (style), (fill_position), (fee_per_contract), (short_strikes),
-            (min_pop), (expiries), (left_out, .doc = "expiries that could not take part, and why"),
+            (min_short_delta, .doc = "of each option sold, without its sign; null: any"),
+            (max_short_delta), (min_pop), (expiries),
+            (left_out, .doc = "expiries that could not take part, and why"),
             (combinations, .doc = "ascending choices of strikes all of whose legs may be used"),
             (visited, .doc = "of these, looked at one by one"),
             (pruned, .doc = "of these, passed over in classes that cannot hold a better one"),
