@@ -151,6 +151,8 @@ core::Result<void> collect(const core::Config& config, const core::StopSignal& s
                              return collector.clock_trusted();
                            }};
   const std::jthread keeper{[&upkeep](std::stop_token asked) { upkeep.run(std::move(asked)); }};
+  // A gateway that does not answer must not hold up the end.
+  const std::stop_callback unblock{stop.token(), [&client] { client->stop(); }};
   collector.run(stop.token());
   return {};
 }

@@ -56,8 +56,10 @@ core::Result<> ask(Link& link, M message, std::string_view what, core::Deadline 
           again = again || gone->session == session.number;
         }
       }
-      if (!again && Steady::now() >= deadline) {
+      if (!again && link.is_over(deadline)) {
         after(session, id);
+        if (Steady::now() < deadline)
+          return fail(Errc::cancelled, fmt::format("{}: stopped", what));
         if (doubt) return fail(doubt->ruling.code, fmt::format("{}: {}", what, doubt->text));
         return fail(Errc::timeout, fmt::format("{}: the gateway did not answer", what));
       }

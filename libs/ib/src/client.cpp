@@ -99,6 +99,10 @@ core::Result<std::unique_ptr<Client>> Client::connect(ClientOptions options,
   return client;
 }
 
+void Client::stop() {
+  impl_->link.stop();
+}
+
 LinkState Client::link() const {
   return impl_->link.state();
 }
@@ -121,8 +125,9 @@ core::Result<core::Instant> Client::current_time(core::Deadline deadline) {
         if (const auto* gone = std::get_if<LinkLost>(&event))
           lost = gone->session == session.number;
       }
-      if (!lost && Steady::now() >= deadline) {
-        return fail(Errc::timeout, "ask the gateway for the time");
+      if (!lost && link.is_over(deadline)) {
+        return fail(Steady::now() < deadline ? Errc::cancelled : Errc::timeout,
+                    "ask the gateway for the time");
       }
     }
   }

@@ -77,7 +77,8 @@ void Link::Mailbox::close(int req_id) {
 
 std::deque<Event> Link::Mailbox::wait(Steady::time_point until) {
   std::unique_lock lock{link_.mutex_};
-  link_.changed_.wait_until(lock, until, [&] { return !events_.empty() || poked_; });
+  link_.changed_.wait_until(lock, until,
+                            [&] { return !events_.empty() || poked_ || link_.stopping_; });
   poked_ = false;
   return std::exchange(events_, {});
 }
@@ -93,20 +94,29 @@ Link::Link(ClientOptions options)
 }
 
 Link::~Link() {
-  {
-    const std::scoped_lock lock{mutex_};
-    stopping_ = true;
-    if (connection_) connection_->shutdown();
-    stopped_.raise();
-    changed_.notify_all();
-  }
+  stop();
   reader_.join();
   canceller_.join();
 }
 
+void Link::stop() {
+  const std::scoped_lock lock{mutex_};
+  stopping_ = true;
+  if (connection_) connection_->shutdown();
+  stopped_.raise();
+  changed_.notify_all();
+}
+
+bool Link::is_over(core::Deadline deadline) const {
+  const std::scoped_lock lock{mutex_};
+  return stopping_ || Steady::now() >= deadline;
+}
+
 core::Result<> Link::await_first(core::Deadline deadline) const {
   std::unique_lock lock{mutex_};
-  changed_.wait_until(lock, deadline, [&] { return state_.sessions > 0 || hopeless_; });
+  changed_.wait_until(lock, deadline,
+                      [&] { return state_.sessions > 0 || hopeless_ || stopping_; });
+  if (stopping_) return fail(Errc::cancelled, "the link to the gateway was stopped");
   if (state_.sessions > 0) return {};
   if (attempt_error_) return tl::unexpected{*attempt_error_};
   return fail(Errc::timeout,
@@ -115,7 +125,8 @@ core::Result<> Link::await_first(core::Deadline deadline) const {
 
 core::Result<Link::Session> Link::await_ready(core::Deadline deadline) const {
   std::unique_lock lock{mutex_};
-  changed_.wait_until(lock, deadline, [&] { return state_.upstream_ok; });
+  changed_.wait_until(lock, deadline, [&] { return state_.upstream_ok || stopping_; });
+  if (stopping_) return fail(Errc::cancelled, "the link to the gateway was stopped");
   if (state_.upstream_ok) return Session{session_number_, state_.server_version};
   return fail(Errc::unavailable,
               fmt::format("no link to the broker through {}:{}: {}", options_.host, options_.port,
@@ -150,6 +161,7 @@ LinkState Link::state() const {
 core::Result<> Link::pace(core::Deadline deadline) {
   std::unique_lock lock{mutex_};
   for (;;) {
+    if (stopping_) return fail(Errc::cancelled, "the link to the gateway was stopped");
     const auto now = Steady::now();
     const auto wait = bucket_.wait(now);
     if (wait == Steady::duration::zero()) {

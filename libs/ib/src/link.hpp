@@ -67,7 +67,7 @@ class Link {
     /// Answers that still come are dropped.
     void close(int req_id);
     /// What has arrived, at once or as soon as something does; also returns without anything when
-    /// the state of the link or of the lines changed, and at the deadline.
+    /// the state of the link or of the lines changed, at the deadline, and from stop() on.
     std::deque<Event> wait(Steady::time_point until);
 
    private:
@@ -85,6 +85,11 @@ class Link {
 
   explicit Link(ClientOptions options);
   ~Link();
+
+  /// Ends the connection and every wait of a caller, those to come as well; no new one is made.
+  void stop();
+  /// No use waiting: the deadline has passed, or the link was stopped.
+  bool is_over(core::Deadline deadline) const;
 
   /// For connect(): the first handshake, or the error of the last attempt.
   core::Result<> await_first(core::Deadline deadline) const;

@@ -155,7 +155,7 @@ Rotation::Rotation(Link& link, std::span<const ListedOption> options, const Coll
 
 CollectReport Rotation::run(core::Deadline deadline) {
   while (!stopped_ && !(queue_.empty() && active_.empty() && cancels_.empty())) {
-    if (Steady::now() >= deadline) break;
+    if (link_.is_over(deadline)) break;
     auto until = deadline;
     if (const auto session = link_.ready()) {
       // Under another session only once the loss of this one has been handled.

@@ -105,8 +105,9 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
     // The line comes before the session: waiting for one drops events, and of the session that is
     // subscribed under none may be missed.
     while (!link.acquire_line()) {
-      if (Steady::now() >= deadline) {
-        return fail(Errc::timeout, fmt::format("{}: no market-data line is free", what));
+      if (link.is_over(deadline)) {
+        return fail(Steady::now() < deadline ? Errc::cancelled : Errc::timeout,
+                    fmt::format("{}: no market-data line is free", what));
       }
       (void)mailbox.wait(deadline);
     }
@@ -175,6 +176,9 @@ core::Result<UnderlyingQuote> watch_underlying(Link& link, const Underlying& und
       }
       if (again) break;
       const auto now = Steady::now();
+      if (now < deadline && link.is_over(deadline)) {
+        return fail(Errc::cancelled, fmt::format("{}: stopped", what));
+      }
       const bool over = now >= give_up || (seen.last_tick && now >= *seen.last_tick + how.quiet);
       const bool waits_for_volatility = how.volatilities && !over && !generic_ticks.empty() &&
                                         !(seen.book.implied_vol() && seen.book.historical_vol());

@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+#include <optional>
+#include <vector>
+
 #include "bifrost/ib/client.hpp"
 #include "scripted_gateway.hpp"
 
@@ -278,6 +282,56 @@ TEST(Link, UnreadableAndUnknownMessagesAreCountedAndDropped) {
   EXPECT_EQ(link.undecodable, 4u);
   EXPECT_EQ(link.unknown, 1u);
   EXPECT_EQ(link.late, 1u);
+}
+
+// Each blocked in another wait: for an answer, for history, for ticks, for a broker that is away.
+TEST(Link, StoppingEndsEveryWaitAtOnce) {
+  for (const bool away : {false, true}) {
+    Log<int> asked;
+    ScriptedGateway gateway{[&](Peer& peer) {
+      ASSERT_TRUE(peer.handshake());
+      ASSERT_TRUE(peer.receive());
+      if (away) peer.notice(1100);
+      peer.send(wire::CurrentTime{1});
+      while (const auto* fields = peer.receive()) asked.add(fields->id().value_or(0));
+    }};
+    auto options = gateway.options();
+    options.lines = 1;
+    const auto client = connected(options);
+    ASSERT_TRUE(client->current_time(soon()));
+    const Underlying spy{.symbol = "SPY",
+                         .sec_type = "STK",
+                         .exchange = "SMART",
+                         .currency = "USD",
+                         .long_name = {},
+                         .con_id = 1,
+                         .min_tick = {}};
+    const core::SystemClock clock;
+    const auto late = core::after(std::chrono::minutes{10});
+    std::vector<std::future<std::optional<Errc>>> waits;
+    const auto wait_in = [&](auto call) {
+      waits.push_back(std::async(std::launch::async, [call] {
+        const auto got = call();
+        return got ? std::nullopt : std::optional{got.error().code};
+      }));
+    };
+    wait_in([&] { return client->current_time(late); });
+    wait_in([&] { return client->underlying("SPY", late); });
+    wait_in([&] { return client->daily_bars(spy, BarKind::trades, 5, late); });
+    for (int i = 0; i < 2; ++i) {
+      wait_in([&] {
+        return client->underlying_quote(spy, {.dwell_cap = std::chrono::minutes{10}}, clock, late);
+      });
+    }
+    if (!away) {
+      ASSERT_TRUE(asked.wait_for(3));
+    }
+    const auto begun = std::chrono::steady_clock::now();
+    client->stop();
+    for (auto& wait : waits) EXPECT_EQ(wait.get(), std::optional{Errc::cancelled});
+    EXPECT_FALSE(client->wait_ready(late));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds{20});
+  }
 }
 
 TEST(Link, RequestsWaitWhileTheBrokerIsAway) {

@@ -209,6 +209,11 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  /// Ends the link for good: calls that wait return at once, with what they have or as cancelled,
+  /// and so do later ones. For who must not wait for deadlines when asked to stop. Safe from any
+  /// thread.
+  void stop();
+
   LinkState link() const;
   /// Until requests are accepted and the broker is behind the gateway; false at the deadline.
   bool wait_ready(core::Deadline deadline) const;
