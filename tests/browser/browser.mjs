@@ -35,6 +35,32 @@ await check('the page loads and fills', async () => {
   await page.goto(link('/'));
   await page.waitForSelector('.chain-row');
   await page.waitForSelector(`${ranking}, .strategy-body .note`);
+  // The rest looks at a share, of which every strategy is offered.
+  const { underlyings } = await (await page.request.get(link('/api/underlyings'))).json();
+  const share = underlyings.find((u) => !u.is_index);
+  expect(share, 'no share is collected');
+  await page.goto(link(`/?${new URLSearchParams({ symbol: share.symbol })}`));
+  await page.waitForSelector('.chain-row');
+  await page.waitForSelector(`${ranking}, .strategy-body .note`);
+  return share.symbol;
+});
+
+await check('of an index no strategy with shares is offered', async () => {
+  const { underlyings } = await (await page.request.get(link('/api/underlyings'))).json();
+  const index = underlyings.find((u) => u.is_index);
+  if (!index) return 'no index is collected';
+  const other = await open_page(browser, { width: 1600, height: 1000 });
+  await other.goto(link(`/?${new URLSearchParams({ symbol: index.symbol })}`));
+  await other.waitForSelector('.chain-row');
+  await other.keyboard.press('s');
+  const offered = other.getByRole('listbox', { name: 'Strategies' });
+  await offered.waitFor();
+  const all = await (await other.request.get(link('/api/catalogue'))).json();
+  const without = all.strategies.filter((s) => s.legs.every((leg) => leg.kind !== 'stock')).length;
+  const count = await offered.getByRole('option').count();
+  expect(count === without && without < all.strategies.length, `${count} of ${without} strategies`);
+  await other.context().close();
+  return `${count} of ${all.strategies.length} on ${index.symbol}`;
 });
 
 await check('symbols are offered with their prices', async () => {

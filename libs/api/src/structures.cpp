@@ -228,8 +228,9 @@ MarginClass margin_class_of(std::string_view underlying, const Told& told) {
                                 std::string_view{"OEX"}, std::string_view{"XEO"},
                                 std::string_view{"DJX"}};
   if (!is_index(underlying, told)) return {UnderlyingKind::equity, false, "equity"};
-  if (!core::is_index_symbol(underlying) ||
-      std::ranges::find(volatility, underlying) != volatility.end()) {
+  // Narrow ones, which any that is not in the table may be, count as shares do.
+  if (!core::is_index_symbol(underlying)) return {UnderlyingKind::equity, true, "equity"};
+  if (std::ranges::find(volatility, underlying) != volatility.end()) {
     return {UnderlyingKind::equity, true, ""};
   }
   const bool high = std::ranges::find(high_cap, underlying) != high_cap.end();

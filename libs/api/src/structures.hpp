@@ -49,8 +49,8 @@ std::vector<ListedMarket> markets_of(
 /// What values an option of that strike.
 analysis::LegMarket leg_market(const MarketOfExpiry& market, Price strike, analysis::LegKind kind);
 
-/// Who the margin rules take an underlying for. Volatility indices, and those that only the broker
-/// calls an index and that may be narrow, have the rate of shares, and no stress range here.
+/// Who the margin rules take an underlying for. Indices that only the broker calls one, which may
+/// be narrow, count as shares; so do volatility indices, which have no stress range here.
 struct MarginClass {
   analysis::UnderlyingKind kind;
   bool cash_settled;
