@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <type_traits>
 
+#include "bifrost/analysis/strategy.hpp"
 #include "bifrost/net/json.hpp"
 #include "progress.hpp"
 #include "usage.hpp"
@@ -28,10 +29,11 @@ in currency for one unit of the strategy, fees included; probabilities are 0 to 
 Objectives: expected_profit, expected_profit_on_max_loss, expected_profit_on_margin, credit,
 return_on_risk, return_on_margin, pop, theta_on_max_loss, or a weighted sum: --objective
 return_on_risk:0.5,pop:2. Returns are max profit per max loss or margin.
-Without one: return_on_risk among pop>=0.6; expected_profit_on_max_loss where profit has no bound.
-Where loss has none: return_on_margin among pop>=0.6; credit among pop>=0.6 where options bought can
-win too (front ratios, ladders), since the most is made on a strike far away; where profit grows
-until the underlying is worth nothing (risk reversals), expected_profit_on_margin. The margin is
+Without one: return_on_risk among pop>=0.6; expected_profit_on_max_loss where profit has no bound or
+only that the underlying is worth nothing (long puts). Where loss has none: return_on_margin among
+pop>=0.6; credit among pop>=0.6 where options bought can win too (front ratios, ladders), since the
+most is made on a strike far away, and where the chain does not price the underlying; where profit
+grows until that is worth nothing (risk reversals), expected_profit_on_margin. The margin is
 Regulation T's initial requirement (for cash-secured puts the cash) plus a debit paid.
 Expected profit under the market's own density (the default) is minus what entering costs, so it
 ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
@@ -184,7 +186,13 @@ void print_candidate(const api::StrategyCandidate& candidate, bool expiries) {
              candidate.model_dependent ? " (model)" : "");
 }
 
-std::string short_deltas(const api::Found& found) {
+std::string sold_where(const api::Found& found) {
+  const auto shape = analysis::find_strategy(found.strategy);
+  const bool sells = shape && std::ranges::any_of(shape->legs, [](const auto& leg) {
+                       return leg.kind != analysis::LegKind::stock && leg.quantity < 0;
+                     });
+  if (!sells) return "";
+  if (found.short_strikes != api::ShortStrikes::any) return ", sold out of the money only";
   if (!found.min_short_delta || !found.max_short_delta) return "";
   return fmt::format(", sold at deltas of {:g} to {:g}", *found.min_short_delta,
                      *found.max_short_delta);
@@ -199,21 +207,21 @@ void print_table(const api::Found& found) {
                out.reason);
   }
   if (!found.expiries.empty()) {
-    fmt::print("  density: {}, {}\n", found.expiries.front().density.kind,
-               found.expiries.front().density.method);
+    const auto& of = found.expiries.front().density;
+    fmt::print("  density: {}\n",
+               of.method.starts_with(of.kind) ? of.method : of.kind + ", " + of.method);
   }
   std::vector<std::pair<core::Date, double>> tails;
   for (const auto& expiry : found.expiries)
     tails.emplace_back(expiry.expiry, expiry.density.mass_outside_quotes.value_or(0.0));
   if (const auto note = tails_note(tails); !note.empty()) fmt::print("  {}", note);
-  const auto from = [&](std::string_view source) {
-    return std::ranges::any_of(found.expiries, [&](const api::SearchedExpiry& expiry) {
-      return expiry.discount_source == source;
-    });
-  };
-  if (from("carry") || from("assumed_zero")) {
-    fmt::print("  interest: {}; --rate says what it is\n",
-               from("carry") ? "read as if no dividend were paid" : "none assumed");
+  for (const auto& [source, words] :
+       {std::pair{"carry", "read as if no dividend were paid"}, {"assumed_zero", "none assumed"}}) {
+    const auto of =
+        std::ranges::count(found.expiries, source, &api::SearchedExpiry::discount_source);
+    if (of == 0) continue;
+    fmt::print("  interest: {} on {} of {} expir{}; --rate says what it is\n", words, of,
+               found.expiries.size(), found.expiries.size() == 1 ? "y" : "ies");
   }
   const bool expiries = found.expiries.size() > 1;
   if (found.expiries.size() == 1) {
@@ -223,14 +231,16 @@ void print_table(const api::Found& found) {
   }
   fmt::print("  underlying {}, fills at {:+.2f} of the spread, fee {:.2f} a contract{}{}\n",
              found.underlying_price ? found.underlying_price->to_string() : "unknown",
-             found.fill_position, found.fee_per_contract,
-             found.short_strikes == api::ShortStrikes::any ? short_deltas(found)
-                                                           : ", sold out of the money only",
+             found.fill_position, found.fee_per_contract, sold_where(found),
              found.min_pop > 0.0 ? fmt::format(", among pop>={:g}", found.min_pop) : "");
   if (found.combinations == 0 && found.short_strikes != api::ShortStrikes::any) {
     fmt::print(
         "nothing to look at: what it sells would be in the money by the forward of its expiry, or "
         "has no quote; --any-short-strikes\n");
+  } else if (found.combinations == 0 && found.min_short_delta) {
+    fmt::print(
+        "nothing to look at: no strike has quotes at these deltas; --any-short-strikes, or others "
+        "by --where 'short_delta>=...'\n");
   } else if (found.candidates.empty()) {
     fmt::print("none of them qualifies; --exhaustive counts what each fails at{}\n",
                found.min_pop > 0.0 ? ", --where 'pop>=0' takes the least likely, too" : "");

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <system_error>
@@ -90,6 +91,8 @@ core::Result<void> run_checked(const std::function<core::Result<void>()>& work) 
     auto done = work();
     if (done && std::fflush(stdout) != 0) return core::fail(core::Errc::unavailable, lost);
     return done;
+  } catch (const std::filesystem::filesystem_error& error) {
+    return core::fail(core::Errc::unavailable, error.what());
   } catch (const std::system_error&) {
     return core::fail(core::Errc::unavailable, lost);
   }

@@ -75,17 +75,67 @@ core::Result<Carry> carry_of(const MetricsRequest& request, Money fees) {
   return carry;
 }
 
+/// What the straight lines between the points of a front payoff are off by, today's money: the
+/// options that go on are priced once by them and once without, each under the lognormal density of
+/// its own vol. Under a density of about that vol it is the same.
+core::Result<double> off_the_lines(const MetricsRequest& request, const FrontPayoff& payoff) {
+  const auto& points = payoff.curve;
+  const auto later =
+      markets_after(request.book, request.markets, *request.spot, 365.0 * payoff.years_to_front);
+  const LegMarket* front = nullptr;
+  for (std::size_t i = 0; i < request.book.size(); ++i) {
+    if (request.book[i].leg.kind == LegKind::stock) continue;
+    const auto& market = request.markets[i];
+    if (front == nullptr || market.years_to_expiry < front->years_to_expiry) front = &market;
+  }
+  double off = 0.0;
+  for (std::size_t i = 0; i < request.book.size(); ++i) {
+    const auto& leg = request.book[i].leg;
+    auto market = request.markets[i];
+    if (leg.kind == LegKind::stock || later[i].years_to_expiry < same_moment) continue;
+    market.exercise.reset();
+    BF_TRY(const auto now, LegModel::make(leg, market, *request.spot, 0.0, LegModel::Want::value));
+    BF_TRY(const auto then,
+           LegModel::make(leg, later[i], *request.spot, 0.0, LegModel::Want::value));
+    BF_TRY(const double exercise, early_exercise_value(leg, market, *front, *request.spot));
+    const auto call = [&](double spot) {
+      if (spot <= 0.0) return front->discount_factor * front->forward;
+      return black_scholes_price(Right::call,
+                                 ForwardInputs{.forward = front->forward,
+                                               .strike = spot,
+                                               .years_to_expiry = front->years_to_expiry,
+                                               .discount_factor = front->discount_factor,
+                                               .vol = market.implied_vol});
+    };
+    double before = then.value(points.front().spot);
+    double on_lines = front->discount_factor * before;
+    double slope = 0.0;
+    for (std::size_t p = 0; p + 1 < points.size(); ++p) {
+      const double width = points[p + 1].spot - points[p].spot;
+      if (width <= 0.0) continue;
+      const double after = then.value(points[p + 1].spot);
+      const double next = (after - before) / width;
+      on_lines += (next - slope) * call(points[p].spot);
+      slope = next;
+      before = after;
+    }
+    off += now.value(*request.spot) - size_of(leg) * exercise - on_lines;
+  }
+  return off;
+}
+
 template <class P>
 DensityMetrics by_density(const P& payoff, const Line& line, const Density& density,
-                          const Carry& carry) {
+                          const Carry& carry, double off_the_lines = 0.0) {
   const double low = density.quantile(likely_tail);
   const double high = density.quantile(1.0 - likely_tail);
-  return {.label = density.label(),
-          .pop = probability_of_profit(payoff, density),
-          .expected_profit = in_todays_money(expected_profit(payoff, density), carry),
-          .low_spot = low,
-          .high_spot = high,
-          .worst_likely_profit = line.lowest_between(low, high)};
+  return {
+      .label = density.label(),
+      .pop = probability_of_profit(payoff, density),
+      .expected_profit = in_todays_money(expected_profit(payoff, density), carry) + off_the_lines,
+      .low_spot = low,
+      .high_spot = high,
+      .worst_likely_profit = line.lowest_between(low, high)};
 }
 
 // Two classes of one date may settle at two moments of it.
@@ -276,8 +326,9 @@ core::Result<Metrics> analyse(const MetricsRequest& request) {
     out.profitable = payoff.profitable;
     out.curve = payoff.curve;
     line = line_of(payoff);
+    BF_TRY(const double off, off_the_lines(request, payoff));
     for (const Density* density : request.densities) {
-      out.densities.push_back(by_density(payoff, line, *density, carry));
+      out.densities.push_back(by_density(payoff, line, *density, carry, off));
     }
   } else {
     BF_TRY(out.exact, payoff_at_expiry(legs_of(book), out.fees));

@@ -48,27 +48,48 @@ int options_pay(const analysis::StrategyShape& shape, int spot) {
   return total;
 }
 
+/// A put bought without a share or a put sold against it: the profit grows until the underlying is
+/// worth nothing.
+bool gains_down_to_nothing(const analysis::StrategyShape& shape) {
+  int puts_less_shares = 0;
+  for (const auto& leg : shape.legs) {
+    if (leg.kind == analysis::LegKind::put) puts_less_shares += leg.quantity;
+    if (leg.kind == analysis::LegKind::stock) puts_less_shares -= leg.quantity;
+  }
+  return puts_less_shares > 0;
+}
+
 /// What to rank by when nobody says. Returns are those of lottery tickets, unless among what has a
 /// fair chance.
 struct Default {
   std::string_view objective;
   double min_pop;
 };
-Default default_of(const analysis::StrategyShape& shape) {
+bool is_priced(const std::optional<Price>& underlying) {
+  return underlying && *underlying > Price{};
+}
+
+/// `priced`: the chain says the underlying's price, without which there are no margins.
+Default default_of(const analysis::StrategyShape& shape, bool priced) {
   const auto bounded = bounds_of(shape);
-  if (!bounded.profit) return {"expected_profit_on_max_loss", 0.0};
+  if (!bounded.profit || (bounded.loss && gains_down_to_nothing(shape))) {
+    return {"expected_profit_on_max_loss", 0.0};
+  }
   if (bounded.loss) return {"return_on_risk", default_min_pop};
   // Where more than the premium can be made, the most is made where hardly anybody looks for the
   // underlying: worth nothing, or on a strike that is sold far away.
-  if (options_pay(shape, 0) > 0) return {"expected_profit_on_margin", 0.0};
+  if (options_pay(shape, 0) > 0) {
+    return {priced ? "expected_profit_on_margin" : "expected_profit", 0.0};
+  }
   for (int strike = 1; strike <= analysis::rung_count(shape); ++strike) {
     if (options_pay(shape, strike) > 0) return {"credit", default_min_pop};
   }
-  return {"return_on_margin", default_min_pop};
+  return {priced ? "return_on_margin" : "credit", default_min_pop};
 }
 
-std::string objective_of(const FindQuery& query, const analysis::StrategyShape& shape) {
-  return query.objective.value_or(std::string{default_of(shape).objective});
+std::string objective_of(const FindQuery& query, const analysis::StrategyShape& shape,
+                         bool priced) {
+  return query.objective.value_or(std::string{default_of(shape, priced).objective});
 }
 
 /// Of a call and a put sold at one strike one is in the money.
@@ -91,7 +112,7 @@ ShortStrikes short_strikes_of(const FindQuery& query, const analysis::StrategySh
 }
 
 double min_pop_of(const FindQuery& query, const analysis::StrategyShape& shape) {
-  return query.min_pop.value_or(query.objective ? 0.0 : default_of(shape).min_pop);
+  return query.min_pop.value_or(query.objective ? 0.0 : default_of(shape, true).min_pop);
 }
 
 std::vector<std::string_view> split(std::string_view text, char at) {
@@ -160,9 +181,9 @@ std::optional<analysis::Window> short_delta_of(const FindQuery& query,
 }
 
 Result<analysis::SearchRequest> to_request(const FindQuery& query,
-                                           const analysis::StrategyShape& shape) {
+                                           const analysis::StrategyShape& shape, bool priced) {
   analysis::SearchRequest request{.strategy = shape};
-  BF_TRY(request.objective, parse_objectives(objective_of(query, shape)));
+  BF_TRY(request.objective, parse_objectives(objective_of(query, shape, priced)));
   auto& limits = request.constraints;
   limits.short_delta = short_delta_of(query, shape);
   limits.long_delta = window(query.min_long_delta, query.max_long_delta, 0.0, 1.0);
@@ -306,7 +327,7 @@ void add(std::optional<analysis::Census>& total, const analysis::Census& more) {
 Result<Found> search(const FindQuery& query, const analysis::StrategyShape& shape,
                      const std::vector<Searched>& markets, Found reply, const OnSearch& on_search,
                      const Told& told) {
-  BF_TRY(auto request, to_request(query, shape));
+  BF_TRY(auto request, to_request(query, shape, is_priced(reply.underlying_price)));
   request.underlying_kind = margin_class_of(reply.symbol, told).kind;
   const auto searches = searches_of(query, shape, markets);
   if (searches.empty()) {
@@ -386,7 +407,7 @@ Catalogue catalogue() {
     const auto bounded = bounds_of(shape);
     entry.loss_is_bounded = bounded.loss;
     entry.profit_is_bounded = bounded.profit;
-    entry.default_objective = default_of(shape).objective;
+    entry.default_objective = default_of(shape, true).objective;
     all.strategies.push_back(std::move(entry));
   }
   return all;
@@ -422,7 +443,7 @@ Result<void> check(const FindQuery& query, std::string_view underlying, const To
     return core::fail(Errc::invalid_input, "why_not needs the expiry of the structure");
   }
   if (query.why_not) BF_CHECK(parse_strikes(*query.why_not));
-  BF_CHECK(to_request(query, *shape));
+  BF_CHECK(to_request(query, *shape, true));
   return {};
 }
 
@@ -434,7 +455,7 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
   Found reply{};
   reply.symbol = snapshot.underlying;
   reply.strategy = query.strategy;
-  reply.objective = objective_of(query, *shape);
+  reply.objective = objective_of(query, *shape, is_priced(snapshot.underlying_price));
   reply.min_pop = min_pop_of(query, *shape);
   reply.as_of = snapshot.as_of;
   reply.source = snapshot.source;
@@ -501,9 +522,14 @@ Result<Found> find_in(const core::ChainSnapshot& snapshot, const FindQuery& quer
                                     "that were asked for",
                                     query.strategy));
     }
-    return core::fail(Errc::unavailable, fmt::format("too few expiries can take part: {} {}",
-                                                     core::to_iso_date(reply.left_out[0].expiry),
-                                                     in_words(reply.left_out[0].reason)));
+    // One that could have taken part, if there is one.
+    auto example = std::ranges::find_if(reply.left_out, [](const LeftOutExpiry& out) {
+      return out.reason != analysis::to_string(analysis::NoSmile::no_time);
+    });
+    if (example == reply.left_out.end()) example = reply.left_out.begin();
+    return core::fail(Errc::unavailable,
+                      fmt::format("too few expiries can take part: {} {}",
+                                  core::to_iso_date(example->expiry), in_words(example->reason)));
   }
   return search(query, *shape, markets, std::move(reply), on_search, told);
 }

@@ -167,9 +167,10 @@ Result<const analysis::StrategyShape*> secured_form_of(
     if (recognised && shape.cash_secured && shape.recognised_as == recognised->shape.name)
       return &shape;
   }
-  return core::fail(Errc::invalid_input,
-                    fmt::format("cash_secured: is for puts sold alone, and this is {}",
-                                recognised ? recognised->shape.name : "a custom position"));
+  return core::fail(
+      Errc::invalid_input,
+      fmt::format("cash_secured: is for puts of one strike sold alone, and this is {}",
+                  recognised ? recognised->shape.name : "a custom position"));
 }
 
 Result<PositionMargin> margin_of(const Placed& placed, Price underlying_price,
@@ -401,7 +402,10 @@ tl::expected<Position, net::Refusal> analyse_position(const core::ChainSnapshot&
     asked.margin = out.margin.rules.back().initial;
     rules = out.margin.rules.back().rules;
   }
-  if (*days_to_front > 0.0) asked.days_to_expiry = *days_to_front;
+  // Of the calendar, as the finder counts them.
+  if (const int days = days_between(snapshot.as_of, front->listed.expiry); days > 0) {
+    asked.days_to_expiry = days;
+  }
   asked.fills = {analysis::Fill::mid, analysis::Fill::natural};
   if (const double position = request.fill_position.value_or(1.0);
       position != 0.0 && position != 1.0) {

@@ -132,6 +132,7 @@ std::vector<PayoffPoint> front_curve(const analysis::Candidate& found,
 
 std::string in_words(std::string_view reason) {
   static constexpr std::pair<std::string_view, std::string_view> words[]{
+      {"no_time", "it had settled"},
       {"too_few_pairs", "fewer than two strikes have call and put quoted on both sides"},
       {"not_positive", "its quotes imply a forward that is not above zero"},
       {"no_forward", "put-call parity names none"},

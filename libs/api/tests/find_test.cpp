@@ -284,6 +284,20 @@ TEST_F(Api, RanksWhatIsSoldNakedByPremiumOnMargin) {
   EXPECT_EQ(bearish.objective, "expected_profit_on_margin");
   EXPECT_EQ(bearish.min_pop, 0.0);
   ASSERT_FALSE(bearish.candidates.empty());
+  EXPECT_EQ(get_as<Found>(april_of_xsp + "long_put").objective, "expected_profit_on_max_loss");
+  // Without a price of the underlying there are no margins.
+  auto chain = dense_chain(second);
+  chain.underlying_price.reset();
+  for (const auto& [strategy, objective] :
+       {std::pair{"short_strangle", "credit"}, {"bearish_risk_reversal", "expected_profit"}}) {
+    FindQuery query{};
+    query.strategy = strategy;
+    query.style = ExerciseStyle::european;
+    const auto unpriced = find_in(chain, query);
+    ASSERT_TRUE(unpriced) << unpriced.error().message;
+    EXPECT_EQ(unpriced->objective, objective);
+    EXPECT_FALSE(unpriced->candidates.empty());
+  }
 }
 
 TEST_F(Api, RefusesWhatTheFinderCannotRank) {

@@ -98,7 +98,8 @@ Result<void> BarKeeper::refresh(const ib::Underlying& underlying, Date today, De
       bars.push_back(*std::move(answer));
       continue;
     }
-    if (answer.error().code == Errc::unavailable || answer.error().code == Errc::timeout)
+    const auto code = answer.error().code;
+    if (code == Errc::unavailable || code == Errc::timeout || code == Errc::cancelled)
       return tl::unexpected{std::move(answer).error()};
     refused = answer.error().message;
     bars.emplace_back();

@@ -2,6 +2,7 @@
 #include "bifrost/core/chain_file.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -233,7 +234,9 @@ Result<ChainFileReader> ChainFileReader::open(const std::filesystem::path& path,
   namespace fs = std::filesystem;
   auto impl = std::make_unique<Impl>();
   std::error_code error;
-  const auto status = fs::status(path, error);
+  // Not by its name: a socket, or a pipe of somebody else, can be read and not opened again.
+  const bool is_standard_input = path == "/dev/stdin";
+  const auto status = is_standard_input ? fs::file_status{} : fs::status(path, error);
   // What is no file, a pipe for one, is read all the same; how long it is nobody knows.
   if (!error && (fs::is_regular_file(status) || fs::is_directory(status))) {
     impl->file_bytes = fs::file_size(path, error);
@@ -241,7 +244,13 @@ Result<ChainFileReader> ChainFileReader::open(const std::filesystem::path& path,
   if (error) {
     return fail(Errc::not_found, fmt::format("{}: {}", path.string(), error.message()));
   }
-  impl->file = gzopen(path.c_str(), "rb");
+  if (is_standard_input) {
+    const int copy = ::dup(STDIN_FILENO);
+    impl->file = copy < 0 ? nullptr : gzdopen(copy, "rb");
+    if (impl->file == nullptr && copy >= 0) ::close(copy);
+  } else {
+    impl->file = gzopen(path.c_str(), "rb");
+  }
   if (impl->file == nullptr) {
     return fail(Errc::not_found, fmt::format("{}: cannot be opened for reading", path.string()));
   }

@@ -101,6 +101,7 @@ core::Result<std::unique_ptr<Client>> Client::connect(ClientOptions options,
 
 void Client::stop() {
   impl_->link.stop();
+  impl_->history.stop();
 }
 
 LinkState Client::link() const {

@@ -102,6 +102,8 @@ Link::~Link() {
 void Link::stop() {
   const std::scoped_lock lock{mutex_};
   stopping_ = true;
+  state_.connected = false;
+  state_.upstream_ok = false;
   if (connection_) connection_->shutdown();
   stopped_.raise();
   changed_.notify_all();

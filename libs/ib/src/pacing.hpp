@@ -83,10 +83,11 @@ class HistoryPacer {
   static constexpr int most_open = 50;
   static constexpr auto pause = std::chrono::minutes{1};
 
-  /// timeout: no place before the deadline.
+  /// timeout: no place before the deadline; cancelled: stopped.
   core::Result<> begin(core::Deadline deadline) {
     std::unique_lock lock{mutex_};
     for (;;) {
+      if (stopped_) return core::fail(core::Errc::cancelled, "the link to the gateway was stopped");
       const auto now = Steady::now();
       if (open_ < most_open && now >= resume_) {
         ++open_;
@@ -104,6 +105,11 @@ class HistoryPacer {
     --open_;
     changed_.notify_all();
   }
+  void stop() {
+    const std::scoped_lock lock{mutex_};
+    stopped_ = true;
+    changed_.notify_all();
+  }
   void violated(Steady::time_point now) {
     const std::scoped_lock lock{mutex_};
     resume_ = now + pause;
@@ -113,6 +119,7 @@ class HistoryPacer {
   std::mutex mutex_;
   std::condition_variable changed_;
   int open_ = 0;
+  bool stopped_ = false;
   Steady::time_point resume_{};
 };
 

@@ -323,13 +323,33 @@ TEST(Link, StoppingEndsEveryWaitAtOnce) {
         return client->underlying_quote(spy, {.dwell_cap = std::chrono::minutes{10}}, clock, late);
       });
     }
+    const std::vector<ListedOption> options_of_spy{
+        {.contract = {.underlying = "SPY",
+                      .trading_class = "SPY",
+                      .expiry = core::Date{std::chrono::days{20'600}},
+                      .strike = *core::Price::from_double(500),
+                      .right = core::Right::call},
+         .con_id = 2,
+         .exchange = "SMART",
+         .currency = "USD",
+         .last_trade_date = "20260528"}};
+    auto collected = std::async(std::launch::async,
+                                [&] { return client->quotes(options_of_spy, {}, clock, late); });
     if (!away) {
       ASSERT_TRUE(asked.wait_for(3));
     }
     const auto begun = std::chrono::steady_clock::now();
     client->stop();
     for (auto& wait : waits) EXPECT_EQ(wait.get(), std::optional{Errc::cancelled});
+    const auto report = collected.get();
+    // With nothing in it, if the round had begun.
+    if (report) {
+      EXPECT_EQ(report->complete, 0u);
+    } else {
+      EXPECT_EQ(report.error().code, Errc::cancelled);
+    }
     EXPECT_FALSE(client->wait_ready(late));
+    EXPECT_FALSE(client->link().connected);
     EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds{20});
   }
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 
 namespace bifrost::ib {
 namespace {
@@ -82,6 +83,17 @@ TEST(HistoryPacer, AViolationPausesThem) {
   HistoryPacer later;
   later.violated(Steady::now() - HistoryPacer::pause);
   EXPECT_TRUE(later.begin(core::after(seconds{10})));
+}
+
+TEST(HistoryPacer, NobodyWaitsWhenStopped) {
+  HistoryPacer pacer;
+  pacer.violated(Steady::now());
+  auto waiting = std::async(std::launch::async, [&] {
+    return pacer.begin(core::after(std::chrono::minutes{10})).error().code;
+  });
+  pacer.stop();
+  EXPECT_EQ(waiting.get(), core::Errc::cancelled);
+  EXPECT_EQ(pacer.begin(core::after(seconds{10})).error().code, core::Errc::cancelled);
 }
 
 TEST(TokenBucket, ZeroIsUnlimited) {

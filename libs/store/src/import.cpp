@@ -98,8 +98,12 @@ class Import {
     };
     std::map<Key, Seen> seen;
     for (file_ = 0; file_ < files_.size(); ++file_) {
-      if (const auto& file = files_[file_];
-          std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)) {
+      // Whatever else is wrong with it, opening it tells.
+      std::error_code unknown;
+      const auto& file = files_[file_];
+      if (const auto status = std::filesystem::status(file, unknown);
+          !unknown && (std::filesystem::is_fifo(status) || std::filesystem::is_socket(status) ||
+                       std::filesystem::is_character_file(status))) {
         return fail(Errc::invalid_input,
                     fmt::format("{}: cannot be read twice, as files beside others are; nothing was "
                                 "imported; hint: import it alone",

@@ -135,7 +135,7 @@ struct Metrics {
 core::Result<Metrics> analyse(const MetricsRequest& request);
 
 /// density.hpp's for a curve that is not a line, chord by chord: off by at most its
-/// profit_tolerance.
+/// profit_tolerance. DensityMetrics takes off what that is under the lognormal density of each vol.
 double probability_of_profit(const FrontPayoff& payoff, const Density& density);
 double expected_profit(const FrontPayoff& payoff, const Density& density);
 

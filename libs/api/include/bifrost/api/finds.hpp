@@ -108,8 +108,10 @@ BF_DESCRIBE(
          "theta_on_max_loss; or a weighted sum such as return_on_risk:0.5,pop:2. Default: "
          "default_objective of /api/catalogue, that is return_on_risk with min_pop 0.6; where loss "
          "has no bound, with the same, return_on_margin, or credit where options bought can win "
-         "too; expected_profit_on_max_loss where profit has no bound; expected_profit_on_margin "
-         "where loss has none and profit grows until the underlying is worth nothing",
+         "too; expected_profit_on_max_loss where profit has no bound or grows until the underlying "
+         "is worth nothing; expected_profit_on_margin where it does and loss has no bound. Where "
+         "the chain does not price the underlying, credit and expected_profit instead of those on "
+         "margin",
      .min_length = 1, .max_length = 200, .pattern = "[a-z_]+(:-?[0-9.]+)?(,[a-z_]+(:-?[0-9.]+)?)*"),
     (density, .doc = "where the underlying may settle: as the fitted smile prices it (default), or "
                      "lognormal at the at-the-money volatility"),
