@@ -46,7 +46,7 @@ void Progress::update(double fraction, std::string_view detail) {
     fmt::print(stderr, "  … {} {} {:3.0f} % {}", title_, bar, fraction * 100, detail);
     std::fflush(stderr);
     on_line_ = true;
-  } else if (now - drawn_ >= line_every) {
+  } else if (now - drawn_ >= (drawn_ == started_ ? worth_a_line : line_every)) {
     drawn_ = now;
     const auto share = fraction > 0.0 ? fmt::format(" {:.0f} %", fraction * 100) : std::string{};
     fmt::print(stderr, "  … {}{}{}{}\n", title_, share, detail.empty() ? "" : " ", detail);

@@ -95,6 +95,12 @@ class Boards {
       BF_TRY(auto board, Board::make(task, expiries, std::move(at), progress));
       made.combinations += board.combinations();
       made.all.push_back(std::move(board));
+      if (choices.size() > 1) {
+        // The seeds are sown in the rest.
+        const double share =
+            static_cast<double>(made.all.size()) / static_cast<double>(choices.size());
+        if (!progress.prepare(0.5 * share)) return finder::stopped();
+      }
     }
     return made;
   }
@@ -316,6 +322,11 @@ core::Result<FinderResult> find_best(const SearchRequest& request,
   } else {
     boards.each(true, progress, [&](std::size_t index, const Board& board, Halves& halves) {
       finder::sow(board, index, halves.lower, halves.upper, halves.conditions, seeds, progress);
+      if (boards.all.size() > 1) {
+        const double share =
+            static_cast<double>(index + 1) / static_cast<double>(boards.all.size());
+        progress.prepare(0.5 + 0.5 * share);
+      }
     });
     boards.each(true, progress, [&](std::size_t index, const Board& board, Halves& halves) {
       const auto counts =
@@ -373,7 +384,11 @@ core::Result<WhyNot> why_not(const SearchRequest& request, std::span<const Searc
     return core::fail(core::Errc::invalid_input,
                       "expiries are one for each of the strategy's, ascending, of those searched");
   }
-  Progress preparing(on_progress);
+  OnProgress on_preparing;
+  if (on_progress) {
+    on_preparing = [&](const SearchProgress&) { return on_progress({.share = 0.0, .found = 0}); };
+  }
+  Progress preparing(on_preparing);
   BF_TRY(auto boards, Boards::make(task, expiries, preparing));
   const auto here = std::ranges::find(boards.all, combination.expiries,
                                       [](const Board& b) { return b.expiries(); });

@@ -12,12 +12,19 @@ namespace bifrost::analysis::finder {
 /// clock here: how much time has passed is told by the work that was done, in rough nanoseconds.
 class Progress {
  public:
-  /// Until there is a total, the share is 0.
+  /// Until there is a total, the share is what prepare() says.
   explicit Progress(const OnProgress& on_progress) : on_progress_(on_progress) {}
 
   void set_total(std::int64_t combinations) {
     total_ = static_cast<double>(combinations);
     counting_ = true;
+  }
+
+  /// So much of what comes before the combinations is done, 0 to 1; it counts as half of all.
+  /// False: stop.
+  bool prepare(double share) {
+    prepared_ = share;
+    return spend(0.0);
   }
 
   /// So many combinations are settled, and so many are on the list. False: stop.
@@ -45,12 +52,15 @@ class Progress {
     last_report_ = done_;
     spent_ = 0.0;
     if (stopped_ || !on_progress_) return;
-    const double share = total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0;
-    stopped_ = !on_progress_({.share = counting_ ? share : 0.0, .found = found_});
+    const double settled = !counting_ ? 0.0 : total_ > 0.0 ? std::min(done_ / total_, 1.0) : 1.0;
+    const double before = prepared_ > 0.0 ? 0.5 : 0.0;
+    stopped_ =
+        !on_progress_({.share = before * prepared_ + (1.0 - before) * settled, .found = found_});
   }
 
   const OnProgress& on_progress_;
   double total_ = 0.0;
+  double prepared_ = 0.0;
   bool counting_ = false;
   double done_ = 0.0;
   std::size_t found_ = 0;

@@ -169,7 +169,9 @@ struct SearchExpiry {
 };
 
 struct SearchProgress {
-  double share;  // of all combinations, those accounted for, 0 to 1
+  /// 0 to 1, never less than before: of all combinations, those accounted for; with several choices
+  /// of expiries preparing these is the first half.
+  double share;
   std::size_t found;
 };
 /// Called now and then. False: stop, which is Errc::cancelled.
