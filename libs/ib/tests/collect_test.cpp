@@ -656,7 +656,7 @@ TEST(Pace, AnEndedLinkOwesNoCancellations) {
     return true;
   };
   ScriptedGateway gateway{[&](Peer& peer) {
-    ASSERT_TRUE(peer.handshake());
+    if (!peer.handshake()) return;  // a session after the lost one, which the end cuts short
     while (const auto* fields = peer.receive()) {
       if (fields->id() == static_cast<int>(wire::Request::cancel_market_data)) return;
       market.answer(peer, *fields);
