@@ -36,12 +36,13 @@ most is made on a strike far away, and where the chain does not price the underl
 grows until that is worth nothing (risk reversals), expected_profit_on_margin. The margin is
 Regulation T's initial requirement (for cash-secured puts the cash) plus a debit paid.
 Expected profit under the market's own density (the default) is minus what entering costs, so it
-ranks by cost (one expiry; with two, later vols are an opinion, too); --density lognormal ignores the
-smile. Structures of two expiries are judged when the
-first expires, later legs repriced at the vol of their own quotes under their style of exercise, up
-to twice the highest strike listed; they are marked "model". Payoff and probabilities take American
-options as held to the first expiry; expected profit counts what the right to exercise before it is
-worth, to who holds it and against who sold it.
+ranks by cost, and by what the fit of an expiry misses of its quotes (hit % of bifrost fit); --density
+lognormal ignores the smile. Structures of two expiries are judged when the first expires, later legs
+repriced at the vol of their own quotes under their style of exercise, up to twice the highest strike
+listed; they are marked "model". That vol is an opinion: over a weekend or past earnings it is more
+than the market expects of the days that are left, and calendars across them look better than they
+are. Payoff and probabilities take American options as held to the first expiry; expected profit
+counts what the right to exercise before it is worth, to who holds it and against who sold it.
 
 Options are sold where they are not in the money by the forward of their expiry, which with interest
 lies above the underlying and with dividends below; a call and a put at one strike (straddles, iron
