@@ -86,7 +86,8 @@ class KillLane {
   }
 
   /// The postmaster, or who writes for the collector. Just after a recovery there may be neither
-  /// the collector's connection nor the log writer yet.
+  /// the collector's connection nor the log writer yet, and what the last kill does may begin only
+  /// after the cycle was in the ledger.
   pid_t find_victim(const std::string& url, bool whole_server) const {
     const std::string who =
         whole_server
@@ -97,8 +98,12 @@ class KillLane {
     pid_t victim = 0;
     must(wait_until(60s,
                     [&] {
-                      const auto rows = Sql{url}(who);
-                      if (!rows.empty()) victim = std::stoi(*rows[0][0]);
+                      try {
+                        const auto rows = Sql{url}(who);
+                        if (!rows.empty()) victim = std::stoi(*rows[0][0]);
+                      } catch (const std::runtime_error&) {
+                        return false;
+                      }
                       return victim != 0;
                     }),
          "nobody to kill");
@@ -147,6 +152,7 @@ class KillLane {
     }
     must(collector.running(), "the collector is gone");
     collector.stop(core::after(10s));
+    must(find_victim(url, true) != 0, "the server is gone");
     verdict_ = all_complete(url, gateway, cycles.front(), *cycle, name_ + ".log");
     server.stop();
   }
