@@ -33,6 +33,16 @@ struct Answer {
   std::string err;
 };
 
+Answer answer_of(core::Result<core::Process>& process, const fs::path& errors) {
+  if (!process) throw std::runtime_error(process.error().message);
+  Answer answer;
+  while (const auto line = process->read_line(core::after(60s))) answer.out.push_back(*line);
+  answer.status = process->wait(core::after(10s)).value_or(-1);
+  std::ifstream in{errors};
+  answer.err = {std::istreambuf_iterator<char>{in}, {}};
+  return answer;
+}
+
 Answer bifrost_says(std::vector<std::string> arguments, const std::string& input = {},
                     std::map<std::string, std::string> environment = {}) {
   const auto errors = scratch() / "verb.err";
@@ -46,13 +56,7 @@ Answer bifrost_says(std::vector<std::string> arguments, const std::string& input
                                       {.arguments = std::move(arguments),
                                        .environment = std::move(environment),
                                        .error_log = errors});
-  if (!process) throw std::runtime_error(process.error().message);
-  Answer answer;
-  while (const auto line = process->read_line(core::after(60s))) answer.out.push_back(*line);
-  answer.status = process->wait(core::after(10s)).value_or(-1);
-  std::ifstream in{errors};
-  answer.err = {std::istreambuf_iterator<char>{in}, {}};
-  return answer;
+  return answer_of(process, errors);
 }
 
 /// The same with `input` as what is piped in.
@@ -66,13 +70,7 @@ Answer bifrost_reads(const std::string& input, const std::string& arguments) {
                                        (scratch() / "piped").string(), BIFROST_BIN, arguments)},
        .environment = {},
        .error_log = errors});
-  if (!process) throw std::runtime_error(process.error().message);
-  Answer answer;
-  while (const auto line = process->read_line(core::after(60s))) answer.out.push_back(*line);
-  answer.status = process->wait(core::after(10s)).value_or(-1);
-  std::ifstream in{errors};
-  answer.err = {std::istreambuf_iterator<char>{in}, {}};
-  return answer;
+  return answer_of(process, errors);
 }
 
 std::vector<std::string> fields(const std::string& line) {

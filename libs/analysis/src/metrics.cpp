@@ -49,20 +49,26 @@ Line line_of(const FrontPayoff& payoff) {
   return line;
 }
 
+/// Of the option that expires first; nothing without options.
+const LegMarket* front_market(const MetricsRequest& request) {
+  const LegMarket* front = nullptr;
+  for (std::size_t i = 0; i < request.book.size(); ++i) {
+    if (request.book[i].leg.kind == LegKind::stock) continue;
+    const auto& market = request.markets[i];
+    if (front == nullptr || market.years_to_expiry < front->years_to_expiry) front = &market;
+  }
+  return front;
+}
+
 /// What holding the book until its first expiry costs or brings besides its profit there.
 core::Result<Carry> carry_of(const MetricsRequest& request, Money fees) {
   Carry carry{.entry_cost = fees.value()};
-  const LegMarket* front = nullptr;
-  for (std::size_t i = 0; i < request.book.size(); ++i) {
-    const auto& leg = request.book[i].leg;
+  for (const auto& at : request.book) {
     carry.entry_cost +=
-        static_cast<double>(leg.quantity) * leg.multiplier * leg.entry_price.value();
-    if (leg.kind == LegKind::stock) {
-      carry.shares += static_cast<double>(leg.quantity);
-    } else if (front == nullptr || request.markets[i].years_to_expiry < front->years_to_expiry) {
-      front = &request.markets[i];
-    }
+        static_cast<double>(at.leg.quantity) * at.leg.multiplier * at.leg.entry_price.value();
+    if (at.leg.kind == LegKind::stock) carry.shares += static_cast<double>(at.leg.quantity);
   }
+  const LegMarket* front = front_market(request);
   if (front == nullptr) return Carry{};
   for (std::size_t i = 0; i < request.book.size(); ++i) {
     const auto& leg = request.book[i].leg;
@@ -82,12 +88,7 @@ core::Result<double> off_the_lines(const MetricsRequest& request, const FrontPay
   const auto& points = payoff.curve;
   const auto later =
       markets_after(request.book, request.markets, *request.spot, 365.0 * payoff.years_to_front);
-  const LegMarket* front = nullptr;
-  for (std::size_t i = 0; i < request.book.size(); ++i) {
-    if (request.book[i].leg.kind == LegKind::stock) continue;
-    const auto& market = request.markets[i];
-    if (front == nullptr || market.years_to_expiry < front->years_to_expiry) front = &market;
-  }
+  const LegMarket* front = front_market(request);
   double off = 0.0;
   for (std::size_t i = 0; i < request.book.size(); ++i) {
     const auto& leg = request.book[i].leg;
