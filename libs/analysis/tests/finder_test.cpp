@@ -602,7 +602,7 @@ TEST(Finder, TellsOfAmericanCalendarsWhatTheBookModelTells) {
   for (const auto& shape : {strategies::long_put_calendar, strategies::long_put_diagonal,
                             strategies::long_call_calendar, strategies::double_calendar}) {
     SCOPED_TRACE(shape.name);
-    auto request = ask(shape, Objective::expected_profit_on_max_loss, 30);
+    auto request = ask(shape, Objective::expected_profit_on_max_loss, 60);
     request.fill = Fill::natural;
     request.fee_per_contract = at(0.65);
     const auto found = find_best(request, expiries);
@@ -637,7 +637,7 @@ TEST(Finder, TellsOfAmericanCalendarsWhatTheBookModelTells) {
     }
   }
   EXPECT_GT(compared, 100);
-  EXPECT_GT(likelier, 40);
+  EXPECT_GT(likelier, 70);
   EXPECT_GT(exercised, 25);
 }
 
