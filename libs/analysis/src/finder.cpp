@@ -272,6 +272,10 @@ std::vector<double> front_model_spots(const Density& front, std::span<const Pric
   for (const Price strike : strikes) spots.push_back(strike.value());
   // Far out, where a curve may still bend.
   constexpr int steps = 24;
+  if (!strikes.empty()) {
+    const double lowest = std::ranges::min(strikes).value();
+    for (int i = 1; i <= steps; ++i) spots.push_back(lowest * std::pow(0.5, i / double{steps}));
+  }
   const double last = std::ranges::max(spots);
   const double highest = highest_front_spot(front, strikes);
   for (int i = 1; i < steps; ++i) {

@@ -641,6 +641,27 @@ TEST(Finder, TellsOfAmericanCalendarsWhatTheBookModelTells) {
   EXPECT_GT(exercised, 25);
 }
 
+// Below the lowest strike nobody quotes, and a curve still bends.
+TEST(Finder, FindsTheBreakevensBelowTheLowestStrike) {
+  std::mt19937 random(39);
+  const auto markets = naive::american_term_structure(random, 3, 80, 120, 1.0);
+  std::vector<SearchExpiry> expiries;
+  for (const auto& in : markets) expiries.push_back(in.expiry());
+  auto request = ask(strategies::long_call_calendar, Objective::return_on_risk, 60);
+  request.fee_per_contract = at(0.65);
+  const auto found = find_best(request, expiries);
+  ASSERT_TRUE(found);
+  int below = 0;
+  for (const auto& candidate : found->candidates) {
+    const auto told = analysed(candidate, expiries).metrics;
+    ASSERT_EQ(candidate.breakevens.size(), told.breakevens.size());
+    if (candidate.breakevens.empty() || told.breakevens[0] > 80.0) continue;
+    EXPECT_NEAR(candidate.breakevens[0], told.breakevens[0], 0.5);
+    ++below;
+  }
+  EXPECT_GT(below, 0);
+}
+
 // A European call in the money loses its yield, the more the higher the spot: a calendar's max loss
 // is as deep as one looks.
 TEST(Finder, LooksAsFarUpAsTheBookModel) {
